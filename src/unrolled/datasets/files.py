@@ -1,0 +1,86 @@
+"""A study's arrays on disk, with a sidecar that says how they came about; checked when read."""
+
+import hashlib
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled import paths
+from unrolled.errors import UnrolledError
+
+Split = dict[str, NDArray[Any]]
+SPLITS = ("train", "val", "test")
+SIDECAR = "dataset.json"
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write to a temporary name, then rename, so that a half-written file is never taken for whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write readable JSON, sorted as given, atomically; NaN is not JSON and so an error."""
+    write_atomic(path, (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, as hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def save(study: str, splits: dict[str, Split], facts: dict[str, Any]) -> None:
+    """Write the arrays of each split and the sidecar with shapes, hashes and `facts`."""
+    folder = paths.dataset(study)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for split, arrays in splits.items():
+        path = folder / f"{split}.npz"
+        np.savez(path, **arrays)  # type: ignore[arg-type]
+        shapes = {name: list(array.shape) for name, array in arrays.items()}
+        files[path.name] = {"sha256": sha256(path), "shapes": shapes}
+    write_json(folder / SIDECAR, facts | {"files": files})
+
+
+def facts(study: str) -> dict[str, Any]:
+    """Return the sidecar of a study's data."""
+    path = paths.dataset(study) / SIDECAR
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise UnrolledError(f"{path} is missing: run `dvc repro generate@{study}`") from None
+    except json.JSONDecodeError:
+        raise UnrolledError(f"{path} is damaged: delete it and run `dvc repro generate@{study}`") from None
+
+
+def load(study: str) -> dict[str, Split]:
+    """Read a study's splits.
+
+    Raises
+    ------
+    UnrolledError
+        If a file is missing, damaged, or holds a value that is not finite; it names the remedy.
+    """
+    remedy = f"run `dvc repro --force generate@{study}`"
+    splits = {}
+    for split in SPLITS:
+        path = paths.dataset(study) / f"{split}.npz"
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                splits[split] = dict(archive)
+        except FileNotFoundError:
+            raise UnrolledError(f"{path} is missing: {remedy}") from None
+        except (OSError, ValueError, zipfile.BadZipFile, EOFError):
+            raise UnrolledError(f"{path} is damaged (truncated or not an array file): {remedy}") from None
+        for name, array in splits[split].items():
+            if not np.isfinite(array).all():
+                where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+                raise UnrolledError(f"{path}: '{name}' holds {array[where]} at index {where}: {remedy}")
+    return splits

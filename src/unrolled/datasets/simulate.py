@@ -1,0 +1,93 @@
+"""All trajectories of a data set in one batched integration."""
+
+from typing import Any
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+from unrolled.errors import UnrolledError
+from unrolled.systems._base import Array, System
+
+RTOL, ATOL = 1e-10, 1e-12
+CHECKED = 1e-8
+
+
+def simulate(
+    system: System,
+    initial: Array,
+    times: Array,
+    forcing: Array | None = None,
+    rtol: float = RTOL,
+    atol: float = ATOL,
+) -> Array:
+    """Integrate N trajectories together with `scipy.integrate.solve_ivp`.
+
+    SciPy controls the root mean square of the error over the whole state vector, so one bad
+    trajectory could hide among N good ones. Dividing both tolerances by √N bounds the error of
+    every single trajectory as if it had been integrated alone; at order 8 it costs N^(1/16) more
+    steps, while the N-fold Python overhead of a loop is gone.
+
+    Parameters
+    ----------
+    system : System
+    initial : (N, d) array
+    times : (T + 1,) array
+        Output times, in units of the system's time; `times[0]` is the start.
+    forcing : (N, T) array, optional
+        F, held constant over each interval, as a digital-to-analogue converter holds it. The
+        solver restarts at every jump, because a jump inside a step would break its error control.
+    rtol, atol : float
+        Tolerances for each trajectory.
+
+    Returns
+    -------
+    (N, T + 1, d) array
+
+    Raises
+    ------
+    UnrolledError
+        If the solver fails or a value is not finite.
+    """
+    count, d = initial.shape
+    options = {"method": system.solver, "rtol": rtol / count**0.5, "atol": atol / count**0.5}
+    if forcing is None:
+        return _integrate(system, initial, times, None, options)
+    states = np.empty((count, len(times), d))
+    states[:, 0] = initial
+    for i in range(len(times) - 1):
+        span = times[i : i + 2]
+        first = {"first_step": float(span[1] - span[0])}
+        states[:, i + 1] = _integrate(system, states[:, i], span, forcing[:, i], options | first)[:, -1]
+    return states
+
+
+def _integrate(system: System, initial: Array, times: Array, force: Array | None, options: dict[str, Any]) -> Array:
+    count, d = initial.shape
+
+    def rhs(t: float, flat: Array) -> Array:
+        return system.rhs(t, flat.reshape(d, count), force).ravel()
+
+    solved = solve_ivp(rhs, (times[0], times[-1]), initial.T.ravel(), t_eval=times, **options)
+    if not solved.success or not np.isfinite(solved.y).all():
+        raise UnrolledError(
+            f"system '{type(system).__name__.lower()}': {solved.message} "
+            "Check its parameters in params.yaml, or give it a stiff solver"
+        )
+    return solved.y.reshape(d, count, len(times)).transpose(1, 2, 0)
+
+
+def solver_error(system: System, initial: Array, times: Array, forcing: Array | None, states: Array) -> float:
+    """Return the largest error of `states` against the exact solution, or else a 1e-12 reference.
+
+    Raises
+    ------
+    UnrolledError
+        If it is above `CHECKED`: then the data would teach solver noise.
+    """
+    truth = system.exact(times, initial, forcing)
+    if truth is None:
+        truth = simulate(system, initial, times, forcing, rtol=1e-12, atol=1e-14)
+    error = float(np.abs(states - truth).max())
+    if not error < CHECKED:
+        raise UnrolledError(f"system '{type(system).__name__.lower()}': solver error {error:.1e} is above {CHECKED:.0e}")
+    return error

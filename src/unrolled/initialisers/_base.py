@@ -1,0 +1,56 @@
+"""The contract of an initialiser: the weights of one replica, drawn from its own generator."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.systems._base import System
+
+Arrays = dict[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What an initialiser may know: the shapes it fills and the problem it fills them for.
+
+    Attributes
+    ----------
+    shapes : dict of tuple
+        Shape of each weight, in the order of θ; V0, c0, ... are the readout's.
+    system : System
+    step : float
+        Δt, in units of the system's time.
+    """
+
+    shapes: dict[str, tuple[int, int]]
+    system: System
+    step: float
+
+
+Initialise = Callable[[Setting, np.random.Generator], Arrays]
+
+
+def draw_uniform(setting: Setting, random: np.random.Generator) -> Arrays:
+    """Draw the cell's weights in ±1/√H and each readout layer in ±1/√(its inputs)."""
+    arrays = {}
+    hidden = setting.shapes["W"][0] if "W" in setting.shapes else 1
+    for name, shape in setting.shapes.items():
+        fan_in = setting.shapes[f"V{name[1:]}"][0] if name[0] in "Vc" else hidden
+        arrays[name] = random.uniform(-1, 1, shape) / fan_in**0.5
+    return arrays
+
+
+def linear_recurrence(setting: Setting, transition: NDArray[np.float64], drive: NDArray[np.float64]) -> Arrays:
+    """Return the linear RNN whose state is s_{i+1} = M s_i + N F_i, read out as it is.
+
+    Its inputs are (F_i, s_0) with s_0 at the first step only, so U stacks Nᵀ over Mᵀ, and W = Mᵀ.
+    """
+    return {
+        "U": np.vstack([drive.T, transition.T]),
+        "W": transition.T,
+        "b": np.zeros((1, len(transition))),
+        "V0": np.eye(len(transition)),
+        "c0": np.zeros((1, len(transition))),
+    }

@@ -1,0 +1,11 @@
+"""The exact discretisation of a linear system, written as the weights of a linear RNN."""
+
+import numpy as np
+
+from unrolled.initialisers._base import Arrays, Setting, linear_recurrence
+from unrolled.systems._base import hold
+
+
+def initialise(setting: Setting, random: np.random.Generator) -> Arrays:
+    """Set s_{i+1} = exp(Δt A) s_i + ∫ exp(τ A) dτ B F_i, exact for a force held over each step."""
+    return linear_recurrence(setting, *hold(*setting.system.linear(), setting.step))

@@ -1,0 +1,93 @@
+"""The contract of an optimiser: how the weights of a population are learned."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+from unrolled.cells._base import State, Weights
+
+Batch = tuple[Tensor, Tensor]
+
+
+class Net(Protocol):
+    """What an optimiser may ask of a network."""
+
+    layers: list[tuple[int, int]]
+
+    def unpack(self, theta: Tensor) -> Weights:
+        """Return weights by name."""
+
+    def pack(self, weights: dict[str, Tensor]) -> Tensor:
+        """Return one replica's row of θ."""
+
+    def hidden(self, w: Weights, x: Tensor, last: bool, state: State | None = None) -> tuple[Tensor, State]:
+        """Return the cell's outputs."""
+
+
+class Learners(Protocol):
+    """What an optimiser may ask of a population of S replicas with P weights each."""
+
+    theta: Tensor
+    rates: Tensor
+    clip_norm: float | None
+    alive: Tensor
+    network: Net
+    last: bool
+
+    def losses(self, batch: Batch) -> Tensor:
+        """Return the loss (S,) of each replica on its own batch."""
+
+    def freeze(self, broken: Tensor) -> None:
+        """Stop the replicas where `broken` (S,) holds and count them as diverged."""
+
+    def keep(self, loss: Tensor) -> None:
+        """Remember the weights of each replica whose validation loss (S,) is its best so far."""
+
+
+class Optimiser(ABC):
+    """One way of learning; `update` runs for every batch, `finish` once at the end."""
+
+    iterative: ClassVar[bool] = True
+    """Whether it learns in epochs with a learning rate."""
+
+    @abstractmethod
+    def update(self, population: Learners, batch: Batch) -> Tensor:
+        """Learn from a batch of x (S, B, T, D), y (S, B, [T,] K); return the loss (S,) before it."""
+
+    def finish(self, population: Learners, train: Batch, val: Batch) -> None:
+        """Learn what remains from the whole training set; most optimisers have nothing left to do.
+
+        Parameters
+        ----------
+        train, val : pair of tensors
+            All inputs (N, T, D) and targets (N, [T,] K), the same for each replica.
+        """
+
+
+class GradientDescent(Optimiser):
+    """θ ← θ - α d(∇L), each replica with its own rate α; a subclass says what d is.
+
+    Clipping (Pascanu, Mikolov & Bengio 2013, PMLR 28:1310) is by each replica's own norm:
+    ∇L ← ∇L min(1, c / ‖∇L‖).
+    """
+
+    @abstractmethod
+    def direction(self, gradient: Tensor) -> Tensor:
+        """Return d (S, P) for the gradients (S, P)."""
+
+    def update(self, population: Learners, batch: Batch) -> Tensor:
+        """Take one step; a replica with a loss or gradient that is not finite is frozen."""
+        loss = population.losses(batch)
+        (gradient,) = torch.autograd.grad(loss.sum(), population.theta)
+        norm = gradient.norm(dim=1)
+        broken = population.alive & ~(torch.isfinite(loss) & torch.isfinite(norm))
+        if broken.any():
+            population.freeze(broken)
+        if population.clip_norm is not None:
+            gradient *= (population.clip_norm / (norm + 1e-12)).clamp(max=1.0)[:, None]
+        with torch.no_grad():
+            step = population.rates[:, None] * self.direction(gradient)
+            population.theta.sub_(torch.where(population.alive[:, None], step, 0.0))
+        return loss.detach()

@@ -1,0 +1,63 @@
+"""Ridge regression of the readout, solved exactly; the cell keeps its weights."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from unrolled.optimisers._base import Batch, Learners, Optimiser
+
+GRID = [10.0**power for power in range(-12, 3)]
+
+
+class Ridge(Optimiser):
+    """V = (HᵀH/n + λ 1)⁻¹ HᵀY/n, on centred features and targets; c puts the means back.
+
+    λ is chosen on the validation data, for each replica, from 1e-12 to 100 in steps of ten (in
+    units of the squared features). Solved in float64.
+
+    References
+    ----------
+    Hoerl & Kennard, Technometrics 12 (1970) 55, doi 10.1080/00401706.1970.10488634.
+    """
+
+    iterative: ClassVar[bool] = False
+
+    def update(self, population: Learners, batch: Batch) -> Tensor:
+        """Return the loss: all learning is in `finish`."""
+        return population.losses(batch).detach()
+
+    @torch.no_grad()
+    def finish(self, population: Learners, train: Batch, val: Batch) -> None:
+        """Solve for every λ and keep the readout with the lowest validation loss."""
+        replicas = len(population.theta)
+        weights = population.network.unpack(population.theta)
+        features = population.network.hidden(weights, train[0].expand(replicas, *train[0].shape), population.last)[0]
+        solutions = [solve(h.reshape(-1, h.shape[-1]), train[1].reshape(-1, train[1].shape[-1])) for h in features]
+        val_inputs = val[0].expand(replicas, *val[0].shape)
+        layer = len(population.network.layers) - 1
+        for number in range(len(GRID)):
+            for s, (slopes, offsets) in enumerate(solutions):
+                replica = {name: weight[s] for name, weight in weights.items()}
+                replica |= {f"V{layer}": slopes[number], f"c{layer}": offsets[number]}
+                row = population.network.pack({k: v.to(population.theta.dtype) for k, v in replica.items()})
+                population.theta[s] = row
+            population.keep(population.losses((val_inputs, val[1])))
+
+
+def solve(features: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the slopes (L, H, K) and offsets (L, 1, K) of ridge regression for each λ of the grid.
+
+    Parameters
+    ----------
+    features : (n, H) tensor
+    targets : (n, K) tensor
+    """
+    h, y = features.double(), targets.double()
+    h_mean, y_mean = h.mean(0, keepdim=True), y.mean(0, keepdim=True)
+    h, y = h - h_mean, y - y_mean
+    values, vectors = torch.linalg.eigh(h.T @ h / len(h))
+    projected = vectors.T @ (h.T @ y / len(h))
+    ridges = torch.tensor(GRID, dtype=torch.float64)[:, None, None]
+    slopes = vectors @ (projected / (values.clamp(min=0.0)[:, None] + ridges))
+    return slopes, y_mean - h_mean @ slopes

@@ -1,0 +1,157 @@
+"""`params.yaml` as frozen, validated objects: the experiment table."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from unrolled import discover, paths
+from unrolled.errors import UnrolledError
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Row(BaseModel):
+    """A row of the table: unknown keys are errors, values cannot change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Study(_Row):
+    """One question: a system, a task, sizes and a score."""
+
+    question: str
+    system: str
+    parameters: dict[str, float] = {}
+    task: str
+    step: Positive
+    steps: Count | None = None
+    train: Count
+    val: Count
+    test: Count
+    window: Count
+    noise: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    score: Literal["forecast_rmse", "mse", "rmse"]
+    epochs: Count
+    batch: Count
+    seed: int = 0
+
+
+class Training(_Row):
+    """What every method shares: the budget rule and the defaults of a method's row."""
+
+    seeds: Count
+    learning_rates: Annotated[list[Positive], Field(min_length=1)]
+    initialiser: str
+    optimiser: str
+    clip_norm: Positive | None = None
+
+
+class Method(_Row):
+    """One way of learning: cell, initialiser, optimiser and what else differs.
+
+    `initialiser`, `optimiser`, `learning_rates` and `clip_norm` default to the `training` section.
+    `only` restricts the row to some studies; `fold` gives a recurrent cell its whole window as one
+    step; `readout` lists the ReLU layers between the cell and the linear output.
+    """
+
+    about: str
+    cell: str
+    hidden: Annotated[int, Field(ge=0)] = 0
+    activation: Literal["tanh", "relu", "identity"] = "tanh"
+    readout: list[Count] = []
+    fold: bool = False
+    only: list[str] | None = None
+    initialiser: str | None = None
+    optimiser: str | None = None
+    learning_rates: Annotated[list[Positive], Field(min_length=1)] | None = None
+    clip_norm: Positive | None = None
+
+    def resolved(self, training: Training) -> "Method":
+        """Return the row with every default filled in."""
+        shared = ("initialiser", "optimiser", "learning_rates", "clip_norm")
+        gaps = {key: getattr(training, key) for key in shared if getattr(self, key) is None}
+        return self.model_copy(update=gaps)
+
+
+class Params(_Row):
+    """The whole table."""
+
+    studies: dict[str, Study]
+    training: Training
+    methods: dict[str, Method]
+
+    def study(self, name: str) -> Study:
+        """Return one study's row; an unknown name is an error that lists the known ones."""
+        if name not in self.studies:
+            raise discover.unknown("study", name, list(self.studies))
+        return self.studies[name]
+
+    def methods_of(self, study: str) -> dict[str, Method]:
+        """Return the methods that apply to a study, resolved, in the order of the table."""
+        self.study(study)
+        chosen = {n: m for n, m in self.methods.items() if m.only is None or study in m.only}
+        return {name: method.resolved(self.training) for name, method in chosen.items()}
+
+
+def _allowed(location: tuple[Any, ...]) -> list[str]:
+    model: Any = Params
+    for part in location[:-1]:
+        if model is Params:
+            model = {"studies": dict[str, Study], "methods": dict[str, Method], "training": Training}.get(part)
+        else:
+            model = {dict[str, Study]: Study, dict[str, Method]: Method}.get(model)
+    return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _explain(error: ValidationError) -> str:
+    """Say the first problem in one line: the key, what is wrong, what is allowed."""
+    first = error.errors()[0]
+    location = first["loc"]
+    key = ".".join(str(part) for part in location)
+    if first["type"] == "extra_forbidden":
+        return str(discover.unknown("key", key, _allowed(location) or list(Params.model_fields)))
+    value = first.get("input")
+    if first["type"] == "missing":
+        return f"key '{key}' is missing: add it to {paths.PARAMS}"
+    hint = " (YAML reads 1e-3 as text: write 1.0e-3)" if isinstance(value, str) and "e" in value else ""
+    return f"{paths.PARAMS}: {key} is {value!r}: {first['msg'].lower()}{hint}"
+
+
+def _check_names(params: Params) -> None:
+    for name, study in params.studies.items():
+        for kind, item in (("systems", study.system), ("tasks", study.task)):
+            if item not in discover.names(kind):
+                raise discover.unknown(f"studies.{name}: {kind[:-1]}", item, discover.names(kind))
+    for name, method in params.methods.items():
+        row = method.resolved(params.training)
+        for kind, item in (("cells", row.cell), ("initialisers", row.initialiser), ("optimisers", row.optimiser)):
+            if item not in discover.names(kind):
+                raise discover.unknown(f"methods.{name}: {kind[:-1]}", str(item), discover.names(kind))
+        for study_name in method.only or ():
+            if study_name not in params.studies:
+                raise discover.unknown(f"methods.{name}.only: study", study_name, list(params.studies))
+
+
+def load(path: Path = paths.PARAMS) -> Params:
+    """Read and validate the table.
+
+    Raises
+    ------
+    UnrolledError
+        If the file is missing or not YAML, or a key, value or name is not allowed.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UnrolledError(f"{path} is missing: run this in the project's root folder") from None
+    except yaml.YAMLError as error:
+        raise UnrolledError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    try:
+        params = Params.model_validate(raw)
+    except ValidationError as error:
+        raise UnrolledError(_explain(error)) from None
+    _check_names(params)
+    return params

@@ -1,0 +1,44 @@
+"""The contract of a task: what is asked of the network, and how its answer is read."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.params import Study
+from unrolled.systems._base import System
+
+Split = dict[str, NDArray[Any]]
+Facts = dict[str, Any]
+
+
+class Model(Protocol):
+    """A population of trained networks: inputs in, outputs of every replica out."""
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Return (S, B, K) for a many-to-one task, (S, B, T, K) for a many-to-many one.
+
+        Inputs (B, T, D) go to every replica alike, inputs (S, B, T, D) to each its own.
+        """
+
+
+class Task(ABC):
+    """What is asked: which arrays the network sees, which it must give."""
+
+    kind: ClassVar[str]
+    last: ClassVar[bool]
+    """Whether only the output of the last step counts (many-to-one)."""
+
+    @abstractmethod
+    def build(self, study: Study, system: System) -> tuple[dict[str, Split], Facts]:
+        """Make the splits (`inputs` (N, T, D), `targets` (N, [T,] K), ...) and the sidecar's facts."""
+
+    @abstractmethod
+    def predict(self, model: Model, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:
+        """Return every prediction that evaluation scores, each with the replica axis first."""
+
+    @abstractmethod
+    def forecast(self, model: Model, warm_up: Tensor, steps: int) -> Tensor:
+        """Return (S, B, steps, K) from `warm_up` (B, T, D)."""

@@ -1,0 +1,57 @@
+"""Many-to-many: a force in, the state of the driven system out at every step."""
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.datasets import forcing
+from unrolled.datasets.simulate import simulate, solver_error
+from unrolled.errors import UnrolledError
+from unrolled.params import Study
+from unrolled.systems._base import System
+from unrolled.tasks._base import Facts, Model, Split, Task
+
+
+class Response(Task):
+    """Given F_0 ... F_{T-1} and the initial state, give the states s_1 ... s_T.
+
+    The inputs at step i are F_i and, at the first step only, the initial state (zero afterwards),
+    so a network that forgets early loses it.
+    """
+
+    kind: ClassVar[str] = "many-to-many"
+    last: ClassVar[bool] = False
+
+    def build(self, study: Study, system: System) -> tuple[dict[str, Split], Facts]:
+        """Draw forces and initial states from a different seed for each split; integrate."""
+        if study.steps is None or not system.forced:
+            need = "needs 'steps'" if study.steps is None else "needs a driven system"
+            raise UnrolledError(f"task 'response' {need}: change the study's row in params.yaml")
+        times = study.step * np.arange(study.steps + 1)
+        splits, errors = {}, []
+        for number, (split, count) in enumerate((("train", study.train), ("val", study.val), ("test", study.test))):
+            random = np.random.default_rng([study.seed, number])
+            initial = system.start(random, count)
+            force = forcing.draw(random, count, times[:-1])
+            states = simulate(system, initial, times, force)
+            errors.append(solver_error(system, initial, times, force, states))
+            inputs = np.zeros((count, study.steps, 1 + initial.shape[1]))
+            inputs[:, :, 0] = force
+            inputs[:, 0, 1:] = initial
+            splits[split] = {
+                "inputs": inputs.astype(np.float32),
+                "targets": states[:, 1:].astype(np.float32),
+                "times": times[1:],
+            }
+        return splits, {"solver_error": float(f"{max(errors):.1e}"), "outputs": list(system.states)}
+
+    def predict(self, model: Model, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:
+        """Return `test`, the states predicted at every step, (S, N, T, K)."""
+        return {"test": model(torch.from_numpy(splits["test"]["inputs"])).numpy()}
+
+    def forecast(self, model: Model, warm_up: Tensor, steps: int) -> Tensor:
+        """Return the response to the first `steps` forces of `warm_up`."""
+        return model(warm_up[:, :steps])

@@ -1,0 +1,72 @@
+"""A network: a cell and a readout, with all weights of a replica in one row."""
+
+from itertools import pairwise
+from math import prod
+
+import torch
+from torch import Tensor
+
+from unrolled.cells._base import Cell, State, Weights
+
+
+class Network:
+    """y_t = readout(h_t): zero or more ReLU layers, then a linear one.
+
+    The weights of S replicas form one tensor θ (S, P), so that optimisers, clipping and the
+    bookkeeping of best weights work on rows; `unpack` gives them their names and shapes.
+
+    Parameters
+    ----------
+    cell : Cell
+    outputs : int
+        K.
+    readout : sequence of int
+        Sizes of the ReLU layers.
+    fold : bool
+        Give the cell the whole sequence as the features of one single step.
+    """
+
+    def __init__(self, cell: Cell, outputs: int, readout: tuple[int, ...] = (), fold: bool = False) -> None:
+        self.cell, self.outputs, self.fold = cell, outputs, fold
+        self.layers = list(pairwise((cell.features, *readout, outputs)))
+        self.shapes = cell.shapes()
+        for number, (rows, columns) in enumerate(self.layers):
+            self.shapes[f"V{number}"] = (rows, columns)
+            self.shapes[f"c{number}"] = (1, columns)
+
+    @property
+    def parameters(self) -> int:
+        """P, the number of weights of one replica."""
+        return sum(prod(shape) for shape in self.shapes.values())
+
+    def unpack(self, theta: Tensor) -> Weights:
+        """Return the weights by name, each (S, ...), as views of θ (S, P)."""
+        rows = theta.split([prod(shape) for shape in self.shapes.values()], dim=1)
+        return {
+            name: row.reshape(len(theta), *shape)
+            for (name, shape), row in zip(self.shapes.items(), rows, strict=True)
+        }
+
+    def pack(self, weights: dict[str, Tensor]) -> Tensor:
+        """Return θ (P,) of one replica from its weights by name."""
+        return torch.cat([weights[name].reshape(-1) for name in self.shapes])
+
+    def readout(self, w: Weights, h: Tensor, upto: int | None = None) -> Tensor:
+        """Map h (S, ..., H) to y (S, ..., K); `upto` stops before that layer."""
+        flat = h.reshape(len(h), -1, h.shape[-1])
+        for number in range(len(self.layers) if upto is None else upto):
+            flat = flat @ w[f"V{number}"] + w[f"c{number}"]
+            if number < len(self.layers) - 1:
+                flat = torch.relu(flat)
+        return flat.reshape(*h.shape[:-1], flat.shape[-1])
+
+    def hidden(self, w: Weights, x: Tensor, last: bool, state: State | None = None) -> tuple[Tensor, State]:
+        """Return h at every step (S, B, T, H), or only the last (S, B, H), and the state to go on from."""
+        if self.fold:
+            x = x.flatten(2)[:, :, None]
+        h, state = self.cell.run(w, x, state)
+        return (h[:, :, -1] if last else h), state
+
+    def __call__(self, w: Weights, x: Tensor, last: bool = False) -> Tensor:
+        """Return y at every step (S, B, T, K), or only the last (S, B, K), for x (S, B, T, D)."""
+        return self.readout(w, self.hidden(w, x, last)[0])

@@ -1,0 +1,107 @@
+"""The population: all replicas of one method on one study, trained together."""
+
+from collections.abc import Callable
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from unrolled.optimisers._base import Batch, Optimiser
+from unrolled.training.network import Network
+
+History = dict[str, list[Tensor]]
+
+
+class Population(pl.LightningModule):
+    """S replicas as one batched computation, with everything kept per replica.
+
+    Parameters
+    ----------
+    network : Network
+    optimiser : Optimiser
+    theta : (S, P) tensor
+        Initial weights.
+    rates : (S,) tensor
+        Learning rates.
+    last : bool
+        Whether only the last output counts (many-to-one).
+    clip_norm : float, optional
+        Largest norm of a replica's gradient.
+    progress : callable, optional
+        Called after each epoch with the history so far.
+
+    Attributes
+    ----------
+    best : (S, P) tensor
+        The weights of each replica at its lowest validation loss, `best_loss` (S,).
+    alive : (S,) tensor of bool
+        False for a replica whose loss or gradient was not finite: frozen, counted as diverged.
+    history : dict
+        `train` (mean loss over the epoch's batches, before each update) and `val`, one (S,) tensor
+        an epoch.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        optimiser: Optimiser,
+        theta: Tensor,
+        rates: Tensor,
+        last: bool,
+        clip_norm: float | None = None,
+        progress: Callable[[History], None] = lambda history: None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.network, self.optimiser = network, optimiser
+        self.last, self.clip_norm, self.progress = last, clip_norm, progress
+        self.theta = nn.Parameter(theta.clone())
+        self.rates: Tensor
+        self.best: Tensor
+        self.best_loss: Tensor
+        self.alive: Tensor
+        self.register_buffer("rates", rates)
+        self.register_buffer("best", theta.clone())
+        self.register_buffer("best_loss", torch.full_like(rates, torch.inf))
+        self.register_buffer("alive", torch.ones_like(rates, dtype=torch.bool))
+        self.history: History = {"train": [], "val": []}
+        self._epoch: list[Tensor] = []
+
+    def losses(self, batch: Batch) -> Tensor:
+        """Return the mean square error (S,) of x (S, B, T, D) against y, (S, ...) or the same for all."""
+        x, y = batch
+        predicted = self.network(self.network.unpack(self.theta), x, self.last)
+        return (predicted - y).square().flatten(1).mean(dim=1)
+
+    def keep(self, loss: Tensor) -> None:
+        """Remember the weights of each replica whose validation loss is its best so far."""
+        better = self.alive & (loss < self.best_loss)
+        self.best_loss = torch.where(better, loss, self.best_loss)
+        self.best = torch.where(better[:, None], self.theta.detach(), self.best)
+
+    def freeze(self, broken: Tensor) -> None:
+        """Stop diverged replicas; their best weights so far take the place of the broken ones."""
+        self.alive = self.alive & ~broken
+        with torch.no_grad():
+            self.theta.copy_(torch.where(self.alive[:, None], self.theta, self.best))
+
+    def training_step(self, batch: Batch, index: int) -> None:
+        """Let the optimiser update every replica."""
+        self._epoch.append(self.optimiser.update(self, batch))
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Measure every replica on the same sequences, and keep the best weights."""
+        x, y = batch
+        loss = self.losses((x.expand(len(self.theta), *x.shape[1:]), y))
+        self.freeze(self.alive & ~torch.isfinite(loss))
+        self.keep(loss)
+        self.history["val"].append(loss.cpu())
+
+    def on_train_epoch_end(self) -> None:
+        """Close the epoch's books."""
+        self.history["train"].append(torch.stack(self._epoch).mean(dim=0).cpu())
+        self._epoch.clear()
+        self.progress(self.history)
+
+    def configure_optimizers(self) -> None:
+        """Leave learning to the optimiser item."""

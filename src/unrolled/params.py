@@ -127,9 +127,9 @@ def _check_names(params: Params) -> None:
                 raise discover.unknown(f"studies.{name}: {kind[:-1]}", item, discover.names(kind))
     for name, method in params.methods.items():
         row = method.resolved(params.training)
-        for kind, item in (("cells", row.cell), ("initialisers", row.initialiser), ("optimisers", row.optimiser)):
-            if item not in discover.names(kind):
-                raise discover.unknown(f"methods.{name}: {kind[:-1]}", str(item), discover.names(kind))
+        for kind, used in (("cells", row.cell), ("initialisers", row.initialiser), ("optimisers", row.optimiser)):
+            if used not in discover.names(kind):
+                raise discover.unknown(f"methods.{name}: {kind[:-1]}", str(used), discover.names(kind))
         for study_name in method.only or ():
             if study_name not in params.studies:
                 raise discover.unknown(f"methods.{name}.only: study", study_name, list(params.studies))

@@ -1,17 +1,23 @@
 """The simple recurrent network of Elman."""
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
+from unrolled.cells import _fused
 from unrolled.cells._base import Cell, State, Weights
+from unrolled.cells._fused import Array, compiled, tanh
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "relu": torch.relu,
     "identity": lambda a: a,
 }
+TANH, RELU = 0, 1  # by their place in ACTIVATIONS
 
 
 class Elman(Cell):
@@ -32,3 +38,103 @@ class Elman(Cell):
         """Advance h by one step."""
         (h,) = state
         return (ACTIVATIONS[self.activation](x @ w["U"] + h @ w["W"] + w["b"]),)
+
+    def fused(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Unroll over x (S, B, T, D) in one compiled loop; as `run`."""
+        if not _fused.fusable(x, *state, *w.values()):
+            return self.unroll(w, x, state)
+        weights = torch.cat([w["W"], w["U"], w["b"]], dim=1)
+        kind = list(ACTIVATIONS).index(self.activation)
+        outputs, h = _Recurrence.apply(_fused.with_one(x), weights, state[0], kind)
+        return outputs, (h,)
+
+
+class _Recurrence(torch.autograd.Function):
+    """The loop over time: x (S or 1, T, B, E), w = [W; U; b] (S, H + E, H), h_0 (S, B, H)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, h0: Tensor, kind: int) -> tuple[Tensor, Tensor]:
+        z = _fused.rows(h0, x)
+        with _fused.announced("elman"):
+            forward(x.numpy(), w.numpy(), h0.contiguous().numpy(), z.numpy(), kind)
+        ctx.save_for_backward(w, z)
+        ctx.kind = kind
+        ctx.set_materialize_grads(False)
+        return _fused.read(z, h0.shape[2])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_outputs: Tensor | None, d_last: Tensor | None) -> tuple[Tensor | None, ...]:
+        w, z = ctx.saved_tensors
+        s, t, b, _ = z.shape
+        hidden = w.shape[2]
+        need_x = ctx.needs_input_grad[0]
+        dw, dh = torch.empty_like(w), w.new_empty(s, b, hidden)
+        dx = w.new_empty((s, t - 1, b, w.shape[1] - hidden) if need_x else (0, 0, 0, 0))
+        g = _fused.dense(d_outputs, s, b, t - 1, hidden, like=w)
+        dh.copy_(d_last) if d_last is not None else dh.zero_()
+        with _fused.announced("elman"):
+            adjoint(w.numpy(), z.numpy(), g, dh.numpy(), dw.numpy(), dx.numpy(), ctx.kind)
+        return dx if need_x else None, dw, dh, None
+
+
+@compiled
+def forward(x: Array, w: Array, h0: Array, z: Array, kind: int) -> None:
+    """Fill the rows z_t = [h_{t-1}, x_t, 1] with h_t = σ(z_t w)."""
+    hidden = h0.shape[2]
+    for s in range(len(w)):
+        h = h0[s].copy()
+        for t in range(x.shape[1]):
+            _fused.enter(z[s, t], h, x[min(s, len(x) - 1), t])
+            np.dot(z[s, t], w[s], h)
+            activate(h.reshape(-1), kind)
+        z[s, -1, :, :hidden] = h
+
+
+@compiled
+def adjoint(w: Array, z: Array, g: Array, dh: Array, dw: Array, dx: Array, kind: int) -> None:
+    """Back-propagate through time: from ∂L/∂h_t (g) and ∂L/∂h_T (in dh) to weights, inputs and h_0.
+
+    With a_t = z_t w and h_t = σ(a_t), from the last step to the first:
+    δ_t = ∂L/∂a_t = (g_t + δ_{t+1} Wᵀ) σ'(a_t); then ∂L/∂w = Σ_t z_tᵀ δ_t and ∂L/∂x_t = δ_t Uᵀ.
+    """
+    steps, batch, width = z.shape[1] - 1, z.shape[2], z.shape[3]
+    hidden = w.shape[2]
+    delta = np.empty((steps, batch, hidden), w.dtype)
+    for s in range(len(w)):
+        recurrent = np.ascontiguousarray(w[s, :hidden].T)
+        for t in range(steps - 1, -1, -1):
+            _fused.add_rows(dh[s], g[s, :, t])
+            through_activation(delta[t], dh[s], z[s, t + 1], kind)
+            np.dot(delta[t], recurrent, dh[s])
+        flat = delta.reshape(steps * batch, hidden)
+        np.dot(z[s, :steps].reshape(steps * batch, width).T, flat, dw[s])
+        if len(dx):
+            np.dot(flat, w[s, hidden:].T, dx[s].reshape(steps * batch, width - hidden))
+
+
+@compiled
+def activate(a: Array, kind: int) -> None:
+    """Replace a by σ(a)."""
+    if kind == TANH:
+        for j in range(len(a)):
+            a[j] = tanh(a[j])
+    elif kind == RELU:
+        for j in range(len(a)):
+            a[j] = a.dtype.type(0) if a[j] < 0 else a[j]  # NaN stays
+
+
+@compiled
+def through_activation(delta: Array, dh: Array, h: Array, kind: int) -> None:
+    """Write δ = dh σ', where σ' follows from h = σ(a): 1 - h² for tanh, [h > 0] for ReLU."""
+    for b in range(len(delta)):
+        d, dh_b, h_b = delta[b], dh[b], h[b]
+        if kind == TANH:
+            for j in range(len(d)):
+                d[j] = dh_b[j] - dh_b[j] * h_b[j] * h_b[j]
+        elif kind == RELU:
+            for j in range(len(d)):
+                d[j] = dh_b[j] if h_b[j] > 0 else h_b[j]  # 0, or NaN
+        else:
+            for j in range(len(d)):
+                d[j] = dh_b[j]

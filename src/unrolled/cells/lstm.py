@@ -1,9 +1,15 @@
 """Long short-term memory: a cell made to keep a value for a long time."""
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
+from unrolled.cells import _fused
 from unrolled.cells._base import Cell, State, Weights
+from unrolled.cells._fused import Array, compiled, tanh
 
 
 class LSTM(Cell):
@@ -34,3 +40,149 @@ class LSTM(Cell):
         i, f, g, o = (x @ w["U"] + h @ w["W"] + w["b"]).chunk(4, dim=-1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(c), c
+
+    def fused(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Unroll over x (S, B, T, D) in one compiled loop; as `run`."""
+        if not _fused.fusable(x, *state, *w.values()):
+            return self.unroll(w, x, state)
+        weights = torch.cat([w["W"], w["U"], w["b"]], dim=1)
+        outputs, h, c = _Recurrence.apply(_fused.with_one(x), weights, *state, torch.is_grad_enabled())
+        return outputs, (h, c)
+
+
+class _Recurrence(torch.autograd.Function):
+    """The loop over time: x (S or 1, T, B, E), w = [W; U; b] (S, H + E, 4H), h_0 and c_0 (S, B, H)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, h0: Tensor, c0: Tensor, keep: bool) -> tuple[Tensor, ...]:
+        (s, b, hidden), t = h0.shape, x.shape[1]
+        z, c_last = _fused.rows(h0, x), torch.empty_like(c0, memory_format=torch.contiguous_format)
+        kept = (s, t) if keep else (1, 1)
+        gates, memory = w.new_empty(*kept, b, 4 * hidden), w.new_empty(*kept, 2, b, hidden)
+        with _fused.announced("lstm"):
+            start = h0.contiguous().numpy(), c0.contiguous().numpy()
+            forward(x.numpy(), w.numpy(), *start, z.numpy(), gates.numpy(), memory.numpy(), c_last.numpy())
+        ctx.save_for_backward(w, z, gates, memory)
+        ctx.set_materialize_grads(False)
+        return *_fused.read(z, hidden), c_last
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_outputs: Tensor | None, *d_last: Tensor | None) -> tuple[Tensor | None, ...]:
+        w, z, gates, memory = ctx.saved_tensors
+        s, t, b, _ = z.shape
+        hidden = w.shape[2] // 4
+        need_x = ctx.needs_input_grad[0]
+        dw = torch.empty_like(w)
+        dx = w.new_empty((s, t - 1, b, w.shape[1] - hidden) if need_x else (0, 0, 0, 0))
+        g = _fused.dense(d_outputs, s, b, t - 1, hidden, like=w)
+        dh, dc = (w.new_zeros(s, b, hidden) if d is None else d.contiguous().clone() for d in d_last)
+        with _fused.announced("lstm"):
+            arrays = (w, z, gates, memory, dh, dc, dw, dx)
+            adjoint(g, *(each.numpy() for each in arrays))
+        return dx if need_x else None, dw, dh, dc, None
+
+
+@compiled
+def forward(x: Array, w: Array, h0: Array, c0: Array, z: Array, gates: Array, memory: Array, c_last: Array) -> None:
+    """Fill z_t = [h_{t-1}, x_t, 1], the gates (i, f, g, o) of z_t w, and (c_{t-1}, tanh c_t)."""
+    hidden = h0.shape[2]
+    scale, shift = gate_scales(hidden, w)
+    for s in range(len(w)):
+        h, c = h0[s].copy(), c_last[s]
+        c[:] = c0[s]
+        for t in range(x.shape[1]):
+            slot = min(s, len(gates) - 1), min(t, gates.shape[1] - 1)
+            a, kept = gates[slot], memory[slot]
+            _fused.enter(z[s, t], h, x[min(s, len(x) - 1), t])
+            np.dot(z[s, t], w[s], a)
+            _fused.activate_gates(a, scale, shift)
+            kept[0] = c
+            remember(a, c)
+            squash(kept[1].reshape(-1), c.reshape(-1))
+            emit(a, kept[1], h)
+        z[s, -1, :, :hidden] = h
+
+
+@compiled
+def adjoint(
+    g: Array, w: Array, z: Array, gates: Array, memory: Array, dh: Array, dc: Array, dw: Array, dx: Array
+) -> None:
+    """Back-propagate through time: from ∂L/∂h_t (g), ∂L/∂h_T (in dh) and ∂L/∂c_T (in dc).
+
+    With δ_t = ∂L/∂a_t of all gates, a_t = z_t w, from the last step to the first:
+    dh_t = g_t + δ_{t+1} Wᵀ gives δ_t (see `through_gates`);
+    then ∂L/∂w = Σ_t z_tᵀ δ_t and ∂L/∂x_t = δ_t Uᵀ.
+    """
+    steps, batch, width = z.shape[1] - 1, z.shape[2], z.shape[3]
+    hidden, columns = dh.shape[2], w.shape[2]
+    delta = np.empty((steps, batch, columns), w.dtype)
+    for s in range(len(w)):
+        recurrent = np.ascontiguousarray(w[s, :hidden].T)
+        for t in range(steps - 1, -1, -1):
+            _fused.add_rows(dh[s], g[s, :, t])
+            through_gates(delta[t], dh[s], dc[s], gates[s, t], memory[s, t, 0], memory[s, t, 1])
+            np.dot(delta[t], recurrent, dh[s])
+        flat = delta.reshape(steps * batch, columns)
+        np.dot(z[s, :steps].reshape(steps * batch, width).T, flat, dw[s])
+        if len(dx):
+            np.dot(flat, w[s, hidden:].T, dx[s].reshape(steps * batch, width - hidden))
+
+
+@compiled
+def gate_scales(hidden: int, w: Array) -> tuple[Array, Array]:
+    """Return the scale and the shift of `_fused.activate_gates`: sigmoid for i, f, o, tanh for g."""
+    scale, shift = np.full(4 * hidden, 0.5).astype(w.dtype), np.full(4 * hidden, 0.5).astype(w.dtype)
+    scale[2 * hidden : 3 * hidden] = 1
+    shift[2 * hidden : 3 * hidden] = 0
+    return scale, shift
+
+
+@compiled
+def remember(gates: Array, c: Array) -> None:
+    """c_t = f c_{t-1} + i g."""
+    n = c.shape[1]
+    for b in range(len(c)):
+        row, i, f, g = c[b], gates[b, :n], gates[b, n : 2 * n], gates[b, 2 * n : 3 * n]
+        for j in range(n):
+            row[j] = f[j] * row[j] + i[j] * g[j]
+
+
+@compiled
+def squash(out: Array, c: Array) -> None:
+    """Write tanh c_t, which the adjoint needs again."""
+    for j in range(len(c)):
+        out[j] = tanh(c[j])
+
+
+@compiled
+def emit(gates: Array, squashed: Array, h: Array) -> None:
+    """h_t = o tanh c_t."""
+    n = h.shape[1]
+    for b in range(len(h)):
+        row, o, tc = h[b], gates[b, 3 * n :], squashed[b]
+        for j in range(n):
+            row[j] = o[j] * tc[j]
+
+
+@compiled
+def through_gates(delta: Array, dh: Array, dc: Array, gates: Array, before: Array, squashed: Array) -> None:
+    """Write δ = (δ_i, δ_f, δ_g, δ_o) and take dc from c_t to c_{t-1} (`before`).
+
+    dc_t += dh_t o (1 - tanh² c_t);  δ_i = dc_t g i (1 - i), δ_f = dc_t c_{t-1} f (1 - f),
+    δ_g = dc_t i (1 - g²), δ_o = dh_t tanh(c_t) o (1 - o);  dc_{t-1} = dc_t f.
+    """
+    n = dh.shape[1]
+    for b in range(len(dh)):
+        row, dh_b, tc, c, d = dc[b], dh[b], squashed[b], before[b], delta[b]
+        i, f, g, o = gates[b, :n], gates[b, n : 2 * n], gates[b, 2 * n : 3 * n], gates[b, 3 * n :]
+        d_i, d_f, d_g, d_o = d[:n], d[n : 2 * n], d[2 * n : 3 * n], d[3 * n :]
+        for j in range(n):
+            d_o[j] = dh_b[j] * tc[j] * (o[j] - o[j] * o[j])
+            row[j] += dh_b[j] * (o[j] - o[j] * tc[j] * tc[j])
+        for j in range(n):
+            d_i[j] = row[j] * g[j] * (i[j] - i[j] * i[j])
+            d_g[j] = row[j] * (i[j] - i[j] * g[j] * g[j])
+        for j in range(n):
+            d_f[j] = row[j] * c[j] * (f[j] - f[j] * f[j])
+            row[j] *= f[j]

@@ -89,5 +89,7 @@ def solver_error(system: System, initial: Array, times: Array, forcing: Array | 
         truth = simulate(system, initial, times, forcing, rtol=1e-12, atol=1e-14)
     error = float(np.abs(states - truth).max())
     if not error < CHECKED:
-        raise UnrolledError(f"system '{type(system).__name__.lower()}': solver error {error:.1e} is above {CHECKED:.0e}")
+        raise UnrolledError(
+            f"system '{type(system).__name__.lower()}': solver error {error:.1e} is above {CHECKED:.0e}"
+        )
     return error

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from unrolled.cells._base import State, Weights
 
@@ -29,17 +29,20 @@ class Net(Protocol):
 class Learners(Protocol):
     """What an optimiser may ask of a population of S replicas with P weights each."""
 
-    theta: Tensor
+    theta: nn.Parameter
     rates: Tensor
     clip_norm: float | None
     alive: Tensor
-    network: Net
     last: bool
+
+    @property
+    def network(self) -> Net:
+        """Return the network all replicas share."""
 
     def losses(self, batch: Batch) -> Tensor:
         """Return the loss (S,) of each replica on its own batch."""
 
-    def freeze(self, broken: Tensor) -> None:
+    def halt(self, broken: Tensor) -> None:
         """Stop the replicas where `broken` (S,) holds and count them as diverged."""
 
     def keep(self, loss: Tensor) -> None:
@@ -56,7 +59,7 @@ class Optimiser(ABC):
     def update(self, population: Learners, batch: Batch) -> Tensor:
         """Learn from a batch of x (S, B, T, D), y (S, B, [T,] K); return the loss (S,) before it."""
 
-    def finish(self, population: Learners, train: Batch, val: Batch) -> None:
+    def finish(self, population: Learners, train: Batch, val: Batch) -> None:  # noqa: B027
         """Learn what remains from the whole training set; most optimisers have nothing left to do.
 
         Parameters
@@ -84,7 +87,7 @@ class GradientDescent(Optimiser):
         norm = gradient.norm(dim=1)
         broken = population.alive & ~(torch.isfinite(loss) & torch.isfinite(norm))
         if broken.any():
-            population.freeze(broken)
+            population.halt(broken)
         if population.clip_norm is not None:
             gradient *= (population.clip_norm / (norm + 1e-12)).clamp(max=1.0)[:, None]
         with torch.no_grad():

@@ -33,13 +33,13 @@ class NextValue(Task):
     def build(self, study: Study, system: System) -> tuple[dict[str, Split], Facts]:
         """Integrate once, add the noise, cut; `clean` is the expected value of each target."""
         random = np.random.default_rng(study.seed)
-        times = study.step * np.arange(study.train + study.val + study.test)
+        times: Array = study.step * np.arange(study.train + study.val + study.test, dtype=np.float64)
         initial = system.start(random, 1)
         states = simulate(system, initial, times)
         error = solver_error(system, initial, times, None, states)
         clean, series = states[0, :, 0].copy(), states[0, :, 0].copy()
         if study.noise is not None:
-            series += random.uniform(*study.noise, size=len(series))
+            series += random.uniform(study.noise[0], study.noise[1], size=len(series))
             clean += sum(study.noise) / 2
         edges = np.cumsum([study.window, study.train - study.window, study.val, study.test])
         splits = {}

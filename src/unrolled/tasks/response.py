@@ -11,7 +11,7 @@ from unrolled.datasets import forcing
 from unrolled.datasets.simulate import simulate, solver_error
 from unrolled.errors import UnrolledError
 from unrolled.params import Study
-from unrolled.systems._base import System
+from unrolled.systems._base import Array, System
 from unrolled.tasks._base import Facts, Model, Split, Task
 
 
@@ -30,7 +30,7 @@ class Response(Task):
         if study.steps is None or not system.forced:
             need = "needs 'steps'" if study.steps is None else "needs a driven system"
             raise UnrolledError(f"task 'response' {need}: change the study's row in params.yaml")
-        times = study.step * np.arange(study.steps + 1)
+        times: Array = study.step * np.arange(study.steps + 1, dtype=np.float64)
         splits, errors = {}, []
         for number, (split, count) in enumerate((("train", study.train), ("val", study.val), ("test", study.test))):
             random = np.random.default_rng([study.seed, number])

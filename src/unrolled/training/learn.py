@@ -35,10 +35,14 @@ class Job:
     seeds: int
     splits: dict[str, Split]
 
+    @property
+    def iterative(self) -> bool:
+        """Whether the method learns in epochs with a learning rate."""
+        return bool(discover.load("optimisers", str(self.method.optimiser)).iterative)
+
     def replicas(self) -> list[tuple[int, float]]:
         """Return the (seed, learning rate) of each replica; rate 0 where none is used."""
-        iterative = discover.load("optimisers", str(self.method.optimiser)).iterative
-        rates = (self.method.learning_rates or []) if iterative else [0.0]
+        rates = (self.method.learning_rates or []) if self.iterative else [0.0]
         return [(seed, rate) for rate in rates for seed in range(self.seeds)]
 
     def network(self) -> Network:
@@ -92,14 +96,13 @@ def learn(job: Job, progress: Callable[[History], None] = lambda history: None) 
     seeds, rates = zip(*job.replicas(), strict=True)
     optimiser = discover.load("optimisers", str(job.method.optimiser))()
     theta = initial_weights(job, network)
-    population = Population(
-        network, optimiser, theta, torch.tensor(rates), task.last, job.method.clip_norm, progress
-    )
+    population = Population(network, optimiser, theta, torch.tensor(rates), task.last, job.method.clip_norm, progress)
     data = PopulationData(job.splits, job.study.batch, list(seeds))
     if optimiser.iterative:
         with warnings.catch_warnings():
-            # Batches are index look-ups, so loader workers would only cost; the optimiser is an item.
-            warnings.filterwarnings("ignore", message=".*(does not have many workers|returned `None`).*")
+            # Batches are index look-ups, so loader workers would only cost; the optimiser is an item;
+            # LeafSpec is Lightning's own use of PyTorch.
+            warnings.filterwarnings("ignore", message=".*(does not have many workers|returned `None`|LeafSpec).*")
             trainer(job.study.epochs).fit(population, datamodule=data)
     optimiser.finish(population, data.train[:], data.val[:])
     return _result(job, population.cpu(), task)

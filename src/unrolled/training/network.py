@@ -43,8 +43,7 @@ class Network:
         """Return the weights by name, each (S, ...), as views of θ (S, P)."""
         rows = theta.split([prod(shape) for shape in self.shapes.values()], dim=1)
         return {
-            name: row.reshape(len(theta), *shape)
-            for (name, shape), row in zip(self.shapes.items(), rows, strict=True)
+            name: row.reshape(len(theta), *shape) for (name, shape), row in zip(self.shapes.items(), rows, strict=True)
         }
 
     def pack(self, weights: dict[str, Tensor]) -> Tensor:

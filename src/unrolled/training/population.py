@@ -53,7 +53,8 @@ class Population(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.network, self.optimiser = network, optimiser
+        self.network: Network = network
+        self.optimiser = optimiser
         self.last, self.clip_norm, self.progress = last, clip_norm, progress
         self.theta = nn.Parameter(theta.clone())
         self.rates: Tensor
@@ -79,7 +80,7 @@ class Population(pl.LightningModule):
         self.best_loss = torch.where(better, loss, self.best_loss)
         self.best = torch.where(better[:, None], self.theta.detach(), self.best)
 
-    def freeze(self, broken: Tensor) -> None:
+    def halt(self, broken: Tensor) -> None:
         """Stop diverged replicas; their best weights so far take the place of the broken ones."""
         self.alive = self.alive & ~broken
         with torch.no_grad():
@@ -93,7 +94,7 @@ class Population(pl.LightningModule):
         """Measure every replica on the same sequences, and keep the best weights."""
         x, y = batch
         loss = self.losses((x.expand(len(self.theta), *x.shape[1:]), y))
-        self.freeze(self.alive & ~torch.isfinite(loss))
+        self.halt(self.alive & ~torch.isfinite(loss))
         self.keep(loss)
         self.history["val"].append(loss.cpu())
 

@@ -1,0 +1,41 @@
+PYTHON ?= python3
+BIN := .venv/bin
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup repro test quick ui lint clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: .venv/.ready ## create .venv and install the locked versions
+
+.venv/.ready: requirements.lock pyproject.toml
+	@echo "setup: installing the locked versions into .venv (some minutes the first time)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e ".[dev]"
+	@touch $@
+
+repro: setup ## generate the data, train every method, render reports/index.html
+	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+	@$(BIN)/unrolled report
+	@echo
+	@echo "report:  $(CURDIR)/reports/index.html"
+	@echo "MLflow:  make ui, then open http://127.0.0.1:5000"
+
+test: setup ## all tests: quick suite, whole pipeline on tiny parameters, pages in Chromium
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+
+quick: setup ## the quick tests alone
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "not pipeline and not browser"
+
+ui: setup ## open MLflow on the embedded store
+	@$(BIN)/mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port 5000
+
+lint: setup ## ruff, mypy and the direction of imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+clean: ## remove results, caches and the MLflow store; git's files stay
+	rm -rf data/*/ mlflow.db mlartifacts forecasts reports/local.html .dvc/cache .dvc/tmp .pytest_cache .mypy_cache .ruff_cache
+	find src tests -name __pycache__ -type d -exec rm -rf {} +

@@ -1,0 +1,167 @@
+"""Everything that is said of one study: scores with their statistics, and the tables of its figures."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from unrolled.evaluation import dynamics, metrics, statistics
+from unrolled.training.learn import Job, Result
+
+Pairs = dict[str, tuple[Job, Result]]
+Array = NDArray[Any]
+REFERENCE = "rnn"
+
+
+def rounded(value: float) -> float | None:
+    """Return six digits, or None where the value is not finite (JSON knows no NaN)."""
+    return float(f"{value:.6g}") if np.isfinite(value) else None
+
+
+def scores_of(job: Job, result: Result) -> Array:
+    """Return the test score of each chosen replica; NaN where it diverged."""
+    values = metrics.score(job.study.score, result.predictions, job.splits["test"])
+    return np.where(result.diverged[result.chosen] | ~np.isfinite(values), np.nan, values)
+
+
+def _row(job: Job, result: Result) -> dict[str, Any]:
+    scores = scores_of(job, result)
+    finite = scores[np.isfinite(scores)]
+    tried = sorted(set(result.rates.tolist()))
+    rate = float(result.rates[result.chosen[0]])
+    row: dict[str, Any] = {
+        "median": rounded(float(np.median(finite))) if len(finite) else None,
+        "mean": rounded(float(finite.mean())) if len(finite) else None,
+        "ci95": [rounded(bound) for bound in statistics.interval(finite)] if len(finite) else [None, None],
+        "replicas": [rounded(score) for score in scores],
+        "diverged": int(result.diverged.sum()),
+        "trained": len(result.seeds),
+        "learning_rate": rate if job.iterative else None,
+        "rate_at_edge": job.iterative and len(tried) > 1 and rate in (tried[0], tried[-1]),
+        "parameters": job.network().parameters,
+        "learns": job.method.optimiser != "fixed",
+        "recurrent": job.method.cell != "window" and not job.method.fold,
+        "about": job.method.about,
+    }
+    if "train" in result.predictions:
+        row["in_sample"] = rounded(float(np.median(_mse(result, job, "train"))))
+        row["out_of_sample"] = rounded(float(np.median(_mse(result, job, "test"))))
+    return row
+
+
+def _mse(result: Result, job: Job, split: str) -> Array:
+    return metrics.mse(result.predictions[split], job.splits[split]["targets"])
+
+
+def _rank(rows: dict[str, dict[str, Any]]) -> None:
+    """Rank the methods that learn by median; those that learn nothing have no rank."""
+    learned = [name for name, row in rows.items() if row["learns"]]
+    ordered = sorted(learned, key=lambda n: np.inf if rows[n]["median"] is None else rows[n]["median"])
+    for name, row in rows.items():
+        row["rank"] = ordered.index(name) + 1 if name in ordered else None
+
+
+def evaluate(pairs: Pairs) -> dict[str, Any]:
+    """Return the study's part of `reports/metrics.json`."""
+    job = next(iter(pairs.values()))[0]
+    rows = {name: _row(*pair) for name, pair in pairs.items()}
+    _rank(rows)
+    scores = {name: scores_of(*pair) for name, pair in pairs.items() if rows[name]["learns"]}
+    others = (
+        {n: statistics.paired_p(s, scores[REFERENCE]) for n, s in scores.items() if n != REFERENCE}
+        if REFERENCE in scores
+        else {}
+    )
+    corrected = statistics.holm(others)
+    for name, row in rows.items():
+        p = corrected.get(name)
+        row["p_vs_rnn"] = None if p is None else rounded(p)
+    found: dict[str, Any] = {
+        "score": job.study.score,
+        "unit": "dimensionless",
+        "better": "lower",
+        "question": job.study.question,
+        "task": job.study.task,
+        "kind": job.task().kind,
+        "methods": rows,
+    }
+    if job.study.noise is not None:
+        found["floor"] = _floor(job)
+    linear = [
+        pair
+        for pair in pairs.values()
+        if pair[0].method.activation == "identity" and rows[pair[0].method_name]["learns"]
+    ]
+    if linear:
+        found["dynamics"] = dynamics.compare(*linear[0])
+    return found
+
+
+def _floor(job: Job) -> dict[str, Any]:
+    """Return the variance of uniform noise, (b - a)² / 12, and what it happens to be in each split."""
+    assert job.study.noise is not None
+    low, high = job.study.noise
+    sample = {
+        s: rounded(float(metrics.mse(job.splits[s]["clean"][None], job.splits[s]["targets"])[0]))
+        for s in ("train", "test")
+    }
+    return {"theory": rounded((high - low) ** 2 / 12), "in_sample": sample["train"], "out_of_sample": sample["test"]}
+
+
+def typical(job: Job, result: Result) -> int:
+    """Return the place, among the chosen replicas, of the one whose score is nearest the median."""
+    scores = scores_of(job, result)
+    if not np.isfinite(scores).any():
+        return 0
+    return int(np.nanargmin(np.abs(scores - np.nanmedian(scores))))
+
+
+def curves(pairs: Pairs) -> pd.DataFrame:
+    """Return the losses of the chosen replicas by epoch: median and extremes over the seeds."""
+    tables = []
+    for name, (_, result) in pairs.items():
+        for loss, history in (("train", result.train_loss), ("val", result.val_loss)):
+            own = history[:, result.chosen].astype(np.float64)
+            if len(own):
+                columns = {"low": own.min(axis=1), "median": np.median(own, axis=1), "high": own.max(axis=1)}
+                epochs = np.arange(1, len(own) + 1)
+                tables.append(pd.DataFrame({"method": name, "loss": loss, "epoch": epochs, **columns}))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def forecasts(pairs: Pairs) -> pd.DataFrame:
+    """Return truth and each method's typical prediction against time: one series, or the first trajectory."""
+    job = next(iter(pairs.values()))[0]
+    test = job.splits["test"]
+    many = test["targets"].ndim == 3
+    truth = test["targets"][0] if many else test["targets"]
+    which = "forecast" if job.study.score == "forecast_rmse" else "test"
+    lines = {"truth": truth}
+    for name, (own, result) in pairs.items():
+        predicted = result.predictions[which][typical(own, result)]
+        lines[name] = predicted[0] if many else predicted
+    outputs = ["x", "v"][: truth.shape[-1]]
+    tables = [
+        pd.DataFrame({"method": name, "output": output, "time": test["times"], "value": line[:, k]})
+        for name, line in lines.items()
+        for k, output in enumerate(outputs)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def data(job: Job) -> pd.DataFrame:
+    """Return what the data look like: the whole series by split, or the first trajectory of the training set."""
+    if job.task().kind == "many-to-many":
+        train = job.splits["train"]
+        channels = {"F": train["inputs"][0, :, 0], "x": train["targets"][0, :, 0], "v": train["targets"][0, :, 1]}
+        tables = [
+            pd.DataFrame({"split": "train", "channel": name, "time": train["times"], "value": values})
+            for name, values in channels.items()
+        ]
+    else:
+        tables = [
+            pd.DataFrame({"split": name, "channel": "x", "time": split["times"], "value": split["targets"][:, 0]})
+            for name, split in job.splits.items()
+        ]
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,107 @@
+"""The contract of a figure, and the look all figures share.
+
+A figure item has `SCOPE` ("overview" or "study"), `CAPTION`, and `draw`; one of scope "study" has
+`applies` too. Its title says the finding, computed from the numbers.
+"""
+
+import io
+import re
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+HUES = ("#332288", "#88CCEE", "#CC6677", "#CCB84E", "#44AA99", "#117733", "#AA4499", "#882255", "#999933")
+"""Tol's muted palette, told apart by colour-blind readers; black is the truth, grey learns nothing."""
+GREY, TRUTH = "#777777", "#000000"
+DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)))
+MARKERS = "osD^vPX*"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one method is drawn, everywhere."""
+
+    colour: str
+    dash: Any
+    marker: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One study as evaluated: its numbers, its tables and the looks of its methods."""
+
+    name: str
+    metrics: dict[str, Any]
+    tables: dict[str, pd.DataFrame]
+    looks: dict[str, Look] = field(default_factory=dict)
+
+    @property
+    def methods(self) -> dict[str, dict[str, Any]]:
+        """Return the methods' numbers."""
+        rows: dict[str, dict[str, Any]] = self.metrics["methods"]
+        return rows
+
+    def ranked(self) -> list[str]:
+        """Return the methods that learn, best first."""
+        return sorted((n for n, row in self.methods.items() if row["rank"]), key=lambda n: self.methods[n]["rank"])
+
+
+def looks(methods: dict[str, bool]) -> dict[str, Look]:
+    """Return a look for each method from its place in the table; `methods` says which ones learn."""
+    learned = [name for name, learns in methods.items() if learns]
+    passive = [name for name, learns in methods.items() if not learns]
+    markers = dict(zip(methods, cycle(MARKERS), strict=False))
+    table = {n: Look(HUES[i % len(HUES)], DASHES[(i // len(HUES)) % 3], markers[n]) for i, n in enumerate(learned)}
+    return table | {n: Look(GREY, DASHES[i % 3], markers[n]) for i, n in enumerate(passive)}
+
+
+def new(width: float, height: float, rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Figure, Any]:
+    """Return a figure (inches) and its axes, as an array."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
+
+
+STYLE: Any = {
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "figure.titlesize": 12,
+    "figure.titleweight": "bold",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "unrolled",
+}
+
+
+def style() -> Any:
+    """Return the context in which figures are drawn and saved."""
+    return mpl.rc_context(STYLE)
+
+
+def svg(figure: Figure, name: str) -> str:
+    """Return the figure as an SVG element for a page, the same bytes for the same figure.
+
+    Parameters
+    ----------
+    figure : Figure
+    name : str
+        Made part of every id, so that several figures can share a page.
+    """
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    prefix = re.sub(r"\W", "-", name)
+    text = re.sub(r'\bid="', f'id="{prefix}-', text)
+    text = re.sub(r'(xlink:href="|href="|url\()#', rf"\g<1>#{prefix}-", text)
+    return re.sub(r"[ \t]+\n", "\n", text)

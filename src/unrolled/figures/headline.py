@@ -1,0 +1,51 @@
+"""All methods on all studies."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from unrolled.figures._base import Evaluation, new
+
+SCOPE = "overview"
+CAPTION = (
+    "Test error of every method on every study, lower is better (logarithmic axis where errors differ by factors). "
+    "Small marks are single seeds at the learning rate chosen on validation data, the large mark is their median, "
+    "the bar its bootstrap 95 % interval. Grey rows learn nothing."
+)
+LABELS = {"forecast_rmse": "RMSE of the forecast run alone", "mse": "MSE one step ahead", "rmse": "RMSE over all steps"}
+
+
+def draw(evaluations: list[Evaluation]) -> Figure:
+    """Draw one panel a study, methods sorted by their median."""
+    tallest = max(len(evaluation.methods) for evaluation in evaluations)
+    figure, axes = new(4.1 * len(evaluations), 1.5 + 0.32 * tallest, columns=len(evaluations))
+    for axis, evaluation in zip(axes[0], evaluations, strict=True):
+        panel(axis, evaluation)
+    figure.suptitle(_title(evaluations), x=0.01, ha="left")
+    return figure
+
+
+def _title(evaluations: list[Evaluation]) -> str:
+    winners = [f"{e.ranked()[0]} on {e.name}" for e in evaluations]
+    return f"Lowest test error: {', '.join(winners)}"
+
+
+def panel(axis: Axes, evaluation: Evaluation) -> None:
+    """Draw one study's scores, best at the top."""
+    shown = {n: row for n, row in evaluation.methods.items() if row["median"] is not None}
+    order = sorted(shown, key=lambda n: -shown[n]["median"])
+    for height, name in enumerate(order):
+        row, look = shown[name], evaluation.looks[name]
+        replicas = [score for score in row["replicas"] if score is not None]
+        axis.plot(replicas, [height] * len(replicas), look.marker, color=look.colour, ms=3.5, alpha=0.45)
+        axis.plot(row["ci95"], [height, height], color=look.colour, lw=2.2, solid_capstyle="round")
+        axis.plot(row["median"], height, look.marker, color=look.colour, ms=7.5, mec="white", mew=0.8)
+    axis.set_yticks(range(len(order)), order)
+    medians = [row["median"] for row in shown.values()]
+    if max(medians) > 5 * min(medians):
+        axis.set_xscale("log")
+    axis.set_xlabel(f"{LABELS[evaluation.metrics['score']]} (dimensionless)")
+    axis.set_title(evaluation.name, fontweight="bold")
+    if "floor" in evaluation.metrics:
+        floor = evaluation.metrics["floor"]["theory"]
+        axis.axvline(floor, color="black", lw=1, ls=":")
+        axis.annotate("noise floor", (floor, 0), xytext=(3, -3), textcoords="offset points", fontsize=8, va="top")

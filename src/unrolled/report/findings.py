@@ -1,0 +1,121 @@
+"""The findings, in words, with every number filled in from the results."""
+
+from unrolled.figures._base import Evaluation
+from unrolled.figures.eigenvalues import damping
+
+
+def number(value: float | None) -> str:
+    """Return three digits, without an exponent where the number reads better so."""
+    if value is None:
+        return "none"
+    return f"{value:.3g}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.1e}".replace("e-0", "e-")
+
+
+def interval(row: dict) -> str:  # type: ignore[type-arg]
+    """Return median and interval of a method's row."""
+    low, high = row["ci95"]
+    return f"{number(row['median'])} (95 % interval {number(low)} to {number(high)})"
+
+
+def ranking(evaluation: Evaluation) -> str:
+    """Say who comes first, who is the best recurrent network, and where the simple RNN stands."""
+    rows, order = evaluation.methods, evaluation.ranked()
+    best = order[0]
+    text = f"{best} has the lowest test error: {interval(rows[best])}."
+    recurrent = [name for name in order if rows[name]["recurrent"]]
+    if recurrent and recurrent[0] != best:
+        text += (
+            f" It has no recurrence. The best recurrent network is {recurrent[0]} with {interval(rows[recurrent[0]])}."
+        )
+    if "rnn" in rows and "rnn" not in (best, recurrent[0]):
+        text += f" The simple RNN has {interval(rows['rnn'])}."
+    return text
+
+
+def significance(evaluation: Evaluation) -> str:
+    """Say which differences from the simple RNN are more than chance."""
+    tested = {n: row["p_vs_rnn"] for n, row in evaluation.methods.items() if row["p_vs_rnn"] is not None}
+    clear = [n for n, p in tested.items() if p < 0.05]
+    if not tested:
+        return "There are too few seeds to test differences from the simple RNN."
+    if not clear:
+        return f"None of the {len(tested)} other methods differs from the simple RNN by more than chance (5 %, Holm)."
+    base = evaluation.methods["rnn"]["median"]
+    better = [n for n in clear if evaluation.methods[n]["median"] < base]
+    worse = [n for n in clear if n not in better]
+    parts = [f"{word} {', '.join(names)}" for word, names in (("better:", better), ("worse:", worse)) if names]
+    return f"Different from the simple RNN by more than chance (paired t-test, Holm, 5 %): {'; '.join(parts)}."
+
+
+def edges(evaluation: Evaluation) -> str:
+    """Say whose chosen learning rate lies at the edge of those tried: it may do better beyond."""
+    names = [n for n, row in evaluation.methods.items() if row["rate_at_edge"]]
+    return f"At the edge of the learning rates tried, so perhaps better beyond: {', '.join(names)}." if names else ""
+
+
+def floor(evaluation: Evaluation) -> str:
+    """Say how close each method comes to the noise floor."""
+    if "floor" not in evaluation.metrics:
+        return ""
+    known, rows = evaluation.metrics["floor"], evaluation.methods
+    ratios = ", ".join(f"{n} {rows[n]['out_of_sample'] / known['theory']:.2f}" for n in evaluation.ranked())
+    learned_noise = [n for n in evaluation.ranked() if rows[n]["in_sample"] < known["in_sample"]]
+    text = (
+        f"The noise alone has variance {known['theory']:.4f} ({number(known['out_of_sample'])} as drawn in the test "
+        f"data), and no model can expect to come below it. Test error in units of that floor: {ratios}."
+    )
+    if learned_noise:
+        text += f" Below the noise of their own learning data, so they have learned noise: {', '.join(learned_noise)}."
+    return text
+
+
+def recurrence(evaluation: Evaluation) -> str:
+    """Say what the linear recurrences show: Euler's step is a recurrent cell, and one is learned."""
+    if "dynamics" not in evaluation.metrics:
+        return ""
+    table, rows = evaluation.metrics["dynamics"], evaluation.methods
+    learned = sorted(damping(entry) for entry in table["learned"])
+    middle = learned[len(learned) // 2]
+    true, euler = damping(table["exact"][0]), damping(table["euler"][0])
+    text = (
+        f"A linear RNN with two units and no training is a solver: with forward Euler's weights its error is "
+        f"{number(rows['euler']['median'])}, with the exact step's {number(rows['exact']['median'])}. "
+        if "euler" in rows and "exact" in rows
+        else ""
+    )
+    return text + (
+        f"Learned from data instead, the median seed's recurrent matrix has the damping η = {middle:.3f} "
+        f"(seeds from {learned[0]:.3f} to {learned[-1]:.3f}); the equation has {true:.3f}, and Euler's step, "
+        f"which damps too little by about Δt, {euler:.3f}."
+    )
+
+
+def of_study(evaluation: Evaluation) -> list[str]:
+    """Return what one study means, as sentences."""
+    sentences = (ranking, significance, floor, recurrence, edges)
+    return [text for say in sentences if (text := say(evaluation))]
+
+
+def overall(evaluations: list[Evaluation]) -> list[str]:
+    """Return the findings that span the studies."""
+    plain = [e.name for e in evaluations if not e.methods[e.ranked()[0]]["recurrent"]]
+    gates = []
+    for evaluation in evaluations:
+        rows = evaluation.methods
+        gated = [n for n in ("lstm", "gru") if n in rows and rows[n]["median"] is not None]
+        if gated and rows.get("rnn", {}).get("median"):
+            best = min(gated, key=lambda n: rows[n]["median"])
+            gates.append(f"{rows['rnn']['median'] / rows[best]['median']:.2g} on {evaluation.name} ({best})")
+    diverged = sum(row["diverged"] for e in evaluations for row in e.methods.values())
+    trained = sum(row["trained"] for e in evaluations for row in e.methods.values())
+    first = (
+        f"A method without recurrence is best on {len(plain)} of {len(evaluations)} studies ({', '.join(plain)}): "
+        "check the simple baseline first."
+        if plain
+        else f"A recurrent network is best on all {len(evaluations)} studies."
+    )
+    texts = [first]
+    if gates:
+        texts.append(f"Error of the simple RNN over that of the better gated cell: {', '.join(gates)}.")
+    texts.append(f"{diverged} of {trained} trained replicas diverged.")
+    return texts

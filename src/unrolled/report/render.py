@@ -1,0 +1,103 @@
+"""One self-contained page from all evaluations: words first, then the table, then each study."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from unrolled import discover, paths
+from unrolled.datasets.files import write_atomic
+from unrolled.errors import UnrolledError
+from unrolled.figures import _base as figures
+from unrolled.figures._base import Evaluation
+from unrolled.params import Params
+from unrolled.report import findings
+
+TABLES = ("curves", "forecasts", "data")
+Figures = dict[str, dict[str, tuple[Figure, str]]]
+
+
+def read(params: Params) -> list[Evaluation]:
+    """Read the evaluation of every study in the table.
+
+    Raises
+    ------
+    UnrolledError
+        If one is missing or damaged.
+    """
+    evaluations = []
+    for study in params.studies:
+        folder = paths.evaluated(study)
+        try:
+            metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))[study]
+            tables = {name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}
+        except (OSError, ValueError, KeyError):
+            raise UnrolledError(f"{folder} is missing or damaged: run `dvc repro evaluate@{study}`") from None
+        evaluations.append(Evaluation(study, metrics, tables))
+    learns = {n: row["learns"] for e in evaluations for n, row in e.methods.items()}
+    looks = figures.looks({name: learns[name] for name in params.methods if name in learns})
+    return [Evaluation(e.name, e.metrics, e.tables, looks) for e in evaluations]
+
+
+def draw(evaluations: list[Evaluation]) -> Figures:
+    """Draw every figure item that applies; keys are "overview" or the study, then the figure's name."""
+    drawn: Figures = {place: {} for place in ("overview", *(evaluation.name for evaluation in evaluations))}
+    for name in discover.names("figures"):
+        item = discover.load("figures", name)
+        if item.SCOPE == "overview":
+            drawn["overview"][name] = (item.draw(evaluations), item.CAPTION)
+            continue
+        for evaluation in evaluations:
+            if item.applies(evaluation):
+                drawn[evaluation.name][name] = (item.draw(evaluation), item.CAPTION)
+    return drawn
+
+
+def as_svg(drawn: Figures) -> dict[str, dict[str, tuple[str, str, str]]]:
+    """Return (SVG, caption, title) of each figure."""
+
+    def title(figure: Figure) -> str:
+        return figure.get_suptitle()
+
+    return {
+        place: {n: (figures.svg(f, f"{place}-{n}"), caption, title(f)) for n, (f, caption) in group.items()}
+        for place, group in drawn.items()
+    }
+
+
+def page(params: Params, evaluations: list[Evaluation], drawn: Figures, seconds: dict[str, dict[str, float]]) -> str:
+    """Render the page; `seconds` (study, method) adds a table of training times where it is not empty."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = findings.number
+    context: dict[str, Any] = {
+        "params": params,
+        "evaluations": evaluations,
+        "figures": as_svg(drawn),
+        "overall": findings.overall(evaluations),
+        "of_study": {e.name: findings.of_study(e) for e in evaluations},
+        "methods": [m for m in params.methods if any(m in e.methods for e in evaluations)],
+        "seconds": seconds,
+        "order": ("data", "forecast", "learning_curves"),
+    }
+    return environment.get_template("template.html").render(context)
+
+
+def write_figures(drawn: Figures) -> None:
+    """Write each figure as an SVG file of its own, and remove those that are no longer made."""
+    made = set()
+    for place, group in drawn.items():
+        for name, (figure, _) in group.items():
+            path = paths.FIGURES / (f"{name}.svg" if place == "overview" else f"{place}-{name}.svg")
+            write_atomic(path, figures.svg(figure, f"{place}-{name}").encode())
+            made.add(path)
+    for path in set(paths.FIGURES.glob("*.svg")) - made:
+        path.unlink()

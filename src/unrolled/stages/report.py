@@ -1,0 +1,27 @@
+"""Stage `report`: one page, its figures, and all metrics in one file."""
+
+from unrolled import errors, params, paths
+from unrolled.datasets.files import write_atomic, write_json
+from unrolled.figures._base import style
+from unrolled.report import render
+from unrolled.training import tracking
+
+
+@errors.one_line
+def main() -> None:
+    """Render the comparison from all evaluations."""
+    table = params.load()
+    evaluations = render.read(table)
+    with style():
+        drawn = render.draw(evaluations)
+        render.write_figures(drawn)
+        write_atomic(paths.INDEX, render.page(table, evaluations, drawn, seconds={}).encode())
+    write_json(paths.METRICS, {e.name: e.metrics for e in evaluations})
+    for e in evaluations:
+        figures = [paths.FIGURES / f"{e.name}-{name}.svg" for name in drawn[e.name]]
+        tracking.log_figures(e.name, figures, {name: row["median"] for name, row in e.methods.items()})
+    print(f"report: {paths.INDEX}")
+
+
+if __name__ == "__main__":
+    main()

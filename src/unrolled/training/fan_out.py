@@ -1,0 +1,132 @@
+"""Spread jobs over Dask workers: one single-threaded process per core, or any cluster Dask can start."""
+
+import os
+import queue
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import dask
+import torch
+from dask.system import CPU_COUNT
+from distributed import Client, Future, LocalCluster, as_completed, get_worker
+
+from unrolled.errors import UnrolledError
+from unrolled.training.learn import Job, Result, learn
+from unrolled.training.population import History
+
+TOPIC = "unrolled"
+EVERY = 1.0
+"""Seconds between two progress events of a worker."""
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Epochs finished since the last event: losses of every replica, (S,) lists."""
+
+    job: str
+    first_epoch: int
+    train: list[list[float]]
+    val: list[list[float]]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished job."""
+
+    job: Job
+    result: Result
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A job that ended in an error; the others go on."""
+
+    job: Job
+    reason: str
+
+
+@contextmanager
+def connect(jobs: int) -> Iterator[Client]:
+    """Yield a client of `DASK_SCHEDULER_ADDRESS`, or else of an embedded cluster on this machine.
+
+    `UNROLLED_WORKERS` sets the number of embedded workers (default: one a core).
+    """
+    address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+    if address:
+        try:
+            client = Client(address, timeout="10s")
+        except (OSError, ValueError) as error:
+            raise UnrolledError(
+                f"no Dask scheduler answers at DASK_SCHEDULER_ADDRESS={address}: start it, or unset the variable "
+                f"to use this machine's cores ({type(error).__name__})"
+            ) from None
+        with client:
+            yield client
+        return
+    workers = min(int(os.environ.get("UNROLLED_WORKERS", CPU_COUNT)), jobs)
+    settings = {"distributed.nanny.pre-spawn-environ": ONE_THREAD, "distributed.logging.distributed": "error"}
+    with (
+        dask.config.set(settings),
+        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def _key(job: Job) -> str:
+    return f"{job.study_name}/{job.method_name}"
+
+
+def work(job: Job) -> tuple[Result, float]:
+    """Learn one job on a worker, publishing its progress; return the result and the seconds it took."""
+    torch.set_num_threads(1)
+    worker, sent, last = get_worker(), 0, time.monotonic()
+
+    def progress(history: History) -> None:
+        nonlocal sent, last
+        epochs = len(history["train"])
+        if time.monotonic() - last >= EVERY or epochs == job.study.epochs:
+            new = {name: [loss.tolist() for loss in rows[sent:epochs]] for name, rows in history.items()}
+            worker.log_event(TOPIC, {"job": _key(job), "first_epoch": sent, **new})
+            sent, last = epochs, time.monotonic()
+
+    begun = time.perf_counter()
+    result = learn(job, progress)
+    return result, time.perf_counter() - begun
+
+
+def run(client: Client, jobs: list[Job]) -> Iterator[Progress | Done | Failed]:
+    """Hand the jobs to the workers, largest first, and yield what happens as it happens.
+
+    A job whose worker dies is tried again elsewhere by Dask, three times.
+    """
+    news: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    client.subscribe_topic(TOPIC, lambda event: news.put(event[1]))
+    by_size = sorted(jobs, key=lambda job: -job.network().parameters)
+    futures = {client.submit(work, job, key=_key(job), pure=False): job for job in by_size}
+    waiting = as_completed(futures, raise_errors=False)
+    while futures:
+        time.sleep(0.2)
+        while not news.empty():
+            event = news.get()
+            yield Progress(event["job"], event["first_epoch"], event["train"], event["val"])
+        if not waiting.is_empty() and waiting.has_ready():
+            for future in waiting.next_batch(block=False):
+                yield _outcome(future, futures.pop(future))
+    client.unsubscribe_topic(TOPIC)
+
+
+def _outcome(future: Future, job: Job) -> Done | Failed:
+    if future.status == "finished":
+        result, seconds = future.result()
+        return Done(job, result, seconds)
+    error = future.exception()
+    if isinstance(error, UnrolledError):
+        return Failed(job, str(error))
+    return Failed(job, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")

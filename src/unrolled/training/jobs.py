@@ -1,0 +1,21 @@
+"""From the table and the data on disk to jobs, and to what is already learned."""
+
+from unrolled import params
+from unrolled.datasets import files
+from unrolled.training import results
+from unrolled.training.learn import Job, Result
+
+
+def make_jobs(study: str) -> list[Job]:
+    """Return one job for each method of a study, in the order of the table."""
+    table = params.load()
+    row, splits = table.study(study), files.load(study)
+    return [
+        Job(study, name, row, method, table.training.seeds, splits) for name, method in table.methods_of(study).items()
+    ]
+
+
+def trained(study: str) -> dict[str, tuple[Job, Result]]:
+    """Return each method of a study with its result; a missing or damaged one is an error."""
+    pairs = ((job, results.path_of(study, job.method_name)) for job in make_jobs(study))
+    return {job.method_name: (job, results.read(path)[1]) for job, path in pairs}

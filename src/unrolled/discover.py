@@ -17,8 +17,8 @@ def names(kind: str) -> list[str]:
 
 def unknown(what: str, name: str, known: list[str]) -> UnrolledError:
     """Return the error for a name that is not known, with the nearest known one."""
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
+    near = difflib.get_close_matches(name.rpartition(".")[2], known, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else "."
     return UnrolledError(f"{what} '{name}' is not known{hint} Known: {', '.join(known)}")
 
 

@@ -1,15 +1,16 @@
 """`params.yaml` as frozen, validated objects: the experiment table."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator
 
 from unrolled import discover, paths
 from unrolled.errors import UnrolledError
 
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[FiniteFloat, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -24,7 +25,7 @@ class Study(_Row):
 
     question: str
     system: str
-    parameters: dict[str, float] = {}
+    parameters: dict[str, FiniteFloat] = {}
     task: str
     step: Positive
     steps: Count | None = None
@@ -32,11 +33,18 @@ class Study(_Row):
     val: Count
     test: Count
     window: Count
-    noise: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    noise: Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)] | None = None
     score: Literal["forecast_rmse", "mse", "rmse"]
     epochs: Count
     batch: Count
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("noise")
+    @classmethod
+    def _in_order(cls, noise: list[float] | None) -> list[float] | None:
+        if noise is not None and noise[0] > noise[1]:
+            raise ValueError("the lower bound comes first")
+        return noise
 
 
 class Training(_Row):
@@ -107,16 +115,23 @@ def _allowed(location: tuple[Any, ...]) -> list[str]:
 
 
 def _explain(error: ValidationError) -> str:
-    """Say the first problem in one line: the key, what is wrong, what is allowed."""
-    first = error.errors()[0]
+    """Say one problem in one line: the key, what is wrong, what is allowed; an unknown key first.
+
+    A misspelt key is often also a missing one.
+    """
+    problems = error.errors()
+    first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
     location = first["loc"]
+    if not location:
+        return f"{paths.PARAMS} must hold the sections {', '.join(Params.model_fields)}"
     key = ".".join(str(part) for part in location)
     if first["type"] == "extra_forbidden":
         return str(discover.unknown("key", key, _allowed(location) or list(Params.model_fields)))
     value = first.get("input")
     if first["type"] == "missing":
         return f"key '{key}' is missing: add it to {paths.PARAMS}"
-    hint = " (YAML reads 1e-3 as text: write 1.0e-3)" if isinstance(value, str) and "e" in value else ""
+    text = isinstance(value, str) and re.fullmatch(r"[+-]?[\d.]+e[+-]?\d+", value)
+    hint = " (YAML reads 1e-3 as text: write 1.0e-3)" if text else ""
     return f"{paths.PARAMS}: {key} is {value!r}: {first['msg'].lower()}{hint}"
 
 
@@ -147,7 +162,7 @@ def load(path: Path = paths.PARAMS) -> Params:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UnrolledError(f"{path} is missing: run this in the project's root folder") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UnrolledError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     try:
         params = Params.model_validate(raw)

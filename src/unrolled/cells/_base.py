@@ -72,6 +72,8 @@ class Cell(ABC):
 
     def unroll(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Apply `step` to each x_t in turn: the textbook form, on any device."""
+        if x.shape[2] == 0:
+            raise ValueError(f"{type(self).__name__}: the sequence has no steps, inputs are {tuple(x.shape)}")
         outputs = []
         for x_t in x.unbind(2):
             state = self.step(w, x_t, state)

@@ -69,10 +69,9 @@ class _Recurrence(torch.autograd.Function):
         s, t, b, _ = z.shape
         hidden = w.shape[2]
         need_x = ctx.needs_input_grad[0]
-        dw, dh = torch.empty_like(w), w.new_empty(s, b, hidden)
-        dx = w.new_empty((s, t - 1, b, w.shape[1] - hidden) if need_x else (0, 0, 0, 0))
-        g = _fused.dense(d_outputs, s, b, t - 1, hidden, like=w)
-        dh.copy_(d_last) if d_last is not None else dh.zero_()
+        dw, dh = torch.empty_like(w), _fused.at_end(d_last, s, b, hidden, like=w)
+        dx = w.new_zeros((s, t - 1, b, w.shape[1] - hidden) if need_x else (0, 0, 0, 0))
+        g = _fused.in_time_order(d_outputs, s, b, hidden, like=w)
         with _fused.announced("elman"):
             adjoint(w.numpy(), z.numpy(), g, dh.numpy(), dw.numpy(), dx.numpy(), ctx.kind)
         return dx if need_x else None, dw, dh, None
@@ -96,21 +95,25 @@ def adjoint(w: Array, z: Array, g: Array, dh: Array, dw: Array, dx: Array, kind:
     """Back-propagate through time: from ∂L/∂h_t (g) and ∂L/∂h_T (in dh) to weights, inputs and h_0.
 
     With a_t = z_t w and h_t = σ(a_t), from the last step to the first:
-    δ_t = ∂L/∂a_t = (g_t + δ_{t+1} Wᵀ) σ'(a_t); then ∂L/∂w = Σ_t z_tᵀ δ_t and ∂L/∂x_t = δ_t Uᵀ.
+    δ_t = ∂L/∂a_t = (g_t + δ_{t+1} Wᵀ) σ'(a_t); then ∂L/∂w = Σ_t z_tᵀ δ_t and
+    ∂L/∂x_t = δ_t Uᵀ, a block of steps at a time.
     """
-    steps, batch, width = z.shape[1] - 1, z.shape[2], z.shape[3]
-    hidden = w.shape[2]
-    delta = np.empty((steps, batch, hidden), w.dtype)
+    steps, hidden = z.shape[1] - 1, w.shape[2]
+    block = _fused.block_length(z[0], hidden)
+    delta, part = np.empty((block, z.shape[2], hidden), w.dtype), np.empty_like(dw[0])
+    dw[:] = 0
     for s in range(len(w)):
         recurrent = np.ascontiguousarray(w[s, :hidden].T)
-        for t in range(steps - 1, -1, -1):
-            _fused.add_rows(dh[s], g[s, :, t])
-            through_activation(delta[t], dh[s], z[s, t + 1], kind)
-            np.dot(delta[t], recurrent, dh[s])
-        flat = delta.reshape(steps * batch, hidden)
-        np.dot(z[s, :steps].reshape(steps * batch, width).T, flat, dw[s])
-        if len(dx):
-            np.dot(flat, w[s, hidden:].T, dx[s].reshape(steps * batch, width - hidden))
+        for end in range(steps, 0, -block):
+            begin = max(0, end - block)
+            for t in range(end - 1, begin - 1, -1):
+                if g.shape[1]:
+                    _fused.add_rows(dh[s], g[s, t])
+                through_activation(delta[t - begin], dh[s], z[s, t + 1], kind)
+                np.dot(delta[t - begin], recurrent, dh[s])
+            _fused.add_product(dw[s], z[s, begin:end], delta[: end - begin], part)
+            if len(dx):
+                _fused.to_input(dx[s, begin:end], delta[: end - begin], w[s, hidden:])
 
 
 @compiled

@@ -57,8 +57,8 @@ class _Recurrence(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, w: Tensor, v: Tensor, h0: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
         (s, b, hidden), t = h0.shape, x.shape[1]
         rows = _fused.rows(h0, x)
-        gates = w.new_empty(*((s, t) if keep else (1, 1)), b, 3 * hidden)
-        n = w.new_empty(s if keep else 1, t, b, hidden)
+        gates = _fused.empty(*((s, t) if keep else (1, 1)), b, 3 * hidden, like=w)
+        n = _fused.empty(s if keep else 1, t, b, hidden, like=w)
         with _fused.announced("gru"):
             arrays = (x, w, v, h0.contiguous(), rows, gates, n)
             forward(*(each.numpy() for each in arrays))
@@ -73,9 +73,9 @@ class _Recurrence(torch.autograd.Function):
         s, t, b, hidden = n.shape
         need_x = ctx.needs_input_grad[0]
         dw, dv = torch.empty_like(w), torch.empty_like(v)
-        dx = w.new_empty((s, t, b, x.shape[3]) if need_x else (0, 0, 0, 0))
-        g = _fused.dense(d_outputs, s, b, t, hidden, like=w)
-        dh = w.new_zeros(s, b, hidden) if d_last is None else d_last.contiguous().clone()
+        dx = w.new_zeros((s, t, b, x.shape[3]) if need_x else (0, 0, 0, 0))
+        g = _fused.in_time_order(d_outputs, s, b, hidden, like=w)
+        dh = _fused.at_end(d_last, s, b, hidden, like=w)
         with _fused.announced("gru"):
             arrays = (x, w, v, rows, gates, n, dh, dw, dv, dx)
             adjoint(g, *(each.numpy() for each in arrays))
@@ -117,25 +117,30 @@ def adjoint(
 
     With δ_t the gradient by the columns (r, z, h W_n + d) of [h_{t-1}, x_t, 1] w, and ν_t by the
     argument of n's tanh, from the last step to the first: dh_t = g_t + z dh_{t+1} + δ_{t+1} Wᵀ
-    gives δ_t and ν_t (see `through_gates`); then ∂L/∂w = Σ_t [h_{t-1}, x_t, 1]ᵀ δ_t,
-    ∂L/∂v = Σ_t [x_t, 1]ᵀ ν_t and ∂L/∂x_t = δ_t Uᵀ + ν_t U_nᵀ.
+    gives δ_t and ν_t (`through_update`, `through_reset`); then ∂L/∂w = Σ_t [h_{t-1}, x_t, 1]ᵀ δ_t,
+    ∂L/∂v = Σ_t [x_t, 1]ᵀ ν_t and ∂L/∂x_t = δ_t Uᵀ + ν_t U_nᵀ, a block of steps at a time.
     """
     steps, batch, hidden = n.shape[1:]
-    columns, width, inputs = 3 * hidden, rows.shape[3], x.shape[3]
-    delta, nu = np.empty((steps, batch, columns), w.dtype), np.empty((steps, batch, hidden), w.dtype)
-    back = np.empty((batch, hidden), w.dtype)
+    block = _fused.block_length(rows[0], 3 * hidden)
+    delta, nu = np.empty((block, batch, 3 * hidden), w.dtype), np.empty((block, batch, hidden), w.dtype)
+    back, part_w, part_v = np.empty_like(dh[0]), np.empty_like(dw[0]), np.empty_like(dv[0])
+    dw[:], dv[:] = 0, 0
     for s in range(len(w)):
-        recurrent = np.ascontiguousarray(w[s, :hidden].T)
-        for t in range(steps - 1, -1, -1):
-            _fused.add_rows(dh[s], g[s, :, t])
-            through_gates(delta[t], nu[t], dh[s], gates[s, t], n[s, t], rows[s, t])
-            np.dot(delta[t], recurrent, back)
-            _fused.add_rows(dh[s], back)
-        flat, flat_nu = delta.reshape(steps * batch, columns), nu.reshape(steps * batch, hidden)
-        np.dot(rows[s, :steps].reshape(steps * batch, width).T, flat, dw[s])
-        np.dot(x[min(s, len(x) - 1)].reshape(steps * batch, inputs).T, flat_nu, dv[s])
-        if len(dx):
-            dx[s] = (np.dot(flat, w[s, hidden:].T) + np.dot(flat_nu, v[s].T)).reshape(steps, batch, inputs)
+        x_s, recurrent = x[min(s, len(x) - 1)], np.ascontiguousarray(w[s, :hidden].T)
+        for end in range(steps, 0, -block):
+            begin = max(0, end - block)
+            for t in range(end - 1, begin - 1, -1):
+                if g.shape[1]:
+                    _fused.add_rows(dh[s], g[s, t])
+                through_update(delta[t - begin], nu[t - begin], dh[s], gates[s, t], n[s, t], rows[s, t])
+                through_reset(delta[t - begin], nu[t - begin], gates[s, t])
+                np.dot(delta[t - begin], recurrent, back)
+                _fused.add_rows(dh[s], back)
+            _fused.add_product(dw[s], rows[s, begin:end], delta[: end - begin], part_w)
+            _fused.add_product(dv[s], x_s[begin:end], nu[: end - begin], part_v)
+            if len(dx):
+                _fused.to_input(dx[s, begin:end], delta[: end - begin], w[s, hidden:])
+                _fused.to_input(dx[s, begin:end], nu[: end - begin], v[s])
 
 
 @compiled
@@ -169,23 +174,36 @@ def update(gates: Array, n: Array, h: Array) -> None:
 
 
 @compiled
-def through_gates(delta: Array, nu: Array, dh: Array, gates: Array, n: Array, rows: Array) -> None:
-    """Write δ = (δ_r, δ_z, δ_hn) and ν, and leave z dh in dh.
+def through_update(delta: Array, nu: Array, dh: Array, gates: Array, n: Array, rows: Array) -> None:
+    """Back through h_t = (1 - z) n + z h_{t-1}: write δ_z and ν, leave z dh in dh, one loop per equation.
 
-    δ_z = dh (h_{t-1} - n) z (1 - z), ν = dh (1 - z) (1 - n²), δ_hn = ν r,
-    δ_r = ν (h_{t-1} W_n + d) r (1 - r).
+    Loops that write one row vectorise well; all equations in one loop took twice as long.
     """
     m = n.shape[1]
-    for b in range(len(dh)):
-        row, n_b, h, v, d = dh[b], n[b], rows[b, :m], nu[b], delta[b]
-        r, z, hn = gates[b, :m], gates[b, m : 2 * m], gates[b, 2 * m :]
-        d_r, d_z, d_hn = d[:m], d[m : 2 * m], d[2 * m :]
+    for b in range(len(dh)):  # δ_z = dh (h_{t-1} - n) z (1 - z)
+        d, up, h, n_b, z = delta[b, m : 2 * m], dh[b], rows[b], n[b], gates[b, m : 2 * m]
         for j in range(m):
-            d_z[j] = row[j] * (h[j] - n_b[j]) * (z[j] - z[j] * z[j])
+            d[j] = up[j] * (h[j] - n_b[j]) * (z[j] - z[j] * z[j])
+    for b in range(len(dh)):  # ν = dh (1 - z) (1 - n²)
+        v, up, n_b, z = nu[b], dh[b], n[b], gates[b, m : 2 * m]
         for j in range(m):
-            rest = row[j] - row[j] * z[j]
+            rest = up[j] - up[j] * z[j]
             v[j] = rest - rest * n_b[j] * n_b[j]
-            row[j] *= z[j]
+    for b in range(len(dh)):  # dh = z dh
+        row, z = dh[b], gates[b, m : 2 * m]
         for j in range(m):
-            d_hn[j] = v[j] * r[j]
-            d_r[j] = v[j] * hn[j] * (r[j] - r[j] * r[j])
+            row[j] *= z[j]
+
+
+@compiled
+def through_reset(delta: Array, nu: Array, gates: Array) -> None:
+    """Back through the argument of n, x_t U_n + b_n + r (h_{t-1} W_n + d): write δ_hn and δ_r."""
+    m = nu.shape[1]
+    for b in range(len(nu)):  # δ_hn = ν r
+        d, v, r = delta[b, 2 * m :], nu[b], gates[b, :m]
+        for j in range(m):
+            d[j] = v[j] * r[j]
+    for b in range(len(nu)):  # δ_r = ν (h_{t-1} W_n + d) r (1 - r)
+        d, v, r, hn = delta[b, :m], nu[b], gates[b, :m], gates[b, 2 * m :]
+        for j in range(m):
+            d[j] = v[j] * hn[j] * (r[j] - r[j] * r[j])

@@ -58,7 +58,7 @@ class _Recurrence(torch.autograd.Function):
         (s, b, hidden), t = h0.shape, x.shape[1]
         z, c_last = _fused.rows(h0, x), torch.empty_like(c0, memory_format=torch.contiguous_format)
         kept = (s, t) if keep else (1, 1)
-        gates, memory = w.new_empty(*kept, b, 4 * hidden), w.new_empty(*kept, 2, b, hidden)
+        gates, memory = _fused.empty(*kept, b, 4 * hidden, like=w), _fused.empty(*kept, 2, b, hidden, like=w)
         with _fused.announced("lstm"):
             start = h0.contiguous().numpy(), c0.contiguous().numpy()
             forward(x.numpy(), w.numpy(), *start, z.numpy(), gates.numpy(), memory.numpy(), c_last.numpy())
@@ -74,9 +74,9 @@ class _Recurrence(torch.autograd.Function):
         hidden = w.shape[2] // 4
         need_x = ctx.needs_input_grad[0]
         dw = torch.empty_like(w)
-        dx = w.new_empty((s, t - 1, b, w.shape[1] - hidden) if need_x else (0, 0, 0, 0))
-        g = _fused.dense(d_outputs, s, b, t - 1, hidden, like=w)
-        dh, dc = (w.new_zeros(s, b, hidden) if d is None else d.contiguous().clone() for d in d_last)
+        dx = w.new_zeros((s, t - 1, b, w.shape[1] - hidden) if need_x else (0, 0, 0, 0))
+        g = _fused.in_time_order(d_outputs, s, b, hidden, like=w)
+        dh, dc = (_fused.at_end(d, s, b, hidden, like=w) for d in d_last)
         with _fused.announced("lstm"):
             arrays = (w, z, gates, memory, dh, dc, dw, dx)
             adjoint(g, *(each.numpy() for each in arrays))
@@ -111,22 +111,26 @@ def adjoint(
     """Back-propagate through time: from ∂L/∂h_t (g), ∂L/∂h_T (in dh) and ∂L/∂c_T (in dc).
 
     With δ_t = ∂L/∂a_t of all gates, a_t = z_t w, from the last step to the first:
-    dh_t = g_t + δ_{t+1} Wᵀ gives δ_t (see `through_gates`);
-    then ∂L/∂w = Σ_t z_tᵀ δ_t and ∂L/∂x_t = δ_t Uᵀ.
+    dh_t = g_t + δ_{t+1} Wᵀ gives δ_t (`through_output`, `through_memory`);
+    then ∂L/∂w = Σ_t z_tᵀ δ_t and ∂L/∂x_t = δ_t Uᵀ, a block of steps at a time.
     """
-    steps, batch, width = z.shape[1] - 1, z.shape[2], z.shape[3]
-    hidden, columns = dh.shape[2], w.shape[2]
-    delta = np.empty((steps, batch, columns), w.dtype)
+    steps, hidden = z.shape[1] - 1, dh.shape[2]
+    block = _fused.block_length(z[0], 4 * hidden)
+    delta, part = np.empty((block, z.shape[2], 4 * hidden), w.dtype), np.empty_like(dw[0])
+    dw[:] = 0
     for s in range(len(w)):
         recurrent = np.ascontiguousarray(w[s, :hidden].T)
-        for t in range(steps - 1, -1, -1):
-            _fused.add_rows(dh[s], g[s, :, t])
-            through_gates(delta[t], dh[s], dc[s], gates[s, t], memory[s, t, 0], memory[s, t, 1])
-            np.dot(delta[t], recurrent, dh[s])
-        flat = delta.reshape(steps * batch, columns)
-        np.dot(z[s, :steps].reshape(steps * batch, width).T, flat, dw[s])
-        if len(dx):
-            np.dot(flat, w[s, hidden:].T, dx[s].reshape(steps * batch, width - hidden))
+        for end in range(steps, 0, -block):
+            begin = max(0, end - block)
+            for t in range(end - 1, begin - 1, -1):
+                if g.shape[1]:
+                    _fused.add_rows(dh[s], g[s, t])
+                through_output(delta[t - begin], dh[s], dc[s], gates[s, t], memory[s, t, 1])
+                through_memory(delta[t - begin], dc[s], gates[s, t], memory[s, t, 0])
+                np.dot(delta[t - begin], recurrent, dh[s])
+            _fused.add_product(dw[s], z[s, begin:end], delta[: end - begin], part)
+            if len(dx):
+                _fused.to_input(dx[s, begin:end], delta[: end - begin], w[s, hidden:])
 
 
 @compiled
@@ -166,23 +170,39 @@ def emit(gates: Array, squashed: Array, h: Array) -> None:
 
 
 @compiled
-def through_gates(delta: Array, dh: Array, dc: Array, gates: Array, before: Array, squashed: Array) -> None:
-    """Write δ = (δ_i, δ_f, δ_g, δ_o) and take dc from c_t to c_{t-1} (`before`).
+def through_output(delta: Array, dh: Array, dc: Array, gates: Array, squashed: Array) -> None:
+    """Back through h_t = o tanh c_t: write δ_o and add to dc_t, one loop per equation.
 
-    dc_t += dh_t o (1 - tanh² c_t);  δ_i = dc_t g i (1 - i), δ_f = dc_t c_{t-1} f (1 - f),
-    δ_g = dc_t i (1 - g²), δ_o = dh_t tanh(c_t) o (1 - o);  dc_{t-1} = dc_t f.
+    Loops that write one row vectorise well; all equations in one loop took twice as long.
     """
     n = dh.shape[1]
-    for b in range(len(dh)):
-        row, dh_b, tc, c, d = dc[b], dh[b], squashed[b], before[b], delta[b]
-        i, f, g, o = gates[b, :n], gates[b, n : 2 * n], gates[b, 2 * n : 3 * n], gates[b, 3 * n :]
-        d_i, d_f, d_g, d_o = d[:n], d[n : 2 * n], d[2 * n : 3 * n], d[3 * n :]
+    for b in range(len(dh)):  # δ_o = dh_t tanh(c_t) o (1 - o)
+        d, up, tc, o = delta[b, 3 * n :], dh[b], squashed[b], gates[b, 3 * n :]
         for j in range(n):
-            d_o[j] = dh_b[j] * tc[j] * (o[j] - o[j] * o[j])
-            row[j] += dh_b[j] * (o[j] - o[j] * tc[j] * tc[j])
+            d[j] = up[j] * tc[j] * (o[j] - o[j] * o[j])
+    for b in range(len(dh)):  # dc_t += dh_t o (1 - tanh² c_t)
+        row, up, tc, o = dc[b], dh[b], squashed[b], gates[b, 3 * n :]
         for j in range(n):
-            d_i[j] = row[j] * g[j] * (i[j] - i[j] * i[j])
-            d_g[j] = row[j] * (i[j] - i[j] * g[j] * g[j])
+            row[j] += up[j] * (o[j] - o[j] * tc[j] * tc[j])
+
+
+@compiled
+def through_memory(delta: Array, dc: Array, gates: Array, before: Array) -> None:
+    """Back through c_t = f c_{t-1} + i g: write δ_i, δ_g, δ_f and take dc from c_t to c_{t-1} (`before`)."""
+    n = dc.shape[1]
+    for b in range(len(dc)):  # δ_i = dc_t g i (1 - i)
+        d, row, i, g = delta[b, :n], dc[b], gates[b, :n], gates[b, 2 * n : 3 * n]
         for j in range(n):
-            d_f[j] = row[j] * c[j] * (f[j] - f[j] * f[j])
+            d[j] = row[j] * g[j] * (i[j] - i[j] * i[j])
+    for b in range(len(dc)):  # δ_g = dc_t i (1 - g²)
+        d, row, i, g = delta[b, 2 * n : 3 * n], dc[b], gates[b, :n], gates[b, 2 * n : 3 * n]
+        for j in range(n):
+            d[j] = row[j] * (i[j] - i[j] * g[j] * g[j])
+    for b in range(len(dc)):  # δ_f = dc_t c_{t-1} f (1 - f)
+        d, row, f, c = delta[b, n : 2 * n], dc[b], gates[b, n : 2 * n], before[b]
+        for j in range(n):
+            d[j] = row[j] * c[j] * (f[j] - f[j] * f[j])
+    for b in range(len(dc)):  # dc_{t-1} = dc_t f
+        row, f = dc[b], gates[b, n : 2 * n]
+        for j in range(n):
             row[j] *= f[j]

@@ -35,6 +35,8 @@ class Window(Cell):
         """Return all windows as a view, without copying them."""
         state = self.start(x) if state is None else state
         s, b, t, d = x.shape
+        if t == 0:
+            raise ValueError(f"Window: the sequence has no steps, inputs are {tuple(x.shape)}")
         line = torch.cat([state[0][..., d:], x.reshape(s, b, t * d)], dim=-1).contiguous()
         outputs = line.unfold(-1, self.features, d)
         return outputs, (outputs[:, :, -1],)

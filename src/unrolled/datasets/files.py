@@ -56,7 +56,7 @@ def facts(study: str) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise UnrolledError(f"{path} is missing: run `dvc repro generate@{study}`") from None
-    except json.JSONDecodeError:
+    except (ValueError, TypeError):
         raise UnrolledError(f"{path} is damaged: delete it and run `dvc repro generate@{study}`") from None
 
 
@@ -73,11 +73,11 @@ def load(study: str) -> dict[str, Split]:
     for split in SPLITS:
         path = paths.dataset(study) / f"{split}.npz"
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 splits[split] = dict(archive)
         except FileNotFoundError:
             raise UnrolledError(f"{path} is missing: {remedy}") from None
-        except (OSError, ValueError, zipfile.BadZipFile, EOFError):
+        except (OSError, ValueError, TypeError, zipfile.BadZipFile, EOFError):
             raise UnrolledError(f"{path} is damaged (truncated or not an array file): {remedy}") from None
         for name, array in splits[split].items():
             if not np.isfinite(array).all():

@@ -67,11 +67,17 @@ def _integrate(system: System, initial: Array, times: Array, force: Array | None
     def rhs(t: float, flat: Array) -> Array:
         return system.rhs(t, flat.reshape(d, count), force).ravel()
 
-    solved = solve_ivp(rhs, (times[0], times[-1]), initial.T.ravel(), t_eval=times, **options)
+    start, name = initial.T.ravel(), type(system).__name__.lower()
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is an error below
+        if not np.isfinite([start, rhs(times[0], start)]).all():  # or else SciPy never returns
+            raise UnrolledError(
+                f"system '{name}': state or derivative not finite at t = {times[0]:g}. "
+                "Check its parameters in params.yaml"
+            )
+        solved = solve_ivp(rhs, (times[0], times[-1]), start, t_eval=times, **options)
     if not solved.success or not np.isfinite(solved.y).all():
         raise UnrolledError(
-            f"system '{type(system).__name__.lower()}': {solved.message} "
-            "Check its parameters in params.yaml, or give it a stiff solver"
+            f"system '{name}': {solved.message} Check its parameters in params.yaml, or give it a stiff solver"
         )
     return solved.y.reshape(d, count, len(times)).transpose(1, 2, 0)
 

@@ -42,7 +42,7 @@ def compare(job: Job, result: Result) -> dict[str, Any]:
         "learned": learned,
     }
     table = {name: [_describe(matrix, job.study.step) for matrix in group] for name, group in matrices.items()}
-    return table | {"step": job.study.step}
+    return table | {"step": job.study.step, "method": job.method_name}
 
 
 def _describe(matrix: NDArray[Any], step: float) -> dict[str, Any]:

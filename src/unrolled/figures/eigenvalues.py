@@ -33,7 +33,7 @@ def draw(evaluation: Evaluation) -> Figure:
     points = {
         name: np.array([entry["eigenvalues"][-1] for entry in table[name]]) for name in ("learned", "euler", "exact")
     }
-    learned_colour = evaluation.looks["linear_rnn"].colour
+    learned_colour = evaluation.looks[table["method"]].colour
     every = np.concatenate(list(points.values()))
     angle = np.linspace(0, np.pi / 2, 2000)
     axis.plot(np.cos(angle), np.sin(angle), color="#999999", lw=1, label="unit circle, |λ| = 1")

@@ -39,6 +39,6 @@ def draw(evaluation: Evaluation) -> Figure:
 
 def _title(table: pd.DataFrame) -> str:
     val = table[table["loss"] == "val"]
-    lowest = val.loc[val["median"].idxmin()]
+    lowest = val.sort_values("median").iloc[0]
     name, loss, epoch = lowest["method"], lowest["median"], lowest["epoch"]
     return f"Lowest validation loss of a gradient method: {name}, {loss:.2g} in epoch {epoch}"

@@ -15,5 +15,5 @@ def initialise(setting: Setting, random: np.random.Generator) -> Arrays:
     arrays = draw_uniform(setting, random)
     rows, columns = setting.shapes["W"]
     arrays["W"] = np.tile(np.eye(rows), columns // rows)
-    arrays["b"] = np.zeros(setting.shapes["b"])
-    return arrays
+    biases = [name for name in setting.shapes if name.islower() and name[0] != "c"]
+    return arrays | {name: np.zeros(setting.shapes[name]) for name in biases}

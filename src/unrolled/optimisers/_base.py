@@ -25,6 +25,9 @@ class Net(Protocol):
     def hidden(self, w: Weights, x: Tensor, last: bool, state: State | None = None) -> tuple[Tensor, State]:
         """Return the cell's outputs."""
 
+    def readout(self, w: Weights, h: Tensor, upto: int | None = None) -> Tensor:
+        """Return what the readout makes of them; `upto` stops before that layer."""
+
 
 class Learners(Protocol):
     """What an optimiser may ask of a population of S replicas with P weights each."""

@@ -1,4 +1,4 @@
-"""Ridge regression of the readout, solved exactly; the cell keeps its weights."""
+"""Ridge regression of the last layer, solved exactly; all other weights stay as they started."""
 
 from typing import ClassVar
 
@@ -32,10 +32,11 @@ class Ridge(Optimiser):
         """Solve for every λ and keep the readout with the lowest validation loss."""
         replicas = len(population.theta)
         weights = population.network.unpack(population.theta)
-        features = population.network.hidden(weights, train[0].expand(replicas, *train[0].shape), population.last)[0]
+        layer = len(population.network.layers) - 1
+        hidden = population.network.hidden(weights, train[0].expand(replicas, *train[0].shape), population.last)[0]
+        features = population.network.readout(weights, hidden, upto=layer)
         solutions = [solve(h.reshape(-1, h.shape[-1]), train[1].reshape(-1, train[1].shape[-1])) for h in features]
         val_inputs = val[0].expand(replicas, *val[0].shape)
-        layer = len(population.network.layers) - 1
         for number in range(len(GRID)):
             for s, (slopes, offsets) in enumerate(solutions):
                 replica = {name: weight[s] for name, weight in weights.items()}

@@ -1,6 +1,7 @@
 """One self-contained page from all evaluations: words first, then the table, then each study."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,18 @@ from unrolled.params import Params
 from unrolled.report import findings
 
 TABLES = ("curves", "forecasts", "data")
-Figures = dict[str, dict[str, tuple[Figure, str]]]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure, drawn once: its SVG, its caption and its title."""
+
+    svg: str
+    caption: str
+    title: str
+
+
+Figures = dict[str, dict[str, Drawn]]
 
 
 def read(params: Params) -> list[Evaluation]:
@@ -48,24 +60,17 @@ def draw(evaluations: list[Evaluation]) -> Figures:
     for name in discover.names("figures"):
         item = discover.load("figures", name)
         if item.SCOPE == "overview":
-            drawn["overview"][name] = (item.draw(evaluations), item.CAPTION)
+            drawn["overview"][name] = _drawn(item.draw(evaluations), f"overview-{name}", item.CAPTION)
             continue
         for evaluation in evaluations:
             if item.applies(evaluation):
-                drawn[evaluation.name][name] = (item.draw(evaluation), item.CAPTION)
+                figure = item.draw(evaluation)
+                drawn[evaluation.name][name] = _drawn(figure, f"{evaluation.name}-{name}", item.CAPTION)
     return drawn
 
 
-def as_svg(drawn: Figures) -> dict[str, dict[str, tuple[str, str, str]]]:
-    """Return (SVG, caption, title) of each figure."""
-
-    def title(figure: Figure) -> str:
-        return figure.get_suptitle()
-
-    return {
-        place: {n: (figures.svg(f, f"{place}-{n}"), caption, title(f)) for n, (f, caption) in group.items()}
-        for place, group in drawn.items()
-    }
+def _drawn(figure: Figure, name: str, caption: str) -> Drawn:
+    return Drawn(figures.svg(figure, name), caption, figure.get_suptitle())
 
 
 def page(params: Params, evaluations: list[Evaluation], drawn: Figures, seconds: dict[str, dict[str, float]]) -> str:
@@ -81,7 +86,7 @@ def page(params: Params, evaluations: list[Evaluation], drawn: Figures, seconds:
     context: dict[str, Any] = {
         "params": params,
         "evaluations": evaluations,
-        "figures": as_svg(drawn),
+        "figures": drawn,
         "overall": findings.overall(evaluations),
         "of_study": {e.name: findings.of_study(e) for e in evaluations},
         "methods": [m for m in params.methods if any(m in e.methods for e in evaluations)],
@@ -95,9 +100,9 @@ def write_figures(drawn: Figures) -> None:
     """Write each figure as an SVG file of its own, and remove those that are no longer made."""
     made = set()
     for place, group in drawn.items():
-        for name, (figure, _) in group.items():
+        for name, figure in group.items():
             path = paths.FIGURES / (f"{name}.svg" if place == "overview" else f"{place}-{name}.svg")
-            write_atomic(path, figures.svg(figure, f"{place}-{name}").encode())
+            write_atomic(path, figure.svg.encode())
             made.add(path)
     for path in set(paths.FIGURES.glob("*.svg")) - made:
         path.unlink()

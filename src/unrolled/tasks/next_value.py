@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.datasets.simulate import simulate, solver_error
+from unrolled.errors import UnrolledError
 from unrolled.params import Study
 from unrolled.systems._base import Array, System
 from unrolled.tasks._base import Facts, Model, Split, Task
@@ -32,6 +33,8 @@ class NextValue(Task):
 
     def build(self, study: Study, system: System) -> tuple[dict[str, Split], Facts]:
         """Integrate once, add the noise, cut; `clean` is the expected value of each target."""
+        if study.window >= study.train:
+            raise UnrolledError("task 'next_value' needs window < train: change the study's row in params.yaml")
         random = np.random.default_rng(study.seed)
         times: Array = study.step * np.arange(study.train + study.val + study.test, dtype=np.float64)
         initial = system.start(random, 1)
@@ -42,7 +45,7 @@ class NextValue(Task):
             series += random.uniform(study.noise[0], study.noise[1], size=len(series))
             clean += sum(study.noise) / 2
         edges = np.cumsum([study.window, study.train - study.window, study.val, study.test])
-        splits = {}
+        splits: dict[str, Split] = {}
         for split, first, stop in zip(("train", "val", "test"), edges[:-1], edges[1:], strict=True):
             inputs, targets = windows(series, study.window, first, stop)
             splits[split] = {

@@ -31,7 +31,8 @@ class Response(Task):
             need = "needs 'steps'" if study.steps is None else "needs a driven system"
             raise UnrolledError(f"task 'response' {need}: change the study's row in params.yaml")
         times: Array = study.step * np.arange(study.steps + 1, dtype=np.float64)
-        splits, errors = {}, []
+        splits: dict[str, Split] = {}
+        errors = []
         for number, (split, count) in enumerate((("train", study.train), ("val", study.val), ("test", study.test))):
             random = np.random.default_rng([study.seed, number])
             initial = system.start(random, count)

@@ -70,7 +70,8 @@ def connect(jobs: int) -> Iterator[Client]:
             yield client
         return
     workers = min(int(os.environ.get("UNROLLED_WORKERS", CPU_COUNT)), jobs)
-    settings = {"distributed.nanny.pre-spawn-environ": ONE_THREAD, "distributed.logging.distributed": "error"}
+    # What goes wrong in a worker comes back as a `Failed`, so Dask need not print it too.
+    settings = {"distributed.nanny.pre-spawn-environ": ONE_THREAD, "logging.distributed": "critical"}
     with (
         dask.config.set(settings),
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster,

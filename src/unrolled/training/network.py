@@ -64,7 +64,8 @@ class Network:
         if self.fold:
             x = x.flatten(2)[:, :, None]
         h, state = self.cell.run(w, x, state)
-        return (h[:, :, -1] if last else h), state
+        # Not h[:, :, -1]: the gradient of that slice is as large as h, and nearly all zero.
+        return (state[0] if last else h), state
 
     def __call__(self, w: Weights, x: Tensor, last: bool = False) -> Tensor:
         """Return y at every step (S, B, T, K), or only the last (S, B, K), for x (S, B, T, D)."""

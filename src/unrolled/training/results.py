@@ -19,6 +19,7 @@ SHARED = (
     "training/network.py",
     "training/population.py",
     "datasets/module.py",
+    "systems/_base.py",
     "tasks/_base.py",
     "cells/_base.py",
     "cells/_fused.py",
@@ -31,7 +32,12 @@ NOT_USED = {"about", "only"}
 
 def _sources(job: Job) -> list[Path]:
     row = job.method
-    items = (("tasks", job.study.task), ("cells", row.cell), ("initialisers", row.initialiser))
+    items = (
+        ("systems", job.study.system),
+        ("tasks", job.study.task),
+        ("cells", row.cell),
+        ("initialisers", row.initialiser),
+    )
     own = [f"{kind}/{name}.py" for kind, name in (*items, ("optimisers", row.optimiser))]
     return [discover.ROOT / name for name in (*SHARED, *own) if (discover.ROOT / name).exists()]
 

@@ -1,0 +1,54 @@
+"""A temporary clone of the working tree with tiny parameters, on which the real `dvc repro` runs."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+TINY: dict[str, Any] = {"epochs": 2, "batch": 8}
+SIZES: dict[str, dict[str, Any]] = {
+    "sine": {"train": 60, "val": 30, "test": 20, "step": 0.1},
+    "noisy_sine": {"train": 60, "val": 30, "test": 20},
+    "oscillator": {"steps": 30, "train": 8, "val": 4, "test": 4, "window": 10},
+}
+
+
+def run(folder: Path, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of this environment in `folder`; fail with its output."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "DASK_", "UNROLLED_"))}
+    environment |= {"PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONWARNINGS": "default", "DVC_NO_ANALYTICS": "1"} | env
+    done = subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True, check=False)
+    assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done
+
+
+def shrink(folder: Path) -> None:
+    """Make the table tiny: two epochs, three seeds, two rates, short series."""
+    path = folder / "params.yaml"
+    table = yaml.safe_load(path.read_text())
+    for name, study in table["studies"].items():
+        study |= TINY | SIZES.get(name, {})
+    table["training"] |= {"seeds": 3, "learning_rates": [1.0e-3, 1.0e-2]}
+    path.write_text(yaml.safe_dump(table, sort_keys=False))
+
+
+def clone(folder: Path) -> Path:
+    """Copy what git tracks, and what it would, to `folder`, and commit it with tiny parameters."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True, capture_output=True, check=True
+    )
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith("reports/"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    shrink(folder)
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+    for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "tiny"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    return folder

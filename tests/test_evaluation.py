@@ -1,0 +1,74 @@
+"""Scores, statistics and eigenvalues, each against something independent."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from unrolled.evaluation import dynamics, metrics, statistics
+
+RANDOM = np.random.default_rng(0)
+
+
+def test_scores_against_sums_by_hand() -> None:
+    predicted, truth = RANDOM.normal(size=(3, 5, 4, 2)), RANDOM.normal(size=(5, 4, 2))
+    by_hand = [np.mean([(a - b) ** 2 for a, b in zip(p.flat, truth.flat, strict=True)]) for p in predicted]
+    test = {"targets": truth}
+    assert metrics.score("mse", {"test": predicted}, test) == pytest.approx(by_hand)
+    assert metrics.score("rmse", {"test": predicted}, test) == pytest.approx(np.sqrt(by_hand))
+    assert metrics.score("forecast_rmse", {"forecast": predicted, "test": predicted + 1}, test) == pytest.approx(
+        np.sqrt(by_hand)
+    )
+
+
+def test_interval_covers_the_median_as_often_as_it_says() -> None:
+    draws = RANDOM.lognormal(size=(200, 30))
+    covered = [low <= 1.0 <= high for low, high in map(statistics.interval, draws)]
+    assert 0.88 < np.mean(covered) < 0.99
+
+
+def test_interval_of_equal_scores_is_a_point() -> None:
+    assert statistics.interval(np.full(5, 0.3)) == [0.3, 0.3]
+
+
+def test_paired_p_is_scipys_on_logarithms() -> None:
+    ours, reference = RANDOM.lognormal(size=6), RANDOM.lognormal(size=6)
+    expected = stats.ttest_rel(np.log(ours), np.log(reference)).pvalue
+    assert statistics.paired_p(ours, reference) == pytest.approx(expected)
+    assert statistics.paired_p(ours, reference) != pytest.approx(stats.ttest_rel(ours, reference).pvalue)
+
+
+def test_paired_p_leaves_out_diverged_pairs() -> None:
+    ours, reference = RANDOM.lognormal(size=6), RANDOM.lognormal(size=6)
+    ours[1], reference[4] = np.nan, np.inf
+    kept = [0, 2, 3, 5]
+    assert statistics.paired_p(ours, reference) == statistics.paired_p(ours[kept], reference[kept])
+    assert statistics.paired_p(ours[:2], reference[:2]) is None
+    assert statistics.paired_p(reference[:3], reference[:3]) == 1.0
+
+
+def test_holm_by_hand() -> None:
+    corrected = statistics.holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": None, "e": 0.9})
+    assert corrected == {"a": 0.04, "b": pytest.approx(0.09), "c": pytest.approx(0.09), "d": None, "e": 0.9}
+
+
+def test_holm_keeps_the_family_error() -> None:
+    """Under true null hypotheses at most 5 % of families have any rejection; uncorrected, far more do."""
+    families = RANDOM.uniform(size=(2000, 8))
+    lowest = [min(p for p in statistics.holm(dict(enumerate(f))).values() if p is not None) for f in families.tolist()]
+    assert np.mean(np.array(lowest) < 0.05) < 0.065
+    assert np.mean(families.min(axis=1) < 0.05) > 0.25
+
+
+def test_eigenvalues_do_not_depend_on_the_basis() -> None:
+    matrix, basis = RANDOM.normal(size=(4, 4)), RANDOM.normal(size=(4, 4))
+    similar = basis @ matrix @ np.linalg.inv(basis)
+    assert dynamics.eigenvalues(similar) == pytest.approx(dynamics.eigenvalues(matrix), abs=1e-9)
+    assert dynamics.eigenvalues(2 * matrix) != pytest.approx(dynamics.eigenvalues(matrix), abs=1e-9)
+
+
+def test_decay_and_frequency_of_the_damped_oscillator() -> None:
+    eta, step = 0.2, 0.1
+    exact = np.exp(complex(-eta / 2, np.sqrt(1 - eta**2 / 4)) * step)
+    assert dynamics.decay_and_frequency(exact, step) == pytest.approx((0.1, np.sqrt(0.99)))
+    euler = 1 + step * complex(-eta / 2, np.sqrt(1 - eta**2 / 4))
+    assert dynamics.decay_and_frequency(euler, step)[0] < 0.06

@@ -1,0 +1,180 @@
+"""Every optimiser: equal to an independent implementation, for each replica on its own."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import Ridge
+from torch import Tensor
+
+from conftest import MakeJob
+from unrolled.discover import load, names
+from unrolled.optimisers._base import Batch, Optimiser
+from unrolled.optimisers.ridge import GRID
+from unrolled.training.learn import learn
+from unrolled.training.network import Network
+from unrolled.training.population import Population
+
+OPTIMISERS = names("optimisers")
+ITERATIVE = [name for name in OPTIMISERS if load("optimisers", name).iterative]
+Peer = Callable[[list[Tensor], float], torch.optim.Optimizer]
+PEERS: dict[str, Peer] = {
+    "adam": lambda theta, rate: torch.optim.Adam(theta, rate),
+    "sgd": lambda theta, rate: torch.optim.SGD(theta, rate),
+    "rmsprop": lambda theta, rate: torch.optim.RMSprop(theta, rate, alpha=0.9, eps=1e-7),
+}
+WRONG: dict[str, Peer] = {
+    "adam": lambda theta, rate: torch.optim.Adam(theta, rate, betas=(0.9, 0.99)),
+    "sgd": lambda theta, rate: torch.optim.SGD(theta, 1.001 * rate),
+    "rmsprop": lambda theta, rate: torch.optim.RMSprop(theta, rate, alpha=0.99, eps=1e-7),
+}
+REPLICAS, UPDATES = 3, 20
+RATES = torch.tensor([1e-3, 1e-2, 3e-2], dtype=torch.float64)
+
+
+def problem(optimiser: Optimiser, clip_norm: float | None = None, scale: float = 1.0) -> tuple[Population, list[Batch]]:
+    """Return a small nonlinear population in float64, and a batch for each update."""
+    random = torch.Generator().manual_seed(0)
+    network = Network(load("cells", "elman")(2, 3), 1)
+    theta = torch.randn(REPLICAS, network.parameters, generator=random, dtype=torch.float64)
+    population = Population(network, optimiser, theta, RATES, last=True, clip_norm=clip_norm)
+    x = torch.randn(UPDATES, REPLICAS, 6, 5, 2, generator=random, dtype=torch.float64)
+    y = scale * x.sum(dim=(3, 4)).sin()[..., None]
+    return population, list(zip(x, y, strict=True))
+
+
+def one_by_one(population: Population, start: Tensor, batches: list[Batch], peer: Peer) -> Tensor:
+    """Return θ after every replica was learned alone by an optimiser of torch."""
+    rows = []
+    for s in range(REPLICAS):
+        theta = start[s : s + 1].clone().requires_grad_()
+        steps = peer([theta], float(RATES[s]))
+        for x, y in batches:
+            steps.zero_grad()
+            predicted = population.network(population.network.unpack(theta), x[s : s + 1], last=True)
+            torch.nn.functional.mse_loss(predicted, y[s : s + 1]).backward()
+            if population.clip_norm is not None:
+                torch.nn.utils.clip_grad_norm_([theta], population.clip_norm)
+            steps.step()
+        rows.append(theta.detach())
+    return torch.cat(rows)
+
+
+def distance(name: str, peers: dict[str, Peer], clip_norm: float | None = None, other: float | None = None) -> float:
+    """Return the largest difference of θ, the peer clipping at `other` if given."""
+    population, batches = problem(load("optimisers", name)(), clip_norm, scale=5.0 if clip_norm else 1.0)
+    start = population.theta.detach().clone()
+    for batch in batches:
+        population.optimiser.update(population, batch)
+    population.clip_norm = other or clip_norm
+    return float((population.theta.detach() - one_by_one(population, start, batches, peers[name])).abs().max())
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_equals_torch_for_every_replica_at_its_own_rate(name: str) -> None:
+    assert distance(name, PEERS) < 1e-11
+    assert distance(name, WRONG) > 1e-6
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_clipping_is_that_of_torch_for_every_replica_alone(name: str) -> None:
+    # At 8 about half of the gradients are clipped. torch divides by ‖∇L‖ + 1e-6, we by ‖∇L‖ + 1e-12
+    assert distance(name, PEERS, clip_norm=8.0) < 1e-6
+    assert distance(name, PEERS, clip_norm=8.0, other=8.8) > 1e-5
+
+
+def test_clipping_leaves_a_small_gradient_alone() -> None:
+    free, tight = (problem(load("optimisers", "sgd")(), clip) for clip in (None, 1e3))
+    for population, batches in (free, tight):
+        population.optimiser.update(population, batches[0])
+    assert torch.equal(free[0].theta, tight[0].theta)
+
+
+@pytest.mark.parametrize("name", ITERATIVE)
+def test_replicas_do_not_touch_each_other(name: str) -> None:
+    first, batches = problem(load("optimisers", name)(), clip_norm=1.0)
+    second, _ = problem(load("optimisers", name)(), clip_norm=1.0)
+    with torch.no_grad():
+        second.theta[1] *= 3.0
+    for batch in batches:
+        first.optimiser.update(first, batch)
+        second.optimiser.update(second, batch)
+    assert torch.equal(first.theta[[0, 2]], second.theta[[0, 2]])
+    assert not torch.equal(first.theta[1], second.theta[1])
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_update_returns_the_loss_before_it(name: str) -> None:
+    population, batches = problem(load("optimisers", name)())
+    expected = population.losses(batches[0]).detach()
+    assert torch.equal(population.optimiser.update(population, batches[0]), expected)
+
+
+@pytest.mark.parametrize("name", [n for n in OPTIMISERS if n != "fixed"])
+def test_learns(name: str, make_job: MakeJob) -> None:
+    cell = {"cell": "elman", "hidden": 6}
+    result = learn(make_job(cell | {"optimiser": name, "learning_rates": [1e-2]}, epochs=15))
+    untrained = learn(make_job(cell | {"optimiser": "fixed"}))
+    assert not result.diverged.any()
+    assert (result.best_loss < 0.5 * untrained.best_loss).all()
+
+
+def regression() -> tuple[Population, Batch, Batch]:
+    """Return a population whose last layer is a regression on a window, and noisy data for it."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(60, 4, 2))
+    y = x.reshape(60, 8)[:, :5] @ random.normal(size=(5, 2)) + 2.0 * random.normal(size=(60, 2)) + 3.0
+    network = Network(load("cells", "window")(2, 0, window=4), 2)
+    theta = torch.from_numpy(random.normal(size=(2, network.parameters)))
+    population = Population(network, load("optimisers", "ridge")(), theta, torch.zeros(2).double(), last=True)
+    x, y = torch.from_numpy(x), torch.from_numpy(y)
+    return population, (x[:20], y[:20]), (x[20:], y[20:])
+
+
+def ridge_of_sklearn(train: Batch, val: Batch) -> tuple[list[float], list[Ridge]]:
+    """Return the validation loss and the model of every λ; sklearn's α is n λ."""
+    (x, y), (x_val, y_val) = ((a.reshape(len(a), -1).numpy(), b.numpy()) for a, b in (train, val))
+    models = [Ridge(alpha=len(x) * ridge, solver="svd").fit(x, y) for ridge in GRID]
+    return [float(np.mean((model.predict(x_val) - y_val) ** 2)) for model in models], models
+
+
+def test_ridge_is_that_of_sklearn_with_the_penalty_best_on_validation_data() -> None:
+    population, train, val = regression()
+    population.optimiser.finish(population, train, val)
+    losses, models = ridge_of_sklearn(train, val)
+    best = int(np.argmin(losses))
+    assert 0 < best < len(GRID) - 1
+    weights = population.network.unpack(population.best)
+    for s in range(2):
+        np.testing.assert_allclose(weights["V0"][s].T, models[best].coef_, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(weights["c0"][s, 0], models[best].intercept_, rtol=0, atol=1e-12)
+        assert float(population.best_loss[s]) == pytest.approx(losses[best], rel=1e-12)
+        for neighbour in (best - 1, best + 1):
+            assert abs(weights["V0"][s].T.numpy() - models[neighbour].coef_).max() > 1e-3
+
+
+def test_ridge_solves_the_last_layer_and_keeps_all_others() -> None:
+    _, train, val = regression()
+    network = Network(load("cells", "window")(2, 0, window=4), 2, (12,))
+    start = torch.randn(2, network.parameters, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    population = Population(network, load("optimisers", "ridge")(), start, torch.zeros(2).double(), last=True)
+    population.optimiser.finish(population, train, val)
+    before, after = network.unpack(start), network.unpack(population.best)
+    assert torch.equal(before["V0"], after["V0"]) and torch.equal(before["c0"], after["c0"])
+    for s in range(2):
+        hidden = [torch.relu(x.reshape(len(x), -1) @ before["V0"][s] + before["c0"][s]) for x, _ in (train, val)]
+        losses, models = ridge_of_sklearn((hidden[0], train[1]), (hidden[1], val[1]))
+        np.testing.assert_allclose(after["V1"][s].T, models[int(np.argmin(losses))].coef_, rtol=0, atol=1e-8)
+
+
+def test_fixed_changes_nothing_and_records_the_validation_loss() -> None:
+    population, batches = problem(load("optimisers", "fixed")())
+    start = population.theta.detach().clone()
+    for batch in batches:
+        population.optimiser.update(population, batch)
+    x, y = batches[0][0][0], batches[0][1][0]
+    population.optimiser.finish(population, (x, y), (x, y))
+    assert torch.equal(population.theta, start) and torch.equal(population.best, start)
+    expected = population.losses((x.expand(REPLICAS, *x.shape), y)).detach()
+    assert torch.equal(population.best_loss, expected)

@@ -1,0 +1,186 @@
+"""Every task: the arrays it makes, and what it reads from a model."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from conftest import MakeJob, Refused
+from unrolled import discover, params
+from unrolled.params import Study
+from unrolled.systems._base import make
+from unrolled.tasks._base import Facts, Split, Task
+
+TASKS = discover.names("tasks")
+TABLE = params.load(Path(__file__).parents[1] / "params.yaml")
+SMALL: dict[str, Any] = {"train": 30, "val": 6, "test": 8, "window": 4, "seed": 5}
+Built = tuple[Task, Study, dict[str, Split], Facts]
+
+
+def build(name: str, **change: Any) -> Built:
+    """Build the task's first study in `params.yaml`, made small."""
+    rows = [row for row in TABLE.studies.values() if row.task == name]
+    assert rows, f"no study in params.yaml asks for task '{name}'"
+    row = rows[0].model_copy(update=SMALL | ({"steps": 12} if rows[0].steps else {}) | change)
+    task = discover.load("tasks", name)()
+    return task, row, *task.build(row, make(row.system, row.parameters))
+
+
+@pytest.fixture(params=TASKS)
+def built(request: pytest.FixtureRequest) -> Built:
+    return build(request.param)
+
+
+class Untrained:
+    """Two replicas that answer with fixed random weights of the last few inputs."""
+
+    def __init__(self, inputs: int, outputs: int, last: bool) -> None:
+        self.last = last
+        self.weights = torch.randn(2, inputs, outputs, generator=torch.Generator().manual_seed(0)) / inputs
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Return (2, B, [T,] K)."""
+        inputs = inputs.expand(2, *inputs.shape[-3:]) if inputs.dim() == 3 else inputs
+        answers = inputs.cumsum(dim=2).tanh() @ self.weights[:, None]
+        return answers[:, :, -1] if self.last else answers
+
+
+def model_for(built: Built) -> Untrained:
+    task, _, splits, _ = built
+    return Untrained(splits["test"]["inputs"].shape[-1], splits["test"]["targets"].shape[-1], task.last)
+
+
+def test_splits_hold_finite_sequences_of_the_stated_shape(built: Built) -> None:
+    task, _, splits, facts = built
+    assert list(splits) == ["train", "val", "test"]
+    for split in splits.values():
+        inputs, targets = split["inputs"], split["targets"]
+        assert inputs.dtype == targets.dtype == np.float32
+        assert inputs.ndim == 3 and len(inputs) == len(targets) > 0
+        assert targets.ndim == (2 if task.last else 3)
+        assert targets.shape[-1] == len(facts["outputs"])
+        assert all(np.isfinite(array).all() for array in split.values())
+    assert task.kind and 0 <= json.loads(json.dumps(facts, allow_nan=False))["solver_error"] < 1e-8
+
+
+def test_data_depend_on_the_seed_alone(built: Built) -> None:
+    again = build(type_name(built))
+    for split, arrays in built[2].items():
+        assert all(array.tobytes() == again[2][split][name].tobytes() for name, array in arrays.items())
+
+
+def type_name(built: Built) -> str:
+    return next(name for name in TASKS if discover.load("tasks", name) is type(built[0]))
+
+
+def test_no_target_of_one_split_is_a_target_of_another(built: Built) -> None:
+    rows = {name: {row.tobytes() for row in split["targets"]} for name, split in built[2].items()}
+    assert not rows["train"] & rows["test"] and not rows["val"] & rows["test"] and not rows["train"] & rows["val"]
+
+
+def test_predictions_have_the_replica_axis_first_and_are_finite(built: Built) -> None:
+    predictions = built[0].predict(model_for(built), built[2])
+    assert "test" in predictions
+    assert predictions["test"].shape == (2, *built[2]["test"]["targets"].shape)
+    for array in predictions.values():
+        assert len(array) == 2 and np.isfinite(array).all()
+
+
+def test_a_forecast_has_the_steps_asked_for(built: Built) -> None:
+    task, _, splits, _ = built
+    warm_up = torch.from_numpy(splits["test"]["inputs"][:3])
+    forecast = task.forecast(model_for(built), warm_up, 4)
+    assert forecast.shape == (2, 3, 4, splits["test"]["targets"].shape[-1])
+    assert torch.equal(forecast[:, :, :2], task.forecast(model_for(built), warm_up, 2))
+
+
+class SineRecurrence:
+    """x_{n+1} = 2 cos(ω Δt) x_n - x_{n-1}, which continues any sine of that frequency exactly."""
+
+    def __init__(self, phase: float) -> None:
+        self.factor = 2 * np.cos(phase)
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Return the next value (1, B, 1)."""
+        inputs = inputs[None] if inputs.dim() == 3 else inputs
+        return self.factor * inputs[:, :, -1] - inputs[:, :, -2]
+
+
+def forecast_error(job: Any, phase: float) -> float:
+    model, test = SineRecurrence(phase), job.splits["test"]
+    warm_up = torch.from_numpy(test["inputs"][:1]).double()
+    forecast = job.task().forecast(model, warm_up, 20)[0, 0, :, 0].numpy()
+    return float(abs(forecast - np.sin(test["times"])).max())
+
+
+def test_next_value_forecasts_run_on_alone_and_follow_the_sine(make_job: MakeJob) -> None:
+    job = make_job({"cell": "elman"}, noise=None)
+    assert forecast_error(job, 0.3) < 1e-5
+    assert forecast_error(job, 0.31) > 0.1
+
+
+def test_next_value_forecast_sees_nothing_of_the_test(make_job: MakeJob) -> None:
+    job = make_job({"cell": "elman"})
+    spoilt = {name: {key: array.copy() for key, array in split.items()} for name, split in job.splits.items()}
+    spoilt["test"]["inputs"][1:] = 9.0
+    spoilt["test"]["targets"][:] = 9.0
+    one, other = (job.task().predict(SineRecurrence(0.3), splits) for splits in (job.splits, spoilt))
+    np.testing.assert_array_equal(one["forecast"], other["forecast"])
+    assert not np.array_equal(one["test"], other["test"])
+
+
+def test_next_value_windows_are_the_points_before_their_target() -> None:
+    _, row, splits, _ = build("next_value", noise=[-1.0, 1.0])
+    series = np.concatenate([splits["train"]["inputs"][0, :, 0], *(s["targets"][:, 0] for s in splits.values())])
+    times = np.concatenate([split["times"] for split in splits.values()])
+    assert len(series) == row.train + row.val + row.test
+    np.testing.assert_allclose(times, row.step * np.arange(row.window, len(series)), rtol=1e-14)
+    targets = iter(range(row.window, len(series)))
+    for split in splits.values():
+        for window in split["inputs"]:
+            target = next(targets)
+            np.testing.assert_array_equal(window[:, 0], series[target - row.window : target])
+    assert [len(split["targets"]) for split in splits.values()] == [row.train - row.window, row.val, row.test]
+
+
+def test_noise_is_uniform_between_its_bounds_and_clean_is_the_expected_value() -> None:
+    _, _, splits, _ = build("next_value", noise=[0.0, 2.0], train=4000, step=0.02)
+    noise = (splits["train"]["targets"] - splits["train"]["clean"]).ravel()
+    assert abs(noise.mean()) < 5 * (1 / 3 / len(noise)) ** 0.5
+    assert noise.var() == pytest.approx(1 / 3, rel=0.05)
+    assert -1 <= noise.min() < -0.99 and 0.99 < noise.max() <= 1
+    np.testing.assert_allclose(splits["train"]["clean"][:, 0], 1 + np.sin(splits["train"]["times"]), atol=1e-6)
+
+
+def test_response_is_the_exact_state_for_its_inputs_and_a_late_force_is_not() -> None:
+    _, row, splits, _ = build("response", steps=40)
+    system = make(row.system, row.parameters)
+    starts = np.concatenate([split["inputs"][:, 0, 1:] for split in splits.values()])
+    assert len(np.unique(starts, axis=0)) == row.train + row.val + row.test
+    for split in splits.values():
+        inputs = split["inputs"].astype(float)
+        assert (inputs[:, 1:, 1:] == 0).all()
+        exact = system.exact(row.step * np.arange(41), inputs[:, 0, 1:], inputs[:, :, 0])
+        np.testing.assert_allclose(split["targets"], exact[:, 1:], rtol=0, atol=1e-6)
+        late = system.exact(row.step * np.arange(41), inputs[:, 0, 1:], np.roll(inputs[:, :, 0], 1, axis=1))
+        assert abs(split["targets"] - late[:, 1:]).max() > 1e-2
+
+
+def test_a_study_that_does_not_fit_its_task_is_refused(refused: Refused) -> None:
+    with refused("'response' needs 'steps'", "params.yaml"):
+        build("response", steps=None)
+    with refused("'response' needs a driven system", "params.yaml"):
+        build("response", system="sine", parameters={})
+    with refused("'next_value' needs window < train", "params.yaml"):
+        build("next_value", window=30)
+    with refused("'next_value' needs window < train", "params.yaml"):
+        build("next_value", window=3000)
+
+
+def test_an_unknown_task_lists_the_known(refused: Refused) -> None:
+    with refused("task 'next_valeu' is not known", "did you mean 'next_value'?", *TASKS):
+        discover.load("tasks", "next_valeu")

@@ -1,0 +1,192 @@
+"""`params.yaml`: what is wrong is said in one line that names the key and what is allowed."""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from conftest import Refused
+from unrolled import discover, params, paths
+from unrolled.errors import UnrolledError
+
+TABLE = Path(__file__).parents[1] / "params.yaml"
+RAW = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+Change = dict[str, Any]
+
+
+def write(changes: Change) -> None:
+    """Write the real table with some keys changed (`a.b.c: value`) or renamed (`a.b.c > d`)."""
+    raw = deepcopy(RAW)
+    for key, value in changes.items():
+        *parents, last = key.split(".")
+        row = raw
+        for parent in parents:
+            row = row[parent]
+        if last.startswith("rename "):
+            _, old, new = last.split()
+            row[new] = row.pop(old)
+        else:
+            row[last] = value
+    paths.PARAMS.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+
+
+def test_the_real_table_loads_and_changes_nothing() -> None:
+    table = params.load(TABLE)
+    assert list(table.studies) == list(RAW["studies"]) and list(table.methods) == list(RAW["methods"])
+    assert table.study("sine").window == RAW["studies"]["sine"]["window"]
+
+
+def test_the_unchanged_copy_loads(in_tmp: Path) -> None:
+    write({})
+    assert params.load() == params.load(TABLE)
+
+
+@pytest.mark.parametrize(
+    ("key", "misspelt", "meant"),
+    [
+        ("studies.sine", "windw", "window"),
+        ("studies.sine", "nois", "noise"),
+        ("training", "sedes", "seeds"),
+        ("training", "clip_nrom", "clip_norm"),
+        ("methods.rnn", "hiden", "hidden"),
+        ("methods.lstm", "optimizer", "optimiser"),
+    ],
+)
+def test_a_misspelt_key_is_named_with_the_one_meant(
+    key: str, misspelt: str, meant: str, in_tmp: Path, refused: Refused
+) -> None:
+    old = meant if meant in _row(key) else None
+    write({f"{key}.rename {old} {misspelt}" if old else f"{key}.{misspelt}": 1})
+    with refused(f"'{key}.{misspelt}' is not known", f"did you mean '{meant}'?", "Known: "):
+        params.load()
+
+
+def _row(key: str) -> dict[str, Any]:
+    row = RAW
+    for part in key.split("."):
+        row = row[part]
+    return row
+
+
+def test_a_misspelt_section_is_named_with_the_one_meant(in_tmp: Path, refused: Refused) -> None:
+    write({"rename methods method": None})
+    with refused("'method' is not known", "did you mean 'methods'?"):
+        params.load()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "parts"),
+    [
+        ("studies.sine.step", "1e-3", ["'1e-3'", "1.0e-3"]),
+        ("studies.sine.parameters", {"omega": "1e-3"}, ["'1e-3'", "1.0e-3"]),
+        ("training.learning_rates", ["1e-3"], ["'1e-3'", "1.0e-3"]),
+        ("studies.sine.step", -0.1, ["-0.1", "greater than 0"]),
+        ("studies.sine.step", 0, ["0", "greater than 0"]),
+        ("studies.sine.step", float("nan"), ["nan"]),
+        ("studies.sine.step", float("inf"), ["inf"]),
+        ("studies.sine.parameters", {"omega": float("nan")}, ["nan"]),
+        ("studies.sine.train", 6.5, ["6.5", "integer"]),
+        ("studies.sine.train", 0, ["0", "greater than or equal to 1"]),
+        ("studies.sine.noise", [2.0, 0.0], ["2.0"]),
+        ("studies.sine.noise", [0.0], ["at least 2"]),
+        ("studies.sine.score", "mae", ["'mae'", "rmse"]),
+        ("training.learning_rates", [], ["at least 1"]),
+        ("training.learning_rates", [-1e-3], ["-0.001", "greater than 0"]),
+        ("methods.rnn.hidden", True, ["True", "integer"]),
+        ("methods.rnn.clip_norm", 0.0, ["0.0", "greater than 0"]),
+        ("methods.rnn.activation", "tnah", ["'tnah'", "tanh"]),
+        ("methods.rnn", None, ["None"]),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_named(
+    key: str, value: Any, parts: list[str], in_tmp: Path, refused: Refused
+) -> None:
+    write({key: value})
+    with refused(key, *parts):
+        params.load()
+
+
+def test_the_hint_on_numbers_is_given_for_numbers_alone(in_tmp: Path) -> None:
+    write({"studies.sine.score": "mae"})
+    with pytest.raises(UnrolledError) as caught:
+        params.load()
+    assert "1e-3" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "kind"),
+    [
+        ("studies.sine.system", "sin", "systems"),
+        ("studies.oscillator.task", "respnse", "tasks"),
+        ("methods.lstm.cell", "lsmt", "cells"),
+        ("methods.rnn.optimiser", "adm", "optimisers"),
+        ("training.initialiser", "unifrm", "initialisers"),
+    ],
+)
+def test_an_unknown_item_lists_the_known(key: str, value: str, kind: str, in_tmp: Path, refused: Refused) -> None:
+    write({key: value})
+    with refused(f"'{value}' is not known; did you mean", *discover.names(kind)):
+        params.load()
+
+
+def test_an_unknown_study_in_only_lists_the_known(in_tmp: Path, refused: Refused) -> None:
+    write({"methods.rnn.only": ["sine", "nosy_sine"]})
+    with refused("methods.rnn.only", "'nosy_sine' is not known", "did you mean 'noisy_sine'?", *RAW["studies"]):
+        params.load()
+
+
+def test_an_unknown_study_lists_the_known(refused: Refused) -> None:
+    for ask in (params.load(TABLE).study, params.load(TABLE).methods_of):
+        with refused("study 'osc' is not known", *RAW["studies"]):
+            ask("osc")
+
+
+def test_a_name_with_nothing_near_is_a_whole_sentence(refused: Refused) -> None:
+    with refused("cell 'zzz' is not known. Known: elman"):
+        discover.load("cells", "zzz")
+
+
+def test_a_missing_key_is_named(in_tmp: Path, refused: Refused) -> None:
+    raw = deepcopy(RAW)
+    del raw["studies"]["sine"]["step"]
+    paths.PARAMS.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    with refused("'studies.sine.step' is missing", "params.yaml"):
+        params.load()
+
+
+def test_a_missing_file_is_named(in_tmp: Path, refused: Refused) -> None:
+    with refused("params.yaml is missing", "root folder"):
+        params.load()
+
+
+@pytest.mark.parametrize(
+    "content", [b"studies: [\n a: b\n", b"a: b: c", b"\tx: 1", b"studies:\n  a: \x07", b"\xff\xfe\x80"]
+)
+def test_what_is_not_yaml_is_refused(content: bytes, in_tmp: Path, refused: Refused) -> None:
+    paths.PARAMS.write_bytes(content)
+    with refused("params.yaml", "not valid YAML"):
+        params.load()
+
+
+@pytest.mark.parametrize("content", ["", "- 1\n", "3\n"])
+def test_what_is_not_a_table_is_refused(content: str, in_tmp: Path, refused: Refused) -> None:
+    paths.PARAMS.write_text(content, encoding="utf-8")
+    with refused("params.yaml", "studies", "training", "methods"):
+        params.load()
+
+
+def test_a_method_takes_what_it_leaves_out_from_training() -> None:
+    table = params.load(TABLE)
+    row = table.methods_of("noisy_sine")["rnn_relu"]
+    assert (row.optimiser, row.initialiser) == ("rmsprop", "keras")
+    assert row.learning_rates == table.training.learning_rates
+    assert table.methods_of("sine")["rnn"].optimiser == table.training.optimiser == "adam"
+    assert "rnn_relu" not in table.methods_of("sine")
+
+
+def test_rows_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        params.load(TABLE).studies["sine"].step = 1.0

@@ -1,0 +1,123 @@
+"""The findings say what the numbers say: with the numbers reversed, they say the reverse."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from unrolled import discover
+from unrolled.figures import _base as figures
+from unrolled.figures._base import Evaluation
+from unrolled.report import findings
+
+
+def row(median: float, rank: int | None, **extra: Any) -> dict[str, Any]:
+    """Return a method's numbers."""
+    base = {"median": median, "mean": median, "ci95": [median * 0.9, median * 1.1], "replicas": [median, None, median]}
+    base |= {"diverged": 1, "trained": 9, "learning_rate": 0.01, "rate_at_edge": False, "parameters": 10, "rank": rank}
+    return base | {"learns": rank is not None, "recurrent": True, "p_vs_rnn": None, "about": "x"} | extra
+
+
+@pytest.fixture
+def evaluation() -> Evaluation:
+    """Return a study in which a baseline wins, with a floor and a learned linear RNN."""
+    methods = {
+        "rnn": row(0.5, 3, in_sample=0.3, out_of_sample=0.5),
+        "gru": row(0.4, 2, p_vs_rnn=0.01, in_sample=0.34, out_of_sample=0.4),
+        "linear": row(0.35, 1, p_vs_rnn=0.2, recurrent=False, in_sample=0.36, out_of_sample=0.35),
+        "euler": row(0.6, None),
+        "exact": row(1e-6, None),
+    }
+    for entry in methods.values():
+        entry.setdefault("in_sample", 0.4)
+        entry.setdefault("out_of_sample", 0.4)
+
+    def step(decay: float) -> dict[str, Any]:
+        value = np.exp(complex(-decay, 1) * 0.1)
+        return {"eigenvalues": [[value.real, -value.imag], [value.real, value.imag]], "decay": decay, "frequency": 1.0}
+
+    dynamics = {
+        "exact": [step(0.1)],
+        "euler": [step(0.05)],
+        "learned": [step(0.09), step(0.1), step(0.12)],
+        "step": 0.1,
+        "method": "rnn",
+    }
+    metrics = {"score": "mse", "methods": methods, "kind": "many-to-one", "dynamics": dynamics}
+    metrics["floor"] = {"theory": 1 / 3, "in_sample": 0.32, "out_of_sample": 0.34}
+    epochs = np.arange(1, 4)
+    curve = {"low": 0.1 / epochs, "median": 0.2 / epochs, "high": 0.3 / epochs, "epoch": epochs}
+    curves = pd.concat(
+        [pd.DataFrame({"method": m, "loss": k, **curve}) for m in ("rnn", "gru") for k in ("train", "val")]
+    )
+    line = {"output": "x", "time": epochs, "value": np.sin(epochs)}
+    forecasts = pd.concat([pd.DataFrame({"method": m, **line}) for m in ("truth", *methods)])
+    parts = ("train", "val", "test")
+    data = pd.concat([pd.DataFrame({"split": s, "channel": "x", "time": epochs, "value": epochs}) for s in parts])
+    looks = figures.looks({name: entry["learns"] for name, entry in methods.items()})
+    return Evaluation("study", metrics, {"curves": curves, "forecasts": forecasts, "data": data}, looks)
+
+
+def reversed_ranks(evaluation: Evaluation) -> Evaluation:
+    """Return the same with the recurrent network ahead of the baseline."""
+    metrics = copy.deepcopy(evaluation.metrics)
+    methods = metrics["methods"]
+    methods["gru"], methods["linear"] = (
+        methods["gru"] | {"rank": 1, "median": 0.2},
+        methods["linear"] | {"rank": 2, "p_vs_rnn": 0.001, "median": 0.6},
+    )
+    return Evaluation(evaluation.name, metrics, evaluation.tables, evaluation.looks)
+
+
+def test_ranking_names_winner_best_recurrent_and_simple_rnn(evaluation: Evaluation) -> None:
+    said = findings.ranking(evaluation)
+    assert said.startswith("linear has the lowest test error: 0.35")
+    assert "best recurrent network is gru" in said and "simple RNN has 0.5" in said
+    other = findings.ranking(reversed_ranks(evaluation))
+    assert other.startswith("gru has") and "no recurrence" not in other
+
+
+def test_significance_tells_better_from_worse(evaluation: Evaluation) -> None:
+    assert "better: gru" in findings.significance(evaluation) and "linear" not in findings.significance(evaluation)
+    assert "worse: linear" in findings.significance(reversed_ranks(evaluation))
+
+
+def test_floor_names_those_that_learned_noise(evaluation: Evaluation) -> None:
+    assert findings.floor(evaluation).endswith("they have learned noise: rnn.")
+
+
+def test_recurrence_gives_the_damping(evaluation: Evaluation) -> None:
+    said = findings.recurrence(evaluation)
+    assert "η = 0.200 (seeds from 0.180 to 0.240); the equation has 0.200" in said and "0.100" in said
+
+
+def test_overall_counts_baselines_and_divergence(evaluation: Evaluation) -> None:
+    said = findings.overall([evaluation])
+    assert said[0].startswith("A method without recurrence is best on 1 of 1")
+    assert "5 of 45" in said[-1]
+    assert findings.overall([reversed_ranks(evaluation)])[0].startswith("A recurrent network is best")
+
+
+@pytest.mark.parametrize(("value", "said"), [(0.12345, "0.123"), (7.0e-7, "7.0e-7"), (None, "none"), (0.0, "0")])
+def test_number(value: float | None, said: str) -> None:
+    assert findings.number(value) == said
+
+
+@pytest.mark.parametrize("name", discover.names("figures"))
+def test_every_figure_has_title_caption_and_labelled_axes(evaluation: Evaluation, name: str) -> None:
+    item = discover.load("figures", name)
+    with figures.style():
+        first, second = (item.draw([evaluation] if item.SCOPE == "overview" else evaluation) for _ in range(2))
+        assert item.SCOPE == "overview" or item.applies(evaluation)
+        assert len(first.get_suptitle()) > 10 and len(item.CAPTION) > 10
+        assert any([axis.get_xlabel() for axis in first.axes] + [first.get_supxlabel()])
+        drawn = figures.svg(first, "same")
+        assert drawn == figures.svg(second, "same") and drawn.startswith("<svg")
+
+
+def test_a_method_looks_the_same_whatever_is_beside_it() -> None:
+    few, many = figures.looks({"a": True, "b": True}), figures.looks({"a": True, "b": True, "c": False, "d": True})
+    assert few["a"] == many["a"] and few["b"] == many["b"]
+    assert len({(look.colour, look.dash) for look in many.values()}) == 4

@@ -12,7 +12,7 @@ from unrolled import discover
 from unrolled.errors import UnrolledError
 from unrolled.params import Method, Study
 from unrolled.systems._base import make
-from unrolled.training.learn import Job
+from unrolled.training.job import Job
 
 Refused = Callable[..., AbstractContextManager[None]]
 MakeJob = Callable[..., Job]

@@ -12,7 +12,8 @@ from unrolled.discover import load, names
 from unrolled.errors import UnrolledError
 from unrolled.initialisers._base import Arrays, Setting
 from unrolled.systems._base import Array, System, make
-from unrolled.training.learn import Trained, initial_weights
+from unrolled.training.job import Trained
+from unrolled.training.learn import initial_weights
 from unrolled.training.network import Network
 
 INITIALISERS = names("initialisers")

@@ -160,7 +160,7 @@ def test_truncated_data_is_one_line(repro: Path, tmp_path: Path) -> None:
     content = path.read_bytes()
     path.unlink()  # a DVC link may point into the cache
     path.write_bytes(content[:300])
-    line = one_line(run(folder, "python", "-m", "unrolled.stages.train", "sine", check=False))
+    line = one_line(run(folder, "python", "-m", "unrolled.stages", "train", "sine", check=False))
     assert "data/sine/train.npz is damaged" in line and "dvc repro" in line
 
 
@@ -171,14 +171,14 @@ def test_nan_in_the_data_is_one_line(repro: Path, tmp_path: Path) -> None:
     arrays["inputs"][3, 2, 0] = np.nan
     path.unlink()
     np.savez(path, **arrays)
-    line = one_line(run(folder, "python", "-m", "unrolled.stages.train", "sine", check=False))
+    line = one_line(run(folder, "python", "-m", "unrolled.stages", "train", "sine", check=False))
     assert "data/sine/test.npz" in line and "nan" in line and "(3, 2, 0)" in line
 
 
 @pytest.mark.parametrize("uri", ["sqlite:////no/such/folder/mlflow.db", "http://127.0.0.1:9"])
 def test_a_store_that_cannot_be_used_is_one_line_before_any_training(repro: Path, tmp_path: Path, uri: str) -> None:
     folder = broken(repro, tmp_path)
-    done = run(folder, "python", "-m", "unrolled.stages.train", "sine", check=False, MLFLOW_TRACKING_URI=uri)
+    done = run(folder, "python", "-m", "unrolled.stages", "train", "sine", check=False, MLFLOW_TRACKING_URI=uri)
     line = one_line(done)
     assert uri in line and "MLFLOW_TRACKING_URI" in line
 
@@ -187,7 +187,14 @@ def test_an_unreachable_scheduler_is_one_line(repro: Path, tmp_path: Path) -> No
     folder = broken(repro, tmp_path)
     shutil.rmtree(folder / "data/trained/sine")
     done = run(
-        folder, "python", "-m", "unrolled.stages.train", "sine", check=False, DASK_SCHEDULER_ADDRESS="tcp://127.0.0.1:9"
+        folder,
+        "python",
+        "-m",
+        "unrolled.stages",
+        "train",
+        "sine",
+        check=False,
+        DASK_SCHEDULER_ADDRESS="tcp://127.0.0.1:9",
     )
     assert done.returncode != 0
     assert "no Dask scheduler answers at DASK_SCHEDULER_ADDRESS=tcp://127.0.0.1:9" in done.stderr
@@ -196,7 +203,7 @@ def test_an_unreachable_scheduler_is_one_line(repro: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (["python", "-m", "unrolled.stages.generate", "sinus"], "study 'sinus' is not known; did you mean 'sine'?"),
+        (["python", "-m", "unrolled.stages", "generate", "sinus"], "study 'sinus' is not known; did you mean 'sine'?"),
         (["unrolled", "forecast", "sine", "--method", "lstn"], "did you mean 'lstm'?"),
         (["unrolled", "forecast", "sine", "--steps", "-3"], "--steps is -3"),
         (["unrolled", "forecast", "oscillator", "--steps", "31"], "known for 30 steps only"),
@@ -223,4 +230,4 @@ def test_bad_tables_are_one_line(repro: Path, tmp_path: Path, key: str, value: o
         row = row[part]
     row[last] = value
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(table, sort_keys=False))
-    assert said in one_line(run(tmp_path, "python", "-m", "unrolled.stages.generate", "sine", check=False))
+    assert said in one_line(run(tmp_path, "python", "-m", "unrolled.stages", "generate", "sine", check=False))

@@ -11,7 +11,8 @@ from torch import nn
 from conftest import MakeJob
 from unrolled.datasets.module import PopulationData, ReplicaBatches
 from unrolled.discover import load, names
-from unrolled.training.learn import Job, Result, Trained, choose, learn
+from unrolled.training.job import Job, Result, Trained, choose
+from unrolled.training.learn import learn
 from unrolled.training.network import Network
 from unrolled.training.population import Population
 

@@ -10,7 +10,7 @@ from unrolled.initialisers._base import Setting
 from unrolled.initialisers.euler import initialise as euler
 from unrolled.initialisers.exact import initialise as exact
 from unrolled.systems._base import make
-from unrolled.training.learn import Job, Result
+from unrolled.training.job import Job, Result
 
 Complex = NDArray[np.complex128]
 

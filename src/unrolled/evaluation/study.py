@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.evaluation import dynamics, metrics, statistics
-from unrolled.training.learn import Job, Result
+from unrolled.training.job import Job, Result
 
 Pairs = dict[str, tuple[Job, Result]]
 Array = NDArray[Any]

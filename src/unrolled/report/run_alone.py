@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import UnrolledError
 from unrolled.figures._base import HUES, TRUTH, new, style
-from unrolled.training.learn import Job
+from unrolled.training.job import Job
 
 Array = NDArray[Any]
 

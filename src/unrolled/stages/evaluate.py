@@ -1,7 +1,5 @@
 """Stage `evaluate`: score every method of a study on its test data."""
 
-import sys
-
 from unrolled import errors, paths
 from unrolled.datasets import files
 from unrolled.evaluation import study
@@ -22,7 +20,3 @@ def main(name: str) -> None:
         files.write_atomic(folder / f"{table}.csv", frame.to_csv(index=False, float_format="%.6g").encode())
     ranked = sorted((row["rank"], m) for m, row in metrics["methods"].items() if row["rank"])
     print(f"{name}: {metrics['score']} " + ", ".join(f"{m} {metrics['methods'][m]['median']:.3g}" for _, m in ranked))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

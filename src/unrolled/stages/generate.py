@@ -1,7 +1,5 @@
 """Stage `generate`: integrate the study's system and write its train, val and test arrays."""
 
-import sys
-
 from unrolled import discover, errors, params
 from unrolled.datasets import files, simulate
 from unrolled.systems._base import make
@@ -30,7 +28,3 @@ def main(name: str) -> None:
     files.save(name, splits, about | facts)
     sizes = ", ".join(f"{split} {len(arrays['inputs'])}" for split, arrays in splits.items())
     print(f"{name}: {sizes} sequences; solver error at most {facts['solver_error']:.1e}")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

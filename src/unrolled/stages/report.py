@@ -21,7 +21,3 @@ def main() -> None:
         figures = [paths.FIGURES / f"{e.name}-{name}.svg" for name in drawn[e.name]]
         tracking.log_figures(e.name, figures, {name: row["median"] for name, row in e.methods.items()})
     print(f"report: {paths.INDEX}")
-
-
-if __name__ == "__main__":
-    main()

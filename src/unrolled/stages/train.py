@@ -6,8 +6,8 @@ from tqdm import tqdm
 
 from unrolled import errors
 from unrolled.training import fan_out, results, tracking
+from unrolled.training.job import Job, Result
 from unrolled.training.jobs import make_jobs
-from unrolled.training.learn import Job, Result
 
 Finished = dict[str, tuple[Job, Result]]
 
@@ -53,7 +53,3 @@ def main(name: str) -> None:
     finished = kept | (train(name, missing, tracker) if missing else {})
     tracker.crown(finished)
     print(f"{name}: {len(missing)} methods trained, {len(kept)} kept; MLflow took {tracker.spent:.1f} s")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

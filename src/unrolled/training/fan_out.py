@@ -14,7 +14,8 @@ from dask.system import CPU_COUNT
 from distributed import Client, Future, LocalCluster, as_completed, get_worker
 
 from unrolled.errors import UnrolledError
-from unrolled.training.learn import Job, Result, learn
+from unrolled.training.job import Job, Result
+from unrolled.training.learn import learn
 from unrolled.training.population import History
 
 TOPIC = "unrolled"

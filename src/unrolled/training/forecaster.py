@@ -1,15 +1,19 @@
-"""The trained model as others use it: a warm-up series in, a forecast out."""
+"""The trained model as others use it: a warm-up series in, a forecast out.
 
-import warnings
+MLflow loads it by `_load_pyfunc`, the entry point of its python_function flavour.
+"""
+
+import json
+from pathlib import Path
 from typing import Any
 
-import mlflow
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from unrolled import discover
-from unrolled.training.learn import Job, Result, Trained
+from unrolled.params import Method
+from unrolled.training.job import Job, Result, Trained, network_of
 
 
 def best_replica(result: Result) -> int:
@@ -18,41 +22,47 @@ def best_replica(result: Result) -> int:
 
 
 class Forecaster:
-    """The best replica of one method on one study.
+    """The best replica of one method on one study, and what it takes to build it again.
 
     Parameters
     ----------
-    job : Job
-    result : Result
+    about : dict
+        The task's name, the method's row, the window and the shapes of the data.
+    theta : (1, P) array
+        Its weights.
     """
 
-    def __init__(self, job: Job, result: Result) -> None:
-        self.study, self.method = job.study_name, job.method_name
-        self.task_name, self.network = job.study.task, job.network()
-        self.theta = result.theta[best_replica(result)][None]
+    def __init__(self, about: dict[str, Any], theta: NDArray[np.float32]) -> None:
+        self.about, self.theta = about, theta
+        self.task = discover.load("tasks", about["task"])()
+        method = Method.model_validate(about["method"])
+        network = network_of(method, about["window"], tuple(about["inputs"]), about["outputs"])
+        self.model = Trained(network, torch.from_numpy(theta), self.task.last)
 
-    def forecast(self, warm_up: NDArray[Any], steps: int) -> NDArray[np.float32]:
-        """Return (B, steps, K) from `warm_up` (B, T, D).
+    @classmethod
+    def of(cls, job: Job, result: Result) -> "Forecaster":
+        """Return the forecaster of a job's best replica."""
+        train = job.splits["train"]
+        about = {"task": job.study.task, "method": job.method.model_dump(), "window": job.study.window}
+        about |= {"inputs": list(train["inputs"].shape), "outputs": train["targets"].shape[-1]}
+        return cls(about, result.theta[best_replica(result)][None])
 
-        For `next_value` the last values of the series, for `response` the forces with the initial
-        state at the first step.
+    def save(self, path: Path) -> None:
+        """Write it to one file."""
+        np.savez(path, theta=self.theta, about=np.array(json.dumps(self.about)))
+
+    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> NDArray[np.float32]:
+        """Forecast `params["steps"]` steps, (B, steps, K), from a warm-up (B, T, D).
+
+        For `next_value` the warm-up is the last values of the series, for `response` the forces with
+        the initial state at the first step.
         """
-        task = discover.load("tasks", self.task_name)()
-        model = Trained(self.network, torch.from_numpy(self.theta), task.last)
-        values: NDArray[np.float32] = task.forecast(model, torch.from_numpy(warm_up).float(), steps)[0].numpy()
+        warm_up = torch.from_numpy(np.asarray(model_input)).float()
+        forecast = self.task.forecast(self.model, warm_up, int((params or {}).get("steps", 1)))
+        values: NDArray[np.float32] = forecast[0].numpy()
         return values
 
 
-with warnings.catch_warnings():
-    # MLflow would read type hints of `predict` as a schema, and warns where there are none.
-    warnings.simplefilter("ignore", UserWarning)
-
-    class ForecasterModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-        """The MLflow flavour of a `Forecaster`: `predict(warm_up, params={"steps": n})`."""
-
-        def __init__(self, forecaster: Forecaster) -> None:
-            self.forecaster = forecaster
-
-        def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-            """Forecast from `model_input` (B, T, D)."""
-            return self.forecaster.forecast(np.asarray(model_input), int((params or {}).get("steps", 1)))
+def _load_pyfunc(path: str) -> Forecaster:
+    with np.load(path, allow_pickle=False) as archive:
+        return Forecaster(json.loads(str(archive["about"])), archive["theta"])

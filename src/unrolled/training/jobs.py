@@ -3,7 +3,7 @@
 from unrolled import params
 from unrolled.datasets import files
 from unrolled.training import results
-from unrolled.training.learn import Job, Result
+from unrolled.training.job import Job, Result
 
 
 def make_jobs(study: str) -> list[Job]:

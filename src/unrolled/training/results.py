@@ -12,9 +12,10 @@ import numpy as np
 from unrolled import discover, paths
 from unrolled.datasets.files import write_atomic
 from unrolled.errors import UnrolledError
-from unrolled.training.learn import Job, Result
+from unrolled.training.job import Job, Result
 
 SHARED = (
+    "training/job.py",
     "training/learn.py",
     "training/network.py",
     "training/population.py",

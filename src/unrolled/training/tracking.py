@@ -28,8 +28,8 @@ from unrolled.datasets import files
 from unrolled.errors import UnrolledError
 from unrolled.training import results
 from unrolled.training.fan_out import Progress
-from unrolled.training.forecaster import Forecaster, ForecasterModel, best_replica
-from unrolled.training.learn import Job, Result
+from unrolled.training.forecaster import Forecaster, best_replica
+from unrolled.training.job import Job, Result
 
 Predict = Callable[[Any, int], Any]
 DEFAULT = "sqlite:///mlflow.db"
@@ -290,19 +290,21 @@ def model_name(study: str) -> str:
 def _log_model(run: str, name: str, job: Job, result: Result) -> str:
     """Log the forecaster as pyfunc with signature and example; return the new version."""
     example = job.splits["test"]["inputs"][:1]
-    forecaster = Forecaster(job, result)
-    output = forecaster.forecast(example, 2)
+    forecaster = Forecaster.of(job, result)
+    output = forecaster.predict(example, {"steps": 2})
     signature = mlflow.models.infer_signature(example, output, params={"steps": 2})
     quiet = contextlib.redirect_stderr(io.StringIO())  # MLflow tells of every registration there
-    with warnings.catch_warnings(), quiet, mlflow.start_run(run_id=run):
+    with tempfile.TemporaryDirectory() as folder, quiet, warnings.catch_warnings(), mlflow.start_run(run_id=run):
         warnings.simplefilter("ignore")
+        forecaster.save(Path(folder) / "forecaster.npz")
         info = mlflow.pyfunc.log_model(
             name="forecaster",
-            python_model=ForecasterModel(forecaster),
+            loader_module="unrolled.training.forecaster",
+            data_path=str(Path(folder) / "forecaster.npz"),
             signature=signature,
             input_example=example,
             registered_model_name=name,
-            pip_requirements=["torch", "numpy", "pytorch-lightning", "mlflow"],
+            pip_requirements=["torch", "numpy", "pydantic"],
         )
     return str(info.registered_model_version)
 
@@ -328,8 +330,8 @@ def load_model(study: str, method: str | None, jobs: dict[str, Job]) -> tuple[st
         [run, *_] = client.search_runs([experiment.experiment_id], marks, max_results=1)
         with tempfile.TemporaryDirectory() as folder:
             path = client.download_artifacts(run.info.run_id, f"{method}.npz", folder)
-            forecaster = Forecaster(jobs[method], results.read(Path(path))[1])
-        return method, forecaster.forecast
+            forecaster = Forecaster.of(jobs[method], results.read(Path(path))[1])
+        return method, lambda warm_up, steps: forecaster.predict(warm_up, {"steps": steps})
     except (MlflowException, OSError, ValueError, AttributeError):
         raise UnrolledError(
             f"{uri()} has no model of '{study}'{f' by {method}' if method else ''}: run `dvc repro train@{study}`, "

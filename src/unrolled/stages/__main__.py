@@ -1,0 +1,18 @@
+"""`python -m unrolled.stages train sine` runs the stage `train` of the study `sine`.
+
+Each worker process imports the main module again, so this one imports nothing heavy.
+"""
+
+import sys
+
+from unrolled import discover, errors
+
+
+@errors.one_line
+def main(stage: str, *arguments: str) -> None:
+    """Run one stage."""
+    discover.load("stages", stage).main(*arguments)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

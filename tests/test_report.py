@@ -74,9 +74,10 @@ def reversed_ranks(evaluation: Evaluation) -> Evaluation:
 def test_ranking_names_winner_best_recurrent_and_simple_rnn(evaluation: Evaluation) -> None:
     said = findings.ranking(evaluation)
     assert said.startswith("linear has the lowest test error: 0.35")
+    assert "overlaps those of gru:" in said
     assert "best recurrent network is gru" in said and "simple RNN has 0.5" in said
     other = findings.ranking(reversed_ranks(evaluation))
-    assert other.startswith("gru has") and "no recurrence" not in other
+    assert other.startswith("gru has") and "no recurrence" not in other and "not settled" not in other
 
 
 def test_significance_tells_better_from_worse(evaluation: Evaluation) -> None:
@@ -100,7 +101,7 @@ def test_overall_counts_baselines_and_divergence(evaluation: Evaluation) -> None
     assert findings.overall([reversed_ranks(evaluation)])[0].startswith("A recurrent network is best")
 
 
-@pytest.mark.parametrize(("value", "said"), [(0.12345, "0.123"), (7.0e-7, "7.0e-7"), (None, "none"), (0.0, "0")])
+@pytest.mark.parametrize(("value", "said"), [(0.12345, "0.123"), (7.0e-7, "7.0×10⁻⁷"), (12345.0, "1.2×10⁴"), (None, "none"), (0.0, "0")])
 def test_number(value: float | None, said: str) -> None:
     assert findings.number(value) == said
 

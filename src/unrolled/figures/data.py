@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from unrolled.figures._base import Evaluation, new
 
 SCOPE = "study"
-CAPTION = "The data, dimensionless."
+CAPTION = "The numbers that the methods learn from, are tuned on and are tested on; dimensionless."
 SHADES = {"train": "#0072B2", "val": "#E69F00", "test": "#D55E00"}
 NAMES = {"train": "learning", "val": "validation", "test": "test"}
 

@@ -41,6 +41,7 @@ def draw(evaluation: Evaluation) -> Figure:
     axis.plot(*points["euler"].T, "s", color="#D55E00", ms=9, label="forward Euler")
     axis.plot(*points["learned"].T, "D", color=learned_colour, ms=5, alpha=0.8, label="learned, one a seed")
     low, high = every.min(axis=0), every.max(axis=0)
+    high[0] = max(high[0], np.sqrt(1 - high[1] ** 2))  # so that the unit circle is in view
     pad = 0.35 * max(*(high - low), 0.01)
     axis.set_xlim(low[0] - pad, high[0] + pad)
     axis.set_ylim(low[1] - pad, high[1] + pad)

@@ -3,12 +3,17 @@
 from unrolled.figures._base import Evaluation
 from unrolled.figures.eigenvalues import damping
 
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 def number(value: float | None) -> str:
-    """Return three digits, without an exponent where the number reads better so."""
+    """Return three digits, with a power of ten only where the number reads better so."""
     if value is None:
         return "none"
-    return f"{value:.3g}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.1e}".replace("e-0", "e-")
+    if value == 0 or 1e-3 <= abs(value) < 1e4:
+        return f"{value:.3g}"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}×10{str(int(exponent)).translate(SUPERSCRIPTS)}"
 
 
 def interval(row: dict) -> str:  # type: ignore[type-arg]
@@ -22,6 +27,9 @@ def ranking(evaluation: Evaluation) -> str:
     rows, order = evaluation.methods, evaluation.ranked()
     best = order[0]
     text = f"{best} has the lowest test error: {interval(rows[best])}."
+    close = [n for n in order[1:] if rows[n]["ci95"][0] is not None and rows[n]["ci95"][0] <= rows[best]["ci95"][1]]
+    if close:
+        text += f" Its interval overlaps those of {', '.join(close)}: the order among them is not settled."
     recurrent = [name for name in order if rows[name]["recurrent"]]
     if recurrent and recurrent[0] != best:
         text += (
@@ -105,7 +113,7 @@ def overall(evaluations: list[Evaluation]) -> list[str]:
         gated = [n for n in ("lstm", "gru") if n in rows and rows[n]["median"] is not None]
         if gated and rows.get("rnn", {}).get("median"):
             best = min(gated, key=lambda n: rows[n]["median"])
-            gates.append(f"{rows['rnn']['median'] / rows[best]['median']:.2g} on {evaluation.name} ({best})")
+            gates.append(f"{rows['rnn']['median'] / rows[best]['median']:.3g} on {evaluation.name} ({best})")
     diverged = sum(row["diverged"] for e in evaluations for row in e.methods.values())
     trained = sum(row["trained"] for e in evaluations for row in e.methods.values())
     first = (

@@ -101,7 +101,9 @@ def test_overall_counts_baselines_and_divergence(evaluation: Evaluation) -> None
     assert findings.overall([reversed_ranks(evaluation)])[0].startswith("A recurrent network is best")
 
 
-@pytest.mark.parametrize(("value", "said"), [(0.12345, "0.123"), (7.0e-7, "7.0×10⁻⁷"), (12345.0, "1.2×10⁴"), (None, "none"), (0.0, "0")])
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.12345, "0.123"), (7.0e-7, "7.0×10⁻⁷"), (12345.0, "1.2×10⁴"), (None, "none"), (0.0, "0")]
+)
 def test_number(value: float | None, said: str) -> None:
     assert findings.number(value) == said
 

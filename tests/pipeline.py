@@ -22,7 +22,7 @@ SIZES: dict[str, dict[str, Any]] = {
 def run(folder: Path, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
     """Run a command of this environment in `folder`; fail with its output."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "DASK_", "UNROLLED_"))}
-    environment |= {"PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONWARNINGS": "default", "DVC_NO_ANALYTICS": "1"} | env
+    environment |= {"PATH": f"{BIN}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"} | env
     done = subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True, check=False)
     assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done

@@ -128,10 +128,9 @@ def test_champion_forecasts_as_evaluated(repro: Path) -> None:
 def test_track_rebuilds_a_lost_store(repro: Path, tmp_path: Path) -> None:
     lost = tmp_path / "lost"
     shutil.copytree(repro, lost, ignore=shutil.ignore_patterns("mlflow.db", "mlartifacts", "cache"))
-    assert "12 methods" in run(lost, "unrolled", "track", "oscillator").stdout.replace("10 methods", "12 methods")
-    assert (
-        "20 steps" in run(lost, "unrolled", "track", "sine").stdout + run(lost, "unrolled", "forecast", "sine").stdout
-    )
+    assert one_line(run(lost, "unrolled", "forecast", "sine", check=False)).endswith("if it was trained elsewhere")
+    assert "sine: 6 methods are in sqlite" in run(lost, "unrolled", "track", "sine").stdout
+    assert "20 steps" in run(lost, "unrolled", "forecast", "sine").stdout
 
 
 def test_local_report_has_the_training_times(repro: Path) -> None:
@@ -175,7 +174,7 @@ def test_nan_in_the_data_is_one_line(repro: Path, tmp_path: Path) -> None:
     assert "data/sine/test.npz" in line and "nan" in line and "(3, 2, 0)" in line
 
 
-@pytest.mark.parametrize("uri", ["sqlite:////no/such/folder/mlflow.db", "http://127.0.0.1:9"])
+@pytest.mark.parametrize("uri", ["sqlite:////proc/none/mlflow.db", "http://127.0.0.1:9"])
 def test_a_store_that_cannot_be_used_is_one_line_before_any_training(repro: Path, tmp_path: Path, uri: str) -> None:
     folder = broken(repro, tmp_path)
     done = run(folder, "python", "-m", "unrolled.stages", "train", "sine", check=False, MLFLOW_TRACKING_URI=uri)

@@ -28,6 +28,7 @@ def train(name: str, jobs: list[Job], tracker: tracking.Tracker) -> Finished:
                 tracker.live(by_key[news.job], news)
             elif isinstance(news, fan_out.Failed):
                 failed.append(f"{news.job.method_name} ({news.reason})")
+                tracker.fail(news.job)
             else:
                 results.save(news.job, news.result)
                 tracker.finish(news.job, news.result, news.seconds)

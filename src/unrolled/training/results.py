@@ -83,7 +83,7 @@ def read(path: Path) -> tuple[str, Result]:
     """
     study = path.parent.name
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)
         predictions = {k.removeprefix("predictions."): v for k, v in arrays.items() if k.startswith("predictions.")}
         own = {f.name: arrays[f.name] for f in fields(Result) if f.name != "predictions"}

@@ -250,6 +250,10 @@ class Tracker:
             self.client.log_batch(run, metrics[first : first + BATCH], own if first == 0 else [])
         self.client.set_terminated(run)
 
+    def fail(self, job: Job) -> None:
+        """Close the run of a method that ended in an error."""
+        self.guarded(lambda: self.client.set_terminated(self.runs[job.method_name], "FAILED"))
+
     def log_finished(self, job: Job, result: Result, seconds: float | None = None) -> None:
         """Log a result that was trained before: the same runs, without live curves."""
         self.start(job)

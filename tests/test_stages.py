@@ -1,0 +1,93 @@
+"""What the train stage does when a method fails or a store breaks: the rest is kept."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow.exceptions import MlflowException
+
+from conftest import MakeJob
+from unrolled.errors import UnrolledError
+from unrolled.stages import train as stage
+from unrolled.training import fan_out, results
+from unrolled.training.job import Job
+from unrolled.training.learn import learn
+from unrolled.training.tracking import Tracker
+
+
+class Recorder:
+    """Stand in for a tracker; note what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda job, *rest: self.told.append(f"{name} {job.method_name}")
+
+
+@pytest.fixture
+def jobs(make_job: MakeJob, in_tmp: Path) -> list[Job]:
+    """Return two jobs, of which the second fails."""
+    good = make_job({"cell": "window", "optimiser": "ridge"})
+    fields = {name: getattr(good, name) for name in ("study_name", "study", "method", "seeds", "splits")}
+    return [Job(method_name="good", **fields), Job(method_name="bad", **fields)]
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run jobs in this process, without a cluster."""
+
+    @contextmanager
+    def connect(jobs: int) -> Iterator[None]:
+        yield None
+
+    def run(client: None, jobs: list[Job]) -> Iterator[fan_out.Done | fan_out.Failed]:
+        for job in jobs:
+            yield fan_out.Failed(job, "no luck") if job.method_name == "bad" else fan_out.Done(job, learn(job), 1.0)
+
+    monkeypatch.setattr(fan_out, "connect", connect)
+    monkeypatch.setattr(fan_out, "run", run)
+
+
+def test_a_failed_method_is_named_and_the_others_are_kept(jobs: list[Job]) -> None:
+    recorder: Any = Recorder()
+    with pytest.raises(UnrolledError, match=r"bad \(no luck\); the other methods are kept"):
+        stage.train("study", jobs, recorder)
+    assert results.kept(jobs[0]) is not None and results.kept(jobs[1]) is None
+    assert {"finish good", "fail bad"} <= set(recorder.told)
+
+
+def test_a_changed_job_is_not_taken_for_the_kept_one(jobs: list[Job]) -> None:
+    stage.train("study", jobs[:1], Recorder())  # type: ignore[arg-type]
+    fields = {name: getattr(jobs[0], name) for name in ("study_name", "method_name", "study", "method", "splits")}
+    assert results.kept(Job(seeds=jobs[0].seeds + 1, **fields)) is None
+
+
+def test_a_half_written_result_is_trained_again(jobs: list[Job]) -> None:
+    stage.train("study", jobs[:1], Recorder())  # type: ignore[arg-type]
+    path = results.path_of("study", "good")
+    path.write_bytes(path.read_bytes()[:-200])
+    assert results.kept(jobs[0]) is None
+    with pytest.raises(UnrolledError, match="is damaged: delete it and run `dvc repro train@study`"):
+        results.read(path)
+
+
+def test_prune_removes_rows_that_are_gone(jobs: list[Job]) -> None:
+    stage.train("study", jobs[:1], Recorder())  # type: ignore[arg-type]
+    assert results.prune("study", ["good"]) == []
+    assert results.prune("study", ["other"]) == ["good"]
+    assert not results.path_of("study", "good").exists()
+
+
+def test_a_store_that_breaks_later_costs_one_line_and_no_result(capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken:
+        def __getattr__(self, name: str) -> Any:
+            raise MlflowException("disk full")
+
+    tracker = Tracker("study", Broken())  # type: ignore[arg-type]
+    tracker.open("?")
+    tracker.flush()
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 1 and "disk full" in said[0] and "unrolled track" in said[0]

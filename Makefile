@@ -19,7 +19,7 @@ setup: .venv/.ready ## create .venv and install the locked versions
 
 repro: setup ## generate the data, train every method, render reports/index.html
 	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
-	@$(BIN)/unrolled report
+	@[ reports/local.html -nt reports/index.html ] || $(BIN)/unrolled report
 	@echo
 	@echo "report:  $(CURDIR)/reports/index.html"
 	@echo "MLflow:  make ui, then open http://127.0.0.1:5000"

@@ -36,4 +36,5 @@ def _title(evaluation: Evaluation, many: bool) -> str:
     if many:
         return "One of the learning trajectories: the force drives position and velocity"
     counts = evaluation.tables["data"].groupby("split").size()
-    return f"One series: {counts['train']} values to learn, {counts['val']} to tune, {counts['test']} to test"
+    sizes = f"{counts['train']} to learn from, {counts['val']} to tune on, {counts['test']} to test on"
+    return f"One series, cut into windows: {sizes}"

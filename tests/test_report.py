@@ -65,8 +65,8 @@ def reversed_ranks(evaluation: Evaluation) -> Evaluation:
     metrics = copy.deepcopy(evaluation.metrics)
     methods = metrics["methods"]
     methods["gru"], methods["linear"] = (
-        methods["gru"] | {"rank": 1, "median": 0.2},
-        methods["linear"] | {"rank": 2, "p_vs_rnn": 0.001, "median": 0.6},
+        methods["gru"] | {"rank": 1, "median": 0.2, "ci95": [0.19, 0.21]},
+        methods["linear"] | {"rank": 2, "p_vs_rnn": 0.001, "median": 0.6, "ci95": [0.5, 0.7]},
     )
     return Evaluation(evaluation.name, metrics, evaluation.tables, evaluation.looks)
 

@@ -19,11 +19,21 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 
 
+def outputs(folder: Path) -> dict[str, bytes]:
+    """Return every file that two runs must agree on, byte for byte: all but the page with this machine's times."""
+    files = [folder / "dvc.lock", *sorted((folder / "reports").rglob("*"))]
+    return {str(p.relative_to(folder)): p.read_bytes() for p in files if p.is_file() and p.name != "local.html"}
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return this environment's commands and none of the user's settings."""
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "DASK_", "UNROLLED_"))}
+    return plain | {"PATH": f"{BIN}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"} | more
+
+
 def run(folder: Path, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
     """Run a command of this environment in `folder`; fail with its output."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "DASK_", "UNROLLED_"))}
-    environment |= {"PATH": f"{BIN}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"} | env
-    done = subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=environment(**env), text=True, capture_output=True, check=False)
     assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done
 

@@ -9,17 +9,11 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline import run
+from pipeline import outputs, run
 from unrolled.params import Params
 
 pytestmark = pytest.mark.pipeline
 STUDIES = ("sine", "noisy_sine", "oscillator")
-
-
-def outputs(folder: Path) -> dict[str, bytes]:
-    """Return every file that two runs must agree on, byte for byte."""
-    files = [folder / "dvc.lock", *sorted((folder / "reports").rglob("*"))]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files if path.is_file()}
 
 
 def test_report_and_metrics_are_there(repro: Path) -> None:

@@ -87,9 +87,8 @@ def local_report() -> None:
     seconds = tracking.training_seconds(list(table.studies))
     with style():
         text = render.page(table, evaluations, render.draw(evaluations), seconds)
-    path = paths.REPORTS / "local.html"
-    path.write_text(text, encoding="utf-8")
-    print(f"report with training times: {path}")
+    paths.LOCAL.write_text(text, encoding="utf-8")
+    print(f"report with training times: {paths.LOCAL}")
 
 
 @errors.one_line

@@ -8,6 +8,7 @@ TRAINED = DATA / "trained"
 REPORTS = Path("reports")
 FIGURES = REPORTS / "figures"
 INDEX = REPORTS / "index.html"
+LOCAL = REPORTS / "local.html"
 METRICS = REPORTS / "metrics.json"
 
 

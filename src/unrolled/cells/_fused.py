@@ -174,16 +174,14 @@ def add_product(total: Array, rows: Array, delta: Array, part: Array) -> None:
     """Add Σ_t rows_tᵀ δ_t to (K, n) in place, for (t, B, K) and (t, B, n)."""
     many = rows.shape[0] * rows.shape[1]
     np.dot(rows.reshape(many, rows.shape[2]).T, delta.reshape(many, delta.shape[2]), part)
-    to, more = total.reshape(-1), part.reshape(-1)
-    for j in range(len(to)):
-        to[j] += more[j]
+    add_rows(total, part)
 
 
 @compiled
 def to_input(dx: Array, delta: Array, u: Array) -> None:
     """Add δ_t Uᵀ to ∂L/∂x_t in place, for (t, B, n) and (E, n)."""
     many = delta.shape[0] * delta.shape[1]
-    dx += np.dot(delta.reshape(many, delta.shape[2]), u.T).reshape(dx.shape)
+    add_rows(dx.reshape(many, dx.shape[2]), np.dot(delta.reshape(many, delta.shape[2]), u.T))
 
 
 @compiled
@@ -199,8 +197,17 @@ def enter(z: Array, h: Array, x: Array) -> None:
 
 
 @compiled
+def put(columns: Array, values: Array) -> None:
+    """Copy (B, n) to (B, n); like `add_rows`, because an array assignment compiles for seconds."""
+    for b in range(len(values)):
+        row, value = columns[b], values[b]
+        for j in range(len(value)):
+            row[j] = value[j]
+
+
+@compiled
 def add_rows(total: Array, part: Array) -> None:
-    """Add (B, n) to (B, n) in place."""
+    """Add (B, n) to (B, n) in place; `total += part` would compile for seconds, for its error messages."""
     for b in range(len(total)):
         row, more = total[b], part[b]
         for j in range(len(row)):

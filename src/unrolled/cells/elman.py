@@ -87,7 +87,7 @@ def forward(x: Array, w: Array, h0: Array, z: Array, kind: int) -> None:
             _fused.enter(z[s, t], h, x[min(s, len(x) - 1), t])
             np.dot(z[s, t], w[s], h)
             activate(h.reshape(-1), kind)
-        z[s, -1, :, :hidden] = h
+        _fused.put(z[s, -1, :, :hidden], h)
 
 
 @compiled

@@ -96,7 +96,7 @@ def forward(x: Array, w: Array, v: Array, h0: Array, rows: Array, gates: Array, 
             reset(a, n_s[t])
             squash(n_s[t].reshape(-1))
             update(a, n_s[t], h)
-        rows[s, -1, :, :hidden] = h
+        _fused.put(rows[s, -1, :, :hidden], h)
 
 
 @compiled

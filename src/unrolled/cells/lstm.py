@@ -90,18 +90,18 @@ def forward(x: Array, w: Array, h0: Array, c0: Array, z: Array, gates: Array, me
     scale, shift = gate_scales(hidden, w)
     for s in range(len(w)):
         h, c = h0[s].copy(), c_last[s]
-        c[:] = c0[s]
+        _fused.put(c, c0[s])
         for t in range(x.shape[1]):
             slot = min(s, len(gates) - 1), min(t, gates.shape[1] - 1)
             a, kept = gates[slot], memory[slot]
             _fused.enter(z[s, t], h, x[min(s, len(x) - 1), t])
             np.dot(z[s, t], w[s], a)
             _fused.activate_gates(a, scale, shift)
-            kept[0] = c
+            _fused.put(kept[0], c)
             remember(a, c)
             squash(kept[1].reshape(-1), c.reshape(-1))
             emit(a, kept[1], h)
-        z[s, -1, :, :hidden] = h
+        _fused.put(z[s, -1, :, :hidden], h)
 
 
 @compiled

@@ -6,11 +6,14 @@ Each worker process imports the main module again, so this one imports nothing h
 import sys
 
 from unrolled import discover, errors
+from unrolled.training import workers
 
 
 @errors.one_line
 def main(stage: str, *arguments: str) -> None:
     """Run one stage."""
+    if stage == "train":
+        workers.preload()  # while the stage itself loads MLflow
     discover.load("stages", stage).main(*arguments)
 
 

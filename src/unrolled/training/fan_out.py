@@ -9,28 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import dask
-import torch
 from dask.system import CPU_COUNT
 from distributed import Client, Future, LocalCluster, as_completed, get_worker
 
 from unrolled.errors import UnrolledError
 from unrolled.training.job import Job, Result
-from unrolled.training.learn import learn
-from unrolled.training.population import History
+from unrolled.training.workers import ENVIRONMENT
 
 TOPIC = "unrolled"
 EVERY = 1.0
 """Seconds between two progress events of a worker."""
-
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    # Keep freed memory: handing a large array back and taking a new one each step cost up to 40 %.
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": "8000000000",
-}
-"""Of an embedded worker: one thread, because processes use the cores; and its memory is its own."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +83,14 @@ def _key(job: Job) -> str:
 
 def work(job: Job) -> tuple[Result, float]:
     """Learn one job on a worker, publishing its progress; return the result and the seconds it took."""
+    import torch  # here, because only workers need it and Lightning
+
+    from unrolled.training.learn import learn
+
     torch.set_num_threads(1)
     worker, sent, last = get_worker(), 0, time.monotonic()
 
-    def progress(history: History) -> None:
+    def progress(history: dict[str, list[Any]]) -> None:
         nonlocal sent, last
         epochs = len(history["train"])
         if time.monotonic() - last >= EVERY or epochs == job.study.epochs:

@@ -14,7 +14,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import numpy as np
@@ -27,9 +27,11 @@ from unrolled import discover, paths
 from unrolled.datasets import files
 from unrolled.errors import UnrolledError
 from unrolled.training import results
-from unrolled.training.fan_out import Progress
 from unrolled.training.forecaster import Forecaster, best_replica
 from unrolled.training.job import Job, Result
+
+if TYPE_CHECKING:
+    from unrolled.training.fan_out import Progress
 
 Predict = Callable[[Any, int], Any]
 DEFAULT = "sqlite:///mlflow.db"
@@ -59,6 +61,7 @@ def connect() -> MlflowClient:
     mlflow.set_tracking_uri(uri())
     mlflow.set_registry_uri(uri())
     try:
+        _create_whole()
         client = MlflowClient()
         client.search_experiments(max_results=1)
         _probe_writable()
@@ -69,6 +72,16 @@ def connect() -> MlflowClient:
             f"the MLflow store {uri()} cannot be used ({reason}): make it writable, or name another in "
             "MLFLOW_TRACKING_URI; nothing already computed is lost"
         ) from None
+
+
+def _create_whole() -> None:
+    """Make a new SQLite store under a temporary name: MLflow cannot go on with one that is half made."""
+    path = Path(uri().removeprefix("sqlite:///"))
+    if uri().startswith("sqlite:///") and not path.exists():
+        new = path.with_name(f".{path.name}.new")
+        new.unlink(missing_ok=True)
+        MlflowClient(f"sqlite:///{new}", f"sqlite:///{new}").search_experiments(max_results=1)
+        new.replace(path)
 
 
 def _probe_writable() -> None:
@@ -189,7 +202,7 @@ class Tracker:
         source = str(paths.dataset(self.study_name))
         return Dataset(self.study_name, digest, "local", f'{{"uri": "{source}"}}')
 
-    def live(self, job: Job, news: Progress) -> None:
+    def live(self, job: Job, news: "Progress") -> None:
         """Add the median curves of each learning rate; they are written every few seconds."""
         rates = np.array([rate for _, rate in job.replicas()])
         stamp = int(time.time() * 1000)
@@ -345,17 +358,23 @@ def load_model(study: str, method: str | None, jobs: dict[str, Job]) -> tuple[st
 
 def training_seconds(studies: list[str]) -> dict[str, dict[str, float]]:
     """Return the training time by study and method, as far as the store knows; the newest run counts."""
-    client, table = MlflowClient(), {}
-    for study in studies:
-        experiment = client.get_experiment_by_name(study)
-        condition = "tags.kind = 'method' and attributes.status = 'FINISHED'"
-        runs = client.search_runs([experiment.experiment_id], condition) if experiment else []
-        table[study] = {
-            run.data.tags["method"]: run.data.metrics["training_seconds"]
-            for run in reversed(runs)
-            if "training_seconds" in run.data.metrics
-        }
+    try:
+        table = {study: _training_seconds(study) for study in studies}
+    except (MlflowException, OSError):
+        return {}
     return table if any(table.values()) else {}
+
+
+def _training_seconds(study: str) -> dict[str, float]:
+    client = MlflowClient()
+    experiment = client.get_experiment_by_name(study)
+    condition = "tags.kind = 'method' and attributes.status = 'FINISHED'"
+    runs = client.search_runs([experiment.experiment_id], condition) if experiment else []
+    return {
+        run.data.tags["method"]: run.data.metrics["training_seconds"]
+        for run in reversed(runs)
+        if "training_seconds" in run.data.metrics
+    }
 
 
 def log_figures(study: str, figures: list[Path], scores: dict[str, float | None]) -> None:

@@ -1,12 +1,21 @@
 """The contract of a cell: one recurrent step, the same equations for a whole population."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 Weights = dict[str, Tensor]
 State = tuple[Tensor, ...]
+
+KEPT = 8
+"""Numbers that the adjoint needs for each step and hidden unit: the LSTM's, more than the others'."""
+LIMIT = 2**30
+"""Most bytes to keep for the adjoint; a longer sequence is run in segments."""
+SEGMENTS = 8
+"""A segment keeps `LIMIT` / `SEGMENTS` bytes."""
 
 
 class Cell(ABC):
@@ -16,7 +25,8 @@ class Cell(ABC):
     (D, H) arrives as (S, D, H), and `@` broadcasts over S, so the step reads like the textbook.
 
     A cell may add `fused(w, x, state) -> (outputs, state)`, the same equations over the whole
-    sequence in one compiled loop; `run` takes it for CPU tensors.
+    sequence in one compiled loop; `run` takes it for CPU tensors. And it may add `closed(w, V, c)`,
+    the weights of the same cell with its readout h V + c fed back (`fed_back`); see `free_run`.
 
     Parameters
     ----------
@@ -65,10 +75,19 @@ class Cell(ABC):
             After the last step, to go on from.
         """
         state = self.start(x) if state is None else state
+        length = self.segment(x)
+        if length < x.shape[2]:
+            return in_segments(lambda part, state: self.run(w, part, state), x, state, length)
         fused = getattr(self, "fused", None)
         if fused is not None and x.device.type == "cpu":
             return fused(w, x, state)
         return self.unroll(w, x, state)
+
+    def segment(self, x: Tensor) -> int:
+        """Return how many steps of x (S, B, T, D) to take at once: all T, or fewer if they need too much memory."""
+        s, b, t, _ = x.shape
+        step = KEPT * s * b * self.hidden * x.element_size()
+        return t if t * step <= LIMIT else max(1, LIMIT // SEGMENTS // step)
 
     def unroll(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Apply `step` to each x_t in turn: the textbook form, on any device."""
@@ -79,3 +98,38 @@ class Cell(ABC):
             state = self.step(w, x_t, state)
             outputs.append(state[0])
         return torch.stack(outputs, dim=2), state
+
+
+def in_segments(
+    advance: Callable[[Tensor, State], tuple[Tensor, State]], x: Tensor, state: State, length: int
+) -> tuple[Tensor, State]:
+    """Run over x (S, B, T, D) in segments of some length, joining the outputs: checkpointing in time.
+
+    Forward, only the states between two segments are kept. Backward, each segment runs again from
+    the state before it, and is then differentiated; so memory grows with T / length + length
+    instead of T, the gradient is exact, and the price is one more forward pass.
+
+    References
+    ----------
+    Griewank & Walther, ACM Trans. Math. Softw. 26 (2000) 19, doi 10.1145/347837.347846;
+    Gruslys et al., NeurIPS 2016, arXiv 1606.03401 (through recurrent networks).
+    """
+    outputs = []
+    for part in x.split(length, dim=2):
+        if torch.is_grad_enabled():
+            y, state = checkpoint(advance, part, state, use_reentrant=False, preserve_rng_state=False)
+        else:
+            y, state = advance(part, state)
+        outputs.append(y)
+    return torch.cat(outputs, dim=2), state
+
+
+def fed_back(w: Weights, v: Tensor, c: Tensor) -> Weights:
+    """Return the weights of a cell that is given h_{t-1} V + c in place of its first K inputs.
+
+    x_t U = (h_{t-1} V + c) U_K + u_t U_rest, so that W + V U_K, b + c U_K and U_rest are the weights
+    of the same cell, left to itself or driven by the other inputs u_t alone.
+    """
+    k = v.shape[-1]
+    fed, rest = w["U"][:, :k], w["U"][:, k:]
+    return w | {"U": rest, "W": w["W"] + v @ fed, "b": w["b"] + c @ fed}

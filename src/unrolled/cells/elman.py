@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from unrolled.cells import _fused
-from unrolled.cells._base import Cell, State, Weights
+from unrolled.cells._base import Cell, State, Weights, fed_back
 from unrolled.cells._fused import Array, compiled, tanh
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -38,6 +38,10 @@ class Elman(Cell):
         """Advance h by one step."""
         (h,) = state
         return (ACTIVATIONS[self.activation](x @ w["U"] + h @ w["W"] + w["b"]),)
+
+    def closed(self, w: Weights, v: Tensor, c: Tensor) -> Weights:
+        """Return the weights that feed h V + c back as input; see `fed_back`."""
+        return fed_back(w, v, c)
 
     def fused(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Unroll over x (S, B, T, D) in one compiled loop; as `run`."""

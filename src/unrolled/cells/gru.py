@@ -37,15 +37,33 @@ class GRU(Cell):
         n = torch.tanh(xn + r * (hn + w["d"]))
         return ((1 - z) * n + z * h,)
 
+    def closed(self, w: Weights, v: Tensor, c: Tensor) -> Weights:
+        """Return the weights that feed h V + c back as input, for `fused` alone.
+
+        For r and z as in `fed_back`; but n's input is not reset, so it sees h through N = V U_n.
+        """
+        k, gates = v.shape[-1], 2 * self.hidden
+        fed, rest = w["U"][:, :k], w["U"][:, k:]
+        w_rz = w["W"][..., :gates] + v @ fed[..., :gates]
+        return {
+            "U": rest,
+            "W": torch.cat([w_rz, w["W"][..., gates:]], dim=2),
+            "b": w["b"] + c @ fed,
+            "d": w["d"],
+            "N": v @ fed[..., gates:],
+        }
+
     def fused(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Unroll over x (S, B, T, D) in one compiled loop; as `run`."""
         if not _fused.fusable(x, *state, *w.values()):
             return self.unroll(w, x, state)
         # r acts on h W_n + d alone, so the input's part of n is a product of its own, v = [U_n; b_n].
-        gates, none = 2 * self.hidden, w["U"].new_zeros(len(w["U"]), self.inputs, self.hidden)
+        gates, none = 2 * self.hidden, torch.zeros_like(w["U"][..., : self.hidden])
         u, b = torch.cat([w["U"][..., :gates], none], dim=2), torch.cat([w["b"][..., :gates], w["d"]], dim=2)
         weights = torch.cat([w["W"], u, b], dim=1)
         v = torch.cat([w["U"][..., gates:], w["b"][..., gates:]], dim=1)
+        if "N" in w:  # the readout is fed back
+            v = torch.cat([w["N"], v], dim=1)
         outputs, h = _Recurrence.apply(_fused.with_one(x), weights, v, state[0], torch.is_grad_enabled())
         return outputs, (h,)
 
@@ -84,15 +102,22 @@ class _Recurrence(torch.autograd.Function):
 
 @compiled
 def forward(x: Array, w: Array, v: Array, h0: Array, rows: Array, gates: Array, n: Array) -> None:
-    """Fill the rows [h_{t-1}, x_t, 1], the gates (r, z, h_{t-1} W_n + d), and n."""
+    """Fill the rows [h_{t-1}, x_t, 1], the gates (r, z, h_{t-1} W_n + d), and n.
+
+    v is (S, E, H), or (S, H + E, H) if n sees h_{t-1} too, with the readout fed back.
+    """
     hidden = h0.shape[2]
     for s in range(len(w)):
         h, x_s, n_s = h0[s].copy(), x[min(s, len(x) - 1)], n[min(s, len(n) - 1)]
-        np.dot(x_s.reshape(-1, x.shape[3]), v[s], n_s.reshape(-1, hidden))
+        alone = v.shape[1] > x.shape[3]
+        if not alone:
+            np.dot(x_s.reshape(-1, x.shape[3]), v[s], n_s.reshape(-1, hidden))
         for t in range(x.shape[1]):
             a = gates[min(s, len(gates) - 1), min(t, gates.shape[1] - 1)]
             _fused.enter(rows[s, t], h, x_s[t])
             np.dot(rows[s, t], w[s], a)
+            if alone:
+                np.dot(rows[s, t], v[s], n_s[t])
             reset(a, n_s[t])
             squash(n_s[t].reshape(-1))
             update(a, n_s[t], h)

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from unrolled.cells import _fused
-from unrolled.cells._base import Cell, State, Weights
+from unrolled.cells._base import Cell, State, Weights, fed_back
 from unrolled.cells._fused import Array, compiled, tanh
 
 
@@ -40,6 +40,10 @@ class LSTM(Cell):
         i, f, g, o = (x @ w["U"] + h @ w["W"] + w["b"]).chunk(4, dim=-1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(c), c
+
+    def closed(self, w: Weights, v: Tensor, c: Tensor) -> Weights:
+        """Return the weights that feed h V + c back as input; see `fed_back`."""
+        return fed_back(w, v, c)
 
     def fused(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Unroll over x (S, B, T, D) in one compiled loop; as `run`."""

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unrolled.cells._base import Cell, State, Weights
+from unrolled.cells._base import Cell, State, Weights, in_segments
 
 
 class Affine(torch.autograd.Function):
@@ -93,4 +93,13 @@ class Network:
 
     def __call__(self, w: Weights, x: Tensor, last: bool = False) -> Tensor:
         """Return y at every step (S, B, T, K), or only the last (S, B, K), for x (S, B, T, D)."""
-        return self.readout(w, self.hidden(w, x, last)[0])
+        length = self.cell.segment(x)
+        if last or self.fold or length >= x.shape[2]:
+            return self.readout(w, self.hidden(w, x, last)[0])
+
+        def advance(part: Tensor, state: State) -> tuple[Tensor, State]:
+            h, state = self.hidden(w, part, False, state)
+            return self.readout(w, h), state
+
+        # The readout belongs to the segment, so that h is never there for all T.
+        return in_segments(advance, x, self.cell.start(x), length)[0]

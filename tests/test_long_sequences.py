@@ -1,0 +1,219 @@
+"""Long sequences: checkpointing in time changes memory and nothing else; the closed loop is the loop."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from math import prod
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from unrolled.cells import _base
+from unrolled.cells._base import State
+from unrolled.discover import load, names
+from unrolled.training import network as networks
+from unrolled.training.free_run import free_run
+from unrolled.training.network import Network
+
+CELLS = names("cells")
+FUSED = [name for name in CELLS if hasattr(load("cells", name), "fused")]
+GIB = 2**30
+
+
+def make(name: str, d: int = 2, k: int = 1, hidden: int = 5, s: int = 3, readout: tuple[int, ...] = ()) -> tuple:  # type: ignore[type-arg]
+    """Return a network and its weights θ (S, P), in float64."""
+    network = Network(load("cells", name)(d, hidden, "tanh", 3), k, readout)
+    random = torch.Generator().manual_seed(2)
+    theta = torch.randn(s, network.parameters, generator=random, dtype=torch.float64) / (d + hidden) ** 0.5
+    return network, theta.requires_grad_()
+
+
+def inputs(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64).requires_grad_()
+
+
+def outcome(network: Network, theta: Tensor, x: Tensor, last: bool) -> list[Tensor]:
+    """Return the outputs, and the gradients by weights and inputs of a loss that weighs each output differently."""
+    y = network(network.unpack(theta), x, last)
+    loss = (y * torch.linspace(-1, 1, y.numel()).to(y).reshape(y.shape)).sum()
+    return [y.detach(), *torch.autograd.grad(loss, [theta, x])]
+
+
+def in_segments_of(monkeypatch: pytest.MonkeyPatch, steps: int, network: Network, x: Tensor) -> None:
+    """Set the limit so that a segment has that many steps."""
+    size = _base.KEPT * x.shape[0] * x.shape[1] * network.cell.hidden * x.element_size()
+    monkeypatch.setattr(_base, "LIMIT", _base.SEGMENTS * steps * size)
+    assert network.cell.segment(x) == steps
+
+
+def close(found: list[Tensor], expected: list[Tensor]) -> bool:
+    return all(
+        one.shape == other.shape and torch.allclose(one, other, rtol=0, atol=1e-12 * max(1.0, float(other.abs().max())))
+        for one, other in zip(found, expected, strict=True)
+    )
+
+
+@pytest.mark.parametrize("steps", [1, 4, 7])
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("textbook", [False, True])
+@pytest.mark.parametrize("name", CELLS)
+def test_checkpointed_is_plain(
+    monkeypatch: pytest.MonkeyPatch, name: str, textbook: bool, last: bool, steps: int
+) -> None:
+    network, theta = make(name)
+    if textbook and hasattr(network.cell, "fused"):
+        monkeypatch.setattr(type(network.cell), "fused", lambda self, w, x, state: self.unroll(w, x, state))
+    x = inputs(3, 2, 8 * 7 + 3, 2)
+    plain = outcome(network, theta, x, last)
+    in_segments_of(monkeypatch, steps, network, x)
+    assert close(outcome(network, theta, x, last), plain)
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_gradcheck_through_segments(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    network, theta = make(name, hidden=3, s=2)
+    x = inputs(2, 1, 9, 2)
+    in_segments_of(monkeypatch, 1, network, x)
+    assert torch.autograd.gradcheck(lambda t, x: network(network.unpack(t), x), (theta, x), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_a_lost_state_would_be_seen(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    network, theta = make(name)
+    x = inputs(3, 2, 59, 2)
+    plain = outcome(network, theta, x, False)
+    in_segments_of(monkeypatch, 7, network, x)
+    right = networks.in_segments
+
+    def forgetful(advance: Callable[[Tensor, State], tuple[Tensor, State]], *rest) -> tuple[Tensor, State]:  # type: ignore[no-untyped-def]
+        return right(lambda part, state: advance(part, tuple(h.detach() for h in state)), *rest)
+
+    monkeypatch.setattr(networks, "in_segments", forgetful)
+    found = outcome(network, theta, x, False)
+    assert close(found[:1], plain[:1]) and not close(found[1:], plain[1:])
+
+
+def test_shared_inputs_stay_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, theta = make("lstm")
+    x = inputs(1, 2, 59, 2).detach().expand(3, 2, 59, 2)
+    plain = network(network.unpack(theta), x)
+    in_segments_of(monkeypatch, 7, network, x)
+    torch.testing.assert_close(network(network.unpack(theta), x), plain, rtol=0, atol=1e-14)
+
+
+def test_only_long_sequences_are_cut() -> None:
+    cell = load("cells", "lstm")(1, 64)
+    assert cell.segment(torch.empty(10, 32, 200, 1)) == 200
+    long = torch.empty(1).expand(10, 32, 20_000, 1)
+    assert 1 < cell.segment(long) * _base.KEPT * 10 * 32 * 64 * 4 <= _base.LIMIT / _base.SEGMENTS
+
+
+STEP = """
+import resource, sys, torch
+from unrolled.cells import _base
+from unrolled.discover import load
+from unrolled.training.network import Network
+_base.LIMIT = int(float(sys.argv[2]))
+def learn(t):
+    x, y = torch.randn(1, 32, t, 1), torch.randn(1, 32, t, 1)
+    network = Network(load("cells", sys.argv[1])(1, 64), 1)
+    theta = (0.1 * torch.randn(1, network.parameters)).requires_grad_()
+    adam = torch.optim.Adam([theta])
+    (network(network.unpack(theta), x) - y).square().mean().backward()
+    adam.step()
+learn(10)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+learn(20_000)
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(1024 * before, 1024 * after)
+"""
+
+
+def peak(name: str, limit: float) -> tuple[int, int]:
+    """Return the peak memory in bytes of a process before and after a step on 20 000 steps at H = 64, B = 32."""
+    alone = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", STEP, name, str(limit)],
+        env=os.environ | alone,
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    before, after = map(int, done.stdout.split())
+    return before, after
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_20_000_steps_fit_in_2_gib(name: str) -> None:
+    before, after = peak(name, _base.LIMIT)
+    assert after < 2 * GIB and after - before < GIB
+
+
+def test_without_segments_they_need_more() -> None:
+    before, after = peak("lstm", 1e12)
+    assert after - before > GIB
+
+
+def textbook(network: Network, theta: Tensor, x: Tensor, steps: int, rest: Tensor | None) -> Tensor:
+    """Return the closed loop written out: one step, one readout, and the output is the next input."""
+    w, t = network.unpack(theta), x.shape[2]
+    state, outputs = network.cell.start(x), []
+    for i in range(t + steps - 1):
+        fed = x[:, :, i] if i < t else outputs[-1]
+        if i >= t and rest is not None:
+            fed = torch.cat([fed, rest[:, :, i - t]], dim=-1)
+        state = network.cell.step(w, fed, state)
+        outputs.append(network.readout(w, state[0]))
+    return torch.stack(outputs[t - 1 :], dim=2)
+
+
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("readout", [(), (4,)])
+@pytest.mark.parametrize("steps", [1, 2, 30])
+@pytest.mark.parametrize("name", CELLS)
+def test_free_run_is_the_loop(name: str, steps: int, readout: tuple[int, ...], given: bool) -> None:
+    network, theta = make(name, d=3, k=2 if given else 3, readout=readout)
+    x = inputs(3, 4, 6, 3)
+    rest = inputs(3, 4, steps - 1, 1) if given else None
+    found = free_run(network, network.unpack(theta), x, steps, rest)
+    expected = textbook(network, theta, x, steps, rest)
+    assert found.shape == (3, 4, steps, network.outputs)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_a_wrong_fold_would_be_seen(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    network, theta = make(name, d=1)
+    x, cell = inputs(3, 4, 6, 1), type(network.cell)
+    right = cell.closed
+    monkeypatch.setattr(cell, "closed", lambda self, w, v, c: right(self, w, v, 1.001 * c))
+    found = free_run(network, network.unpack(theta), x, 30)
+    assert not torch.allclose(found, textbook(network, theta, x, 30, None), rtol=0, atol=1e-9)
+
+
+def test_a_linear_network_runs_on_as_its_matrix() -> None:
+    """h_{t+1} = h_t (W + V U) + b + c U, in NumPy."""
+    network = Network(load("cells", "elman")(1, 4, "identity"), 1)
+    theta = torch.randn(2, network.parameters, generator=torch.Generator().manual_seed(0), dtype=torch.float64) / 3
+    w = {name: part.numpy() for name, part in network.unpack(theta).items()}
+    x = inputs(2, 1, 1, 1).detach()
+    found = free_run(network, network.unpack(theta), x, 12).numpy()
+    for s in range(2):
+        m = w["W"][s] + w["V0"][s] @ w["U"][s]
+        h = x.numpy()[s, 0] @ w["U"][s] + w["b"][s]
+        for t in range(12):
+            np.testing.assert_allclose(found[s, 0, t], (h @ w["V0"][s] + w["c0"][s])[0], rtol=1e-10)
+            h = h @ m + w["b"][s] + w["c0"][s] @ w["U"][s]
+
+
+def test_free_run_refuses_what_it_cannot_do() -> None:
+    network, theta = make("elman", d=2, k=1)
+    with pytest.raises(ValueError, match=r"need `given` of shape \(3, 4, 9, 1\)"):
+        free_run(network, network.unpack(theta), inputs(3, 4, 6, 2), 10)
+    folded = Network(load("cells", "elman")(6, 5), 1, fold=True)
+    theta = torch.zeros(3, sum(map(prod, folded.shapes.values())))
+    with pytest.raises(ValueError, match="folds its window"):
+        free_run(folded, folded.unpack(theta), torch.zeros(3, 4, 6, 1), 10)

@@ -87,6 +87,7 @@ def work(job: Job) -> tuple[Result, float]:
 
     from unrolled.training.learn import learn
 
+    os.setpriority(os.PRIO_PROCESS, 0, 5)  # so that whoever starts the stage, and its log, is not kept waiting
     torch.set_num_threads(1)
     worker, sent, last = get_worker(), 0, time.monotonic()
 
@@ -125,10 +126,10 @@ def run(client: Client, jobs: list[Job]) -> Iterator[Progress | Done | Failed]:
 
 
 def _outcome(future: Future, job: Job) -> Done | Failed:
-    if future.status == "finished":
+    try:  # waits again where a worker took its result to the grave
         result, seconds = future.result()
-        return Done(job, result, seconds)
-    error = future.exception()
-    if isinstance(error, UnrolledError):
+    except UnrolledError as error:
         return Failed(job, str(error))
-    return Failed(job, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+    except Exception as error:
+        return Failed(job, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+    return Done(job, result, seconds)

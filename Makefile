@@ -4,7 +4,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test quick ui lint clean
+.PHONY: help setup repro test quick bench ui lint clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -30,6 +30,10 @@ test: setup ## all tests: quick suite, whole pipeline on tiny parameters, pages 
 quick: setup ## the quick tests alone
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "not pipeline and not browser"
 
+bench: setup ## ours against what you would use instead: benchmarks/results.json, README (half an hour)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e ".[dev,bench]"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks
+
 ui: setup ## open MLflow on the embedded store
 	@$(BIN)/mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port 5000
 
@@ -38,4 +42,4 @@ lint: setup ## ruff, mypy and the direction of imports
 
 clean: ## remove results, caches and the MLflow store; git's files stay
 	rm -rf data/*/ mlflow.db mlartifacts forecasts reports/local.html .dvc/cache .dvc/tmp .pytest_cache .mypy_cache .ruff_cache
-	find src tests -name __pycache__ -type d -exec rm -rf {} +
+	find src tests benchmarks -name __pycache__ -type d -exec rm -rf {} +

@@ -8,7 +8,8 @@ from scipy.integrate import solve_ivp
 from unrolled.errors import UnrolledError
 from unrolled.systems._base import Array, System
 
-RTOL, ATOL = 1e-10, 1e-12
+LEAST = 100 * np.finfo(float).eps
+"""SciPy takes no smaller relative tolerance."""
 CHECKED = 1e-8
 
 
@@ -17,8 +18,8 @@ def simulate(
     initial: Array,
     times: Array,
     forcing: Array | None = None,
-    rtol: float = RTOL,
-    atol: float = ATOL,
+    rtol: float | None = None,
+    atol: float | None = None,
 ) -> Array:
     """Integrate N trajectories together with `scipy.integrate.solve_ivp`.
 
@@ -37,7 +38,7 @@ def simulate(
         F, held constant over each interval, as a digital-to-analogue converter holds it. The
         solver restarts at every jump, because a jump inside a step would break its error control.
     rtol, atol : float
-        Tolerances for each trajectory.
+        Tolerances for each trajectory; by default the system's `rtol`, and a hundredth of `rtol`.
 
     Returns
     -------
@@ -49,7 +50,9 @@ def simulate(
         If the solver fails or a value is not finite.
     """
     count, d = initial.shape
-    options = {"method": system.solver, "rtol": rtol / count**0.5, "atol": atol / count**0.5}
+    rtol = system.rtol if rtol is None else rtol
+    atol = rtol / 100 if atol is None else atol
+    options = {"method": system.solver, "rtol": max(LEAST, rtol / count**0.5), "atol": atol / count**0.5}
     if forcing is None:
         return _integrate(system, initial, times, None, options)
     states = np.empty((count, len(times), d))
@@ -83,7 +86,7 @@ def _integrate(system: System, initial: Array, times: Array, force: Array | None
 
 
 def solver_error(system: System, initial: Array, times: Array, forcing: Array | None, states: Array) -> float:
-    """Return the largest error of `states` against the exact solution, or else a 1e-12 reference.
+    """Return the largest error of `states` against the exact solution, or else against a tighter integration.
 
     Raises
     ------
@@ -92,7 +95,7 @@ def solver_error(system: System, initial: Array, times: Array, forcing: Array | 
     """
     truth = system.exact(times, initial, forcing)
     if truth is None:
-        truth = simulate(system, initial, times, forcing, rtol=1e-12, atol=1e-14)
+        truth = simulate(system, initial, times, forcing, rtol=min(1e-12, system.rtol / 10))
     error = float(np.abs(states - truth).max())
     if not error < CHECKED:
         raise UnrolledError(

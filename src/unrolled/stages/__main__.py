@@ -3,6 +3,7 @@
 Each worker process imports the main module again, so this one imports nothing heavy.
 """
 
+import os
 import sys
 
 from unrolled import discover, errors
@@ -15,6 +16,9 @@ def main(stage: str, *arguments: str) -> None:
     if stage == "train":
         workers.preload()  # while the stage itself loads MLflow
     discover.load("stages", stage).main(*arguments)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # all is written; taking PyTorch and MLflow down piece by piece would cost a second a stage
 
 
 if __name__ == "__main__":

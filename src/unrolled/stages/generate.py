@@ -1,7 +1,7 @@
 """Stage `generate`: integrate the study's system and write its train, val and test arrays."""
 
 from unrolled import discover, errors, params
-from unrolled.datasets import files, simulate
+from unrolled.datasets import files
 from unrolled.systems._base import make
 
 
@@ -19,8 +19,8 @@ def main(name: str) -> None:
         "source": system.source,
         "parameters": study.parameters,
         "solver": f"scipy.integrate.solve_ivp, {system.solver}, all trajectories in one batch",
-        "rtol": simulate.RTOL,
-        "atol": simulate.ATOL,
+        "rtol": system.rtol,
+        "atol": system.rtol / 100,
         "step": study.step,
         "seed": study.seed,
         "units": "dimensionless",

@@ -17,7 +17,7 @@ def train(name: str, jobs: list[Job], tracker: tracking.Tracker) -> Finished:
     finished: Finished = {}
     failed: list[str] = []
     epochs = sum(job.study.epochs for job in jobs if job.iterative)
-    by_key = {f"{name}/{job.method_name}": job for job in jobs}
+    by_name = {job.method_name: job for job in jobs}
     bar = tqdm(total=epochs, desc=f"train {name}", unit="epoch", mininterval=1 if sys.stderr.isatty() else 15)
     with bar, fan_out.connect(len(jobs)) as client:
         for job in jobs:
@@ -25,7 +25,7 @@ def train(name: str, jobs: list[Job], tracker: tracking.Tracker) -> Finished:
         for news in fan_out.run(client, jobs):
             if isinstance(news, fan_out.Progress):
                 bar.update(len(news.train))
-                tracker.live(by_key[news.job], news)
+                tracker.live(by_name[news.job], news)
             elif isinstance(news, fan_out.Failed):
                 failed.append(f"{news.job.method_name} ({news.reason})")
                 tracker.fail(news.job)

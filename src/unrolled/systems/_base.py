@@ -25,6 +25,8 @@ class System(ABC):
     states: ClassVar[tuple[str, ...]]
     forced: ClassVar[bool] = False
     solver: ClassVar[str] = "DOP853"
+    rtol: ClassVar[float] = 1e-10
+    """Relative tolerance of the solver; a chaotic system, which amplifies errors, sets a smaller one."""
 
     @abstractmethod
     def rhs(self, t: float, state: Array, force: Array | None) -> Array:

@@ -68,7 +68,12 @@ def connect(jobs: int) -> Iterator[Client]:
         return
     workers = min(int(os.environ.get("UNROLLED_WORKERS", CPU_COUNT)), jobs)
     # What goes wrong in a worker comes back as a `Failed`, so Dask need not print it too.
-    settings = {"distributed.nanny.pre-spawn-environ": ENVIRONMENT, "logging.distributed": "critical"}
+    # One job a worker, the others wait: a job queued at one worker would not move to an idle one.
+    settings = {
+        "distributed.nanny.pre-spawn-environ": ENVIRONMENT,
+        "distributed.scheduler.worker-saturation": 1.0,
+        "logging.distributed": "critical",
+    }
     with (
         dask.config.set(settings),
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster,
@@ -77,8 +82,15 @@ def connect(jobs: int) -> Iterator[Client]:
         yield client
 
 
-def _key(job: Job) -> str:
-    return f"{job.study_name}/{job.method_name}"
+def _key(job: Job) -> tuple[str, str]:
+    """Return Dask's name of the job; of pairs Dask takes the first as the name of the group, which it queues."""
+    return job.study_name, job.method_name
+
+
+def _dearest_first(job: Job) -> tuple[bool, bool, int]:
+    """Order jobs so that the longest are not the last: those with nothing compiled, then by weights."""
+    network = job.network()
+    return not job.iterative, hasattr(network.cell, "fused"), -network.parameters
 
 
 def work(job: Job) -> tuple[Result, float]:
@@ -96,7 +108,7 @@ def work(job: Job) -> tuple[Result, float]:
         epochs = len(history["train"])
         if time.monotonic() - last >= EVERY or epochs == job.study.epochs:
             new = {name: [loss.tolist() for loss in rows[sent:epochs]] for name, rows in history.items()}
-            worker.log_event(TOPIC, {"job": _key(job), "first_epoch": sent, **new})
+            worker.log_event(TOPIC, {"job": job.method_name, "first_epoch": sent, **new})
             sent, last = epochs, time.monotonic()
 
     begun = time.perf_counter()
@@ -105,14 +117,13 @@ def work(job: Job) -> tuple[Result, float]:
 
 
 def run(client: Client, jobs: list[Job]) -> Iterator[Progress | Done | Failed]:
-    """Hand the jobs to the workers, largest first, and yield what happens as it happens.
+    """Hand the jobs to the workers, dearest first, and yield what happens as it happens.
 
     A job whose worker dies is tried again elsewhere by Dask, three times.
     """
     news: queue.SimpleQueue[Any] = queue.SimpleQueue()
     client.subscribe_topic(TOPIC, lambda event: news.put(event[1]))
-    by_size = sorted(jobs, key=lambda job: -job.network().parameters)
-    futures = {client.submit(work, job, key=_key(job), pure=False): job for job in by_size}
+    futures = {client.submit(work, job, key=_key(job), pure=False): job for job in sorted(jobs, key=_dearest_first)}
     waiting = as_completed(futures, raise_errors=False)
     while futures:
         time.sleep(0.2)

@@ -27,7 +27,9 @@ class Affine(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
         """Return g Vᵀ, hᵀ g and Σ g."""
         h, v = ctx.saved_tensors
-        dh = g @ v.mT if ctx.needs_input_grad[0] else None
+        dh = None
+        if ctx.needs_input_grad[0]:  # with one output an outer product, for which BLAS is slow
+            dh = g * v.mT if v.shape[2] == 1 else g @ v.mT
         return dh, (g.mT @ h).mT, g.sum(dim=1, keepdim=True)
 
 

@@ -13,6 +13,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +102,7 @@ def _git_commit() -> str:
 def _data_hash(study: str) -> str:
     """Return DVC's hash of the study's data, from `dvc.lock`."""
     try:
-        lock = yaml.safe_load(Path("dvc.lock").read_text(encoding="utf-8"))
+        lock = yaml.load(Path("dvc.lock").read_text(encoding="utf-8"), yaml.CSafeLoader)  # thousands of lines
         return str(lock["stages"][f"generate@{study}"]["outs"][0]["md5"])
     except (OSError, KeyError, TypeError, IndexError):
         return "unknown"
@@ -128,6 +129,11 @@ class Tracker:
         self.written = time.monotonic()
         self.spent = 0.0
         self.experiment = ""
+
+    @cached_property
+    def origin(self) -> dict[str, str]:
+        """Return the commit and the data's hash, read once for all runs."""
+        return {"mlflow.source.git.commit": _git_commit(), "dvc.data": _data_hash(self.study_name)}
 
     def guarded(self, action: Callable[[], Any]) -> Any:
         """Run one write; after a failure warn once and write no more, so that no result is lost."""
@@ -176,7 +182,6 @@ class Tracker:
     def _start(self, job: Job) -> None:
         tags = {
             "mlflow.runName": job.method_name,
-            "mlflow.source.git.commit": _git_commit(),
             "mlflow.note.content": job.method.about,
             "study": job.study_name,
             "method": job.method_name,
@@ -184,8 +189,7 @@ class Tracker:
             "system": job.study.system,
             "task": job.study.task,
             "cell": job.method.cell,
-            "dvc.data": _data_hash(job.study_name),
-        }
+        } | self.origin
         run = self.client.create_run(self.experiment, tags=tags).info.run_id
         self.runs[job.method_name] = run
         self.buffers[job.method_name] = []

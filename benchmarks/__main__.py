@@ -1,0 +1,79 @@
+"""`python -m benchmarks [training generation pipeline growth]`: measure, print, write results.json and the README.
+
+A part alone replaces its own rows and keeps the others.
+"""
+
+import os
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from benchmarks._measure import Row, one_core
+from unrolled import discover
+
+PARTS = ("growth", "pipeline", "generation", "training")
+RESULTS, README = Path(__file__).parent / "results.json", Path(__file__).parents[1] / "README.md"
+BEGIN, END = "<!-- bench -->\n", "<!-- /bench -->"
+
+
+def unfused() -> list[str]:
+    """Return the cells that have only their textbook form."""
+    return [name for name in discover.names("cells") if not hasattr(discover.load("cells", name), "fused")]
+
+
+def merged(old: list[Row], new: list[Row]) -> list[Row]:
+    """Return the old rows with the new ones in the place of those of the same name and peer, or behind."""
+    fresh = {(row["name"], row["peer"]): row for row in new}
+    kept = [fresh.pop((row["name"], row["peer"]), row) for row in old]
+    return [*kept, *fresh.values()]
+
+
+def table(rows: list[Row]) -> str:
+    """Return the rows in Markdown."""
+    lines = [
+        "| work | instead | ours [s] | instead [s] | ratio | of the sgemm limit |",
+        "| --- | --- | --: | --: | --: | --: |",
+    ]
+    for row in rows:
+        limit = "" if row["limit_fraction"] is None else f"{100 * row['limit_fraction']:.0f} %"
+        cells = [row["name"], row["peer"], f"{row['ours_s']:.3g}", f"{row['peer_s']:.3g}", f"{row['ratio']:.3g}", limit]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def into_readme(readme: str, rows: list[Row]) -> str:
+    """Return the README with the table between its marks replaced."""
+    before, rest = readme.split(BEGIN)
+    return before + BEGIN + table(rows) + END + rest.split(END)[1]
+
+
+def main(*parts: str) -> None:
+    """Run the parts (all by default) and write what they find."""
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
+        sys.exit(f"benchmarks: '{unknown[0]}' is not known: choose from {', '.join(PARTS)}")
+    torch.set_num_threads(1)
+    found: list[Row] = []
+    for part in parts or PARTS:
+        if part == "generation":  # the parts before start processes of their own
+            one_core()
+        module = importlib.import_module(f"benchmarks.{part}")
+        for row in module.rows():
+            found.append(row)
+            print(f"{row['name']}, {row['ratio']:.2f} times {row['peer']}", flush=True)
+    old = json.loads(RESULTS.read_text()) if parts and RESULTS.exists() else []
+    rows = merged(old, found)
+    RESULTS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    README.write_text(into_readme(README.read_text(encoding="utf-8"), rows), encoding="utf-8")
+    print(f"\n{table(rows)}\ncells without a fused form: {', '.join(unfused())}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,62 @@
+"""Rows of the table, and how they are timed."""
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Row = dict[str, Any]
+Timed = Callable[[], float]
+"""Does the work once and returns the seconds that count (without set-up)."""
+
+SIDE = 512
+"""Of the square matrices whose product gives the speed of sgemm."""
+
+
+def one_core() -> None:
+    """Keep the process, and all threads any library starts, on one core."""
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """Return how long some work takes."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def sgemm() -> float:
+    """Return the seconds of one multiplication and addition in a float32 product of (512, 512) matrices."""
+    a = np.ones((SIDE, SIDE), np.float32)
+    out = np.empty_like(a)
+    return min(seconds(lambda: np.dot(a, a, out)) for _ in range(5)) / SIDE**3
+
+
+def alternating(rounds: int, *sides: Timed) -> list[float]:
+    """Return the median seconds of each side, all sides taking turns, so that none has the quiet machine alone."""
+    times = [[side() for side in sides] for _ in range(rounds)]
+    return [statistics.median(column) for column in zip(*times, strict=True)]
+
+
+def row(name: str, peer: str, ours: float, theirs: float, least: float | None = None) -> Row:
+    """Return a row of `results.json`.
+
+    Parameters
+    ----------
+    ours, theirs : float
+        Seconds.
+    least : float, optional
+        Seconds that the arithmetic alone would take at the speed of sgemm.
+    """
+    return {
+        "name": name,
+        "peer": peer,
+        "ours_s": ours,
+        "peer_s": theirs,
+        "ratio": theirs / ours,
+        "limit_fraction": None if least is None else least / ours,
+        "threads": 1,
+    }

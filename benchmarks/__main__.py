@@ -3,11 +3,6 @@
 A part alone replaces its own rows and keeps the others.
 """
 
-import os
-
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"
-
 import importlib
 import json
 import sys

@@ -1,17 +1,12 @@
 """The same training in JAX: `scan` over time, `vmap` over networks, all of an update under `jit`."""
 
-import os
 import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
-
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 Weights = dict[str, Any]
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8

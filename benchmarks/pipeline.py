@@ -1,7 +1,6 @@
 """The pipeline: what MLflow costs beside training, and what `dvc repro` costs when nothing is to do."""
 
 import re
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +9,9 @@ import yaml
 from mlflow.tracking import MlflowClient
 
 from benchmarks._measure import Row, alternating, row, seconds
+from tests import pipeline as clones
 
 ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT / "tests"))
-
-import pipeline as clones
-
 LOGGED = "noisy_sine"
 """The study with the most methods and the shortest training: MLflow's worst case."""
 

@@ -1,7 +1,6 @@
 """The benchmark: the sides do the same work, and the table in the README is the one that was measured."""
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +62,7 @@ def test_an_unknown_part_is_named() -> None:
 
 
 def test_cells_without_a_fused_form_are_named() -> None:
-    assert unfused() == ["window"]
+    assert unfused() == ["lru", "window"]
 
 
 def test_sides_take_turns() -> None:
@@ -107,8 +106,8 @@ def test_the_loop_solves_the_same_equation_as_exactly(name: str) -> None:
     error = abs(generation.one_at_a_time(name, initial, times, force, rtol) - right).max()
     ours = abs(generation.simulate(system, initial, times, force) - right).max()
     assert error <= 2 * ours or rtol == generation.TOLERANCES[-1]
-    looser = abs(generation.one_at_a_time(name, initial, times, force, 100 * rtol) - right).max()
-    assert looser > 2 * ours and math.isfinite(looser)
+    other = abs(generation.one_at_a_time(name, 1.0001 * initial, times, force, rtol) - right).max()
+    assert other > 1000 * ours
 
 
 def test_jax_computes_the_same_outputs() -> None:

@@ -13,12 +13,13 @@ from unrolled.errors import UnrolledError
 from unrolled.initialisers._base import Arrays, Setting
 from unrolled.systems._base import Array, System, make
 from unrolled.training.job import Trained
-from unrolled.training.learn import initial_weights
+from unrolled.training.learn import initial_weights, setting_of
 from unrolled.training.network import Network
 
 INITIALISERS = names("initialisers")
 LINEAR = ["euler", "exact", "persistence"]  # written for the linear RNN of a linear system
 GATED = ["elman", "gru", "lstm"]
+OF = {"ring": "lru", "fan_in": "cornn"}  # written for one cell; all others for any with gates
 STEP, STEPS, ETA = 0.1, 20, 0.3
 
 
@@ -31,20 +32,25 @@ def linear_job(make_job: MakeJob, initialiser: str, seeds: int = 2) -> Any:
 def any_job(make_job: MakeJob, initialiser: str, seeds: int) -> Any:
     if initialiser in LINEAR:
         return linear_job(make_job, initialiser, seeds)
-    return make_job({"cell": "gru", "hidden": 3, "readout": [4], "initialiser": initialiser}, seeds)
+    return make_job(
+        {"cell": OF.get(initialiser, "gru"), "hidden": 3, "readout": [4], "initialiser": initialiser}, seeds
+    )
 
 
-def drawn(initialiser: str, cell: str, hidden: int = 5, seed: int = 0) -> tuple[Arrays, dict[str, tuple[int, int]]]:
+def drawn(
+    initialiser: str, cell: str, hidden: int = 5, seed: int = 0, steps: int = 1, **options: float
+) -> tuple[Arrays, dict[str, tuple[int, int]]]:
     """Return the weights for a network with one ReLU layer, and their shapes."""
     network = Network(load("cells", cell)(2, hidden, window=3), 2, (4,))
-    setting = Setting(network.shapes, make("oscillator", {}), STEP)
+    gates = {"keeps": network.cell.keeps, "writes": network.cell.writes}
+    setting = Setting(network.shapes, make("oscillator", {}), STEP, steps, **gates, options=options)
     return load("initialisers", initialiser).initialise(setting, np.random.default_rng(seed)), network.shapes
 
 
 @pytest.mark.parametrize("name", INITIALISERS)
 def test_fills_every_shape_with_finite_numbers(name: str, make_job: MakeJob) -> None:
     job = any_job(make_job, name, 2)
-    setting = Setting(job.network().shapes, make(job.study.system, job.study.parameters), job.study.step)
+    setting = setting_of(job, job.network())
     arrays = load("initialisers", name).initialise(setting, np.random.default_rng(0))
     assert {key: array.shape for key, array in arrays.items()} == setting.shapes
     assert all(np.isfinite(array).all() for array in arrays.values())
@@ -121,6 +127,89 @@ def test_identity_keeps_the_state(cell: str) -> None:
     assert all((arrays[key] == 0).all() for key in "bd" if key in arrays)
     uniform, _ = drawn("uniform", cell)
     assert all((arrays[key] == uniform[key]).all() for key in ("U", "V0", "c0", "V1", "c1"))
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_chrono_spreads_memories_up_to_the_length(cell: str) -> None:
+    hidden, steps = 400, 100
+    arrays, _ = drawn("chrono", cell, hidden, steps=steps)
+    keeps, writes = load("cells", cell).keeps, load("cells", cell).writes
+    gates = np.split(arrays["b"][0], arrays["b"].shape[1] // hidden)
+    lengths = np.exp(gates[keeps])
+    assert lengths.min() >= 1 and 0.97 * steps < lengths.max() <= steps - 1
+    assert abs(lengths.mean() - steps / 2) < 0.1 * steps / 2 and not abs(lengths.mean() - steps) < 0.1 * steps / 2
+    # with its input off, a unit that keeps sigmoid(b) of itself a step has fallen to 1/e after about exp(b) steps
+    kept = 1 / (1 + np.exp(-gates[keeps]))
+    falls = -1 / np.log(kept)
+    np.testing.assert_allclose(falls, lengths + 0.5, atol=0.1 * steps**0.5)
+    for number, gate in enumerate(gates):
+        if number == writes:
+            np.testing.assert_array_equal(gate, -gates[keeps])
+        elif number != keeps:
+            assert (gate == 0).all()
+    if "d" in arrays:
+        assert (arrays["d"] == 0).all()
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_forget_one_opens_one_gate(cell: str) -> None:
+    (arrays, _), (uniform, _) = drawn("forget_one", cell), drawn("uniform", cell)
+    own = slice(5 * load("cells", cell).keeps, 5 * load("cells", cell).keeps + 5)
+    assert (arrays["b"][:, own] == 1).all() and (uniform["b"][:, own] != 1).all()
+    arrays["b"][:, own] = uniform["b"][:, own]
+    assert all((arrays[key] == uniform[key]).all() for key in uniform)
+
+
+@pytest.mark.parametrize("name", ["chrono", "forget_one"])
+def test_a_cell_without_gates_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="no gate that keeps"):
+        drawn(name, "elman")
+
+
+@pytest.mark.parametrize("hidden", [1, 2, 7])
+@pytest.mark.parametrize("cell", GATED)
+def test_orthogonal_is(cell: str, hidden: int) -> None:
+    (arrays, shapes), (uniform, _) = drawn("orthogonal", cell, hidden), drawn("uniform", cell, hidden)
+    gates = np.split(arrays["W"], shapes["W"][1] // hidden, axis=1)
+    assert all(orthogonal(gate) for gate in gates) and not orthogonal(1.0001 * gates[0])
+    assert all((arrays[key] == 0).all() for key in "bd" if key in arrays)
+    assert (arrays["U"] == uniform["U"]).all() and (arrays["V1"] == uniform["V1"]).all()
+
+
+@pytest.mark.parametrize(
+    ("hidden", "connections", "radius"), [(100, 15, 1.1), (60, 6, 0.9), (8, 15, 1.1), (20, 1, 0.5)]
+)
+def test_echo_state_has_its_radius_and_connections(hidden: int, connections: int, radius: float) -> None:
+    arrays, _ = drawn("echo_state", "elman", hidden, connections=connections, radius=radius, input_scale=2.0)
+    incoming = (arrays["W"] != 0).sum(axis=0)
+    assert (incoming == min(hidden, connections)).all()
+    found = abs(np.linalg.eigvals(arrays["W"])).max()
+    assert abs(found - radius) < 1e-5 and not abs(1.0001 * found - radius) < 1e-5
+    assert (arrays["b"] == 0).all()
+
+
+def test_echo_state_scales_inputs_and_biases() -> None:
+    arrays, _ = drawn("echo_state", "elman", 2000, input_scale=0.5, bias_scale=0.2, connections=1)
+    assert abs(arrays["U"].std() - 0.5) < 0.03 and abs(arrays["b"].std() - 0.2) < 0.02
+
+
+def test_ring_draws_eigenvalues_evenly_on_the_ring() -> None:
+    arrays, _ = drawn("ring", "lru", 4000, r_min=0.5, r_max=0.9, max_phase=0.3)
+    size, phase = np.exp(-np.exp(arrays["nu"])), np.exp(arrays["phi"])
+    assert 0.5 <= size.min() < 0.51 and 0.89 < size.max() <= 0.9 and phase.min() > 0 and 0.29 < phase.max() <= 0.3
+    share = ((size**2 - 0.25) / (0.81 - 0.25)).ravel()  # uniform in area
+    assert abs(share.mean() - 0.5) < 0.02 and abs(share.var() - 1 / 12) < 0.01
+    flat = ((size - 0.5) / 0.4).ravel()  # uniform in radius would be another density
+    assert not abs(flat.mean() - 0.5) < 0.02
+    np.testing.assert_allclose(np.exp(arrays["gamma"]) ** 2 + size**2, 1, rtol=1e-12)
+    assert abs(arrays["U"].var() - 1 / 4) < 0.02  # 1 / (2 D) with D = 2
+
+
+def test_fan_in_counts_all_that_enters_a_unit() -> None:
+    draws = [drawn("fan_in", "cornn", seed=seed)[0] for seed in range(300)]
+    for key, bound in {"U": 12**-0.5, "W": 12**-0.5, "Z": 12**-0.5, "b": 12**-0.5, "V0": 5**-0.5, "V1": 0.5}.items():
+        values = np.stack([draw[key] for draw in draws])
+        assert is_uniform(values, bound) and not is_uniform(values, 1.1 * bound), key
 
 
 ROUNDING = 3 * STEPS * 6e-8  # θ is kept in float32, so Δt and η are rounded to 6e-8; the steps add up

@@ -23,22 +23,26 @@ PEERS: dict[str, Peer] = {
     "adam": lambda theta, rate: torch.optim.Adam(theta, rate),
     "sgd": lambda theta, rate: torch.optim.SGD(theta, rate),
     "rmsprop": lambda theta, rate: torch.optim.RMSprop(theta, rate, alpha=0.9, eps=1e-7),
+    "nesterov": lambda theta, rate: torch.optim.SGD(theta, rate, momentum=0.5, nesterov=True),  # μ of the first 250
 }
 WRONG: dict[str, Peer] = {
     "adam": lambda theta, rate: torch.optim.Adam(theta, rate, betas=(0.9, 0.99)),
     "sgd": lambda theta, rate: torch.optim.SGD(theta, 1.001 * rate),
     "rmsprop": lambda theta, rate: torch.optim.RMSprop(theta, rate, alpha=0.99, eps=1e-7),
+    "nesterov": lambda theta, rate: torch.optim.SGD(theta, rate, momentum=0.501, nesterov=True),
 }
 REPLICAS, UPDATES = 3, 20
 RATES = torch.tensor([1e-3, 1e-2, 3e-2], dtype=torch.float64)
 
 
-def problem(optimiser: Optimiser, clip_norm: float | None = None, scale: float = 1.0) -> tuple[Population, list[Batch]]:
+def problem(
+    optimiser: Optimiser, clip_norm: float | None = None, scale: float = 1.0, clip_value: float | None = None
+) -> tuple[Population, list[Batch]]:
     """Return a small nonlinear population in float64, and a batch for each update."""
     random = torch.Generator().manual_seed(0)
     network = Network(load("cells", "elman")(2, 3), 1)
     theta = torch.randn(REPLICAS, network.parameters, generator=random, dtype=torch.float64)
-    population = Population(network, optimiser, theta, RATES, last=True, clip_norm=clip_norm)
+    population = Population(network, optimiser, theta, RATES, last=True, clip=(clip_norm, clip_value))
     x = torch.randn(UPDATES, REPLICAS, 6, 5, 2, generator=random, dtype=torch.float64)
     y = scale * x.sum(dim=(3, 4)).sin()[..., None]
     return population, list(zip(x, y, strict=True))
@@ -56,6 +60,8 @@ def one_by_one(population: Population, start: Tensor, batches: list[Batch], peer
             torch.nn.functional.mse_loss(predicted, y[s : s + 1]).backward()
             if population.clip_norm is not None:
                 torch.nn.utils.clip_grad_norm_([theta], population.clip_norm)
+            if population.clip_value is not None:
+                torch.nn.utils.clip_grad_value_([theta], population.clip_value)
             steps.step()
         rows.append(theta.detach())
     return torch.cat(rows)
@@ -82,6 +88,48 @@ def test_clipping_is_that_of_torch_for_every_replica_alone(name: str) -> None:
     # At 8 about half of the gradients are clipped. torch divides by ‖∇L‖ + 1e-6, we by ‖∇L‖ + 1e-12
     assert distance(name, PEERS, clip_norm=8.0) < 1e-6
     assert distance(name, PEERS, clip_norm=8.0, other=8.8) > 1e-5
+
+
+def test_clipping_by_value_is_that_of_torch() -> None:
+    def distance_at(value: float, other: float) -> float:
+        population, batches = problem(load("optimisers", "sgd")(), scale=5.0, clip_value=value)
+        start = population.theta.detach().clone()
+        for batch in batches:
+            population.optimiser.update(population, batch)
+        population.clip_value = other
+        return float((population.theta.detach() - one_by_one(population, start, batches, PEERS["sgd"])).abs().max())
+
+    assert distance_at(0.5, 0.5) < 1e-12
+    assert distance_at(0.5, 0.55) > 1e-5
+
+
+def test_the_momentum_grows_as_in_the_paper() -> None:
+    optimiser = load("optimisers", "nesterov")({"momentum": 0.9})
+    found = [optimiser.momentum(update) for update in (0, 249, 250, 500, 750, 1000, 10**6)]
+    np.testing.assert_allclose(found, [0.5, 0.5, 0.75, 1 - 1 / 6, 0.875, 0.9, 0.9], rtol=0, atol=1e-12)
+
+
+def look_ahead(population: Population, batches: list[Batch], momenta: list[float]) -> Tensor:
+    """Return the points θ + μ v after each update of v ← μ v - α ∇L(θ + μ v), θ ← θ + v, as the paper writes it."""
+    theta, rates = population.theta.detach().clone(), RATES[:, None]
+    v = torch.zeros_like(theta)
+    for (x, y), mu in zip(batches, momenta, strict=False):
+        ahead = (theta + mu * v).requires_grad_()
+        predicted = population.network(population.network.unpack(ahead), x, last=True)
+        (gradient,) = torch.autograd.grad((predicted - y).square().flatten(1).mean(dim=1).sum(), ahead)
+        v = mu * v - rates * gradient
+        theta = theta + v
+    return theta + momenta[len(batches)] * v
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_nesterov_looks_ahead_while_the_momentum_grows(late: int) -> None:
+    population, batches = problem(load("optimisers", "nesterov")({"period": 3.0}))
+    momenta = [population.optimiser.momentum(i) for i in range(UPDATES + 2)]
+    expected = look_ahead(population, batches, momenta[late:])  # one update late is a wrong schedule
+    for batch in batches:
+        population.optimiser.update(population, batch)
+    assert (float((population.theta.detach() - expected).abs().max()) < 1e-12) == (late == 0)
 
 
 def test_clipping_leaves_a_small_gradient_alone() -> None:

@@ -15,6 +15,13 @@ def names(kind: str) -> list[str]:
     return sorted(path.stem for path in (ROOT / kind).glob("*.py") if not path.stem.startswith("_"))
 
 
+def options(kind: str, name: str) -> dict[str, float]:
+    """Return the settings that an item declares, with their defaults: a class in `options`, a module in `OPTIONS`."""
+    item = load(kind, name)
+    declared: dict[str, float] = getattr(item, "options", None) or getattr(item, "OPTIONS", {})
+    return declared
+
+
 def unknown(what: str, name: str, known: list[str]) -> UnrolledError:
     """Return the error for a name that is not known, with the nearest known one."""
     near = difflib.get_close_matches(name.rpartition(".")[2], known, n=1)

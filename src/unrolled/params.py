@@ -62,7 +62,8 @@ class Method(_Row):
 
     `initialiser`, `optimiser`, `learning_rates` and `clip_norm` default to the `training` section.
     `only` restricts the row to some studies; `fold` gives a recurrent cell its whole window as one
-    step; `readout` lists the ReLU layers between the cell and the linear output.
+    step; `readout` lists the ReLU layers between the cell and the linear output; `truncate` cuts
+    back-propagation every so many steps; `options` are settings of the cell, initialiser or optimiser.
     """
 
     about: str
@@ -76,6 +77,9 @@ class Method(_Row):
     optimiser: str | None = None
     learning_rates: Annotated[list[Positive], Field(min_length=1)] | None = None
     clip_norm: Positive | None = None
+    clip_value: Positive | None = None
+    truncate: Count | None = None
+    options: dict[str, FiniteFloat] = {}
 
     def resolved(self, training: Training) -> "Method":
         """Return the row with every default filled in."""

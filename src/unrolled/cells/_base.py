@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -36,10 +37,27 @@ class Cell(ABC):
         For cells that leave it open: "tanh", "relu" or "identity".
     window : int
         For cells with a finite memory: how many past inputs they keep.
+    options : dict of float, optional
+        A method's options; a cell takes those it declares.
     """
 
-    def __init__(self, inputs: int, hidden: int, activation: str = "tanh", window: int = 1) -> None:
+    options: ClassVar[dict[str, float]] = {}
+    """Settings that a method's row may change, with their defaults."""
+    keeps: ClassVar[int | None] = None
+    """Which block of H columns is the gate that keeps the state (LSTM's forget gate)."""
+    writes: ClassVar[int | None] = None
+    """Which block of H columns is a gate of its own that lets the input in."""
+
+    def __init__(
+        self,
+        inputs: int,
+        hidden: int,
+        activation: str = "tanh",
+        window: int = 1,
+        options: dict[str, float] | None = None,
+    ) -> None:
         self.inputs, self.hidden, self.activation, self.window = inputs, hidden, activation, window
+        self.option = self.options | {k: v for k, v in (options or {}).items() if k in self.options}
 
     @property
     def features(self) -> int:

@@ -23,6 +23,8 @@ class GRU(Cell):
     Cho et al., EMNLP 2014, doi 10.3115/v1/D14-1179.
     """
 
+    keeps = 1  # of r, z, n
+
     def shapes(self) -> dict[str, tuple[int, int]]:
         """Return the shapes of U, W, b and d."""
         gates = 3 * self.hidden

@@ -24,6 +24,8 @@ class LSTM(Cell):
     doi 10.1162/089976600300015015.
     """
 
+    keeps, writes = 1, 0  # of i, f, g, o
+
     def shapes(self) -> dict[str, tuple[int, int]]:
         """Return the shapes of U, W and b."""
         gates = 4 * self.hidden

@@ -1,7 +1,7 @@
 """The contract of an initialiser: the weights of one replica, drawn from its own generator."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +22,30 @@ class Setting:
     system : System
     step : float
         Δt, in units of the system's time.
+    steps : int
+        T, length of the sequences.
+    keeps, writes : int or None
+        Which block of H columns of a gated cell keeps the state, which lets the input in.
+    options : dict of float
+        The method's options; an initialiser takes those it declares in `OPTIONS`.
     """
 
     shapes: dict[str, tuple[int, int]]
     system: System
     step: float
+    steps: int = 1
+    keeps: int | None = None
+    writes: int | None = None
+    options: dict[str, float] = field(default_factory=dict)
+
+    def gate(self, number: int) -> slice:
+        """Return the columns of a gate, in U, W and b."""
+        hidden = self.shapes["W"][0]
+        return slice(number * hidden, (number + 1) * hidden)
+
+    def option(self, defaults: dict[str, float]) -> dict[str, float]:
+        """Return the options of an initialiser that declares these defaults."""
+        return defaults | {key: value for key, value in self.options.items() if key in defaults}
 
 
 Initialise = Callable[[Setting, np.random.Generator], Arrays]

@@ -35,6 +35,7 @@ class Learners(Protocol):
     theta: nn.Parameter
     rates: Tensor
     clip_norm: float | None
+    clip_value: float | None
     alive: Tensor
     last: bool
 
@@ -57,6 +58,11 @@ class Optimiser(ABC):
 
     iterative: ClassVar[bool] = True
     """Whether it learns in epochs with a learning rate."""
+    options: ClassVar[dict[str, float]] = {}
+    """Settings that a method's row may change, with their defaults."""
+
+    def __init__(self, options: dict[str, float] | None = None) -> None:
+        self.option = self.options | {k: v for k, v in (options or {}).items() if k in self.options}
 
     @abstractmethod
     def update(self, population: Learners, batch: Batch) -> Tensor:
@@ -75,8 +81,8 @@ class Optimiser(ABC):
 class GradientDescent(Optimiser):
     """θ ← θ - α d(∇L), each replica with its own rate α; a subclass says what d is.
 
-    Clipping (Pascanu, Mikolov & Bengio 2013, PMLR 28:1310) is by each replica's own norm:
-    ∇L ← ∇L min(1, c / ‖∇L‖).
+    Clipping (Pascanu, Mikolov & Bengio 2013, PMLR 28:1310) is by each replica's own norm,
+    ∇L ← ∇L min(1, c / ‖∇L‖), or (Mikolov 2012) of every component to [-c, c].
     """
 
     @abstractmethod
@@ -93,6 +99,8 @@ class GradientDescent(Optimiser):
             population.halt(broken)
         if population.clip_norm is not None:
             gradient *= (population.clip_norm / (norm + 1e-12)).clamp(max=1.0)[:, None]
+        if population.clip_value is not None:
+            gradient.clamp_(-population.clip_value, population.clip_value)
         with torch.no_grad():
             step = population.rates[:, None] * self.direction(gradient)
             population.theta.sub_(torch.where(population.alive[:, None], step, 0.0))

@@ -16,7 +16,8 @@ class Adam(GradientDescent):
 
     beta1, beta2, epsilon = 0.9, 0.999, 1e-8
 
-    def __init__(self) -> None:
+    def __init__(self, options: dict[str, float] | None = None) -> None:
+        super().__init__(options)
         self.updates = 0
         self.mean = self.square = torch.zeros(())
 

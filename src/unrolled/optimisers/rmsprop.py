@@ -16,7 +16,8 @@ class RMSprop(GradientDescent):
 
     rho, epsilon = 0.9, 1e-7
 
-    def __init__(self) -> None:
+    def __init__(self, options: dict[str, float] | None = None) -> None:
+        super().__init__(options)
         self.square: Tensor | None = None
 
     def direction(self, gradient: Tensor) -> Tensor:

@@ -55,8 +55,8 @@ class Job:
 def network_of(method: Method, window: int, inputs: tuple[int, ...], outputs: int) -> Network:
     """Build the network of a method's row for inputs (N, T, D) and K outputs."""
     size = inputs[1] * inputs[2] if method.fold else inputs[2]
-    cell = discover.load("cells", method.cell)(size, method.hidden, method.activation, window)
-    return Network(cell, outputs, tuple(method.readout), method.fold)
+    cell = discover.load("cells", method.cell)(size, method.hidden, method.activation, window, method.options)
+    return Network(cell, outputs, tuple(method.readout), method.fold, method.truncate)
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,23 @@ from unrolled.training.network import Network
 from unrolled.training.population import History, Population
 
 
+def setting_of(job: Job, network: Network) -> Setting:
+    """Return what the job's initialiser may know."""
+    return Setting(
+        shapes=network.shapes,
+        system=make(job.study.system, job.study.parameters),
+        step=job.study.step,
+        steps=job.splits["train"]["inputs"].shape[1],
+        keeps=network.cell.keeps,
+        writes=network.cell.writes,
+        options=job.method.options,
+    )
+
+
 def initial_weights(job: Job, network: Network) -> Tensor:
     """Draw θ (S, P): the weights of a replica depend on its seed alone."""
     initialise = discover.load("initialisers", str(job.method.initialiser)).initialise
-    system = make(job.study.system, job.study.parameters)
-    setting = Setting(network.shapes, system, job.study.step)
-    rows = {}
+    setting, rows = setting_of(job, network), {}
     for seed in range(job.seeds):
         weights = initialise(setting, np.random.default_rng([seed, 0]))
         rows[seed] = network.pack({name: torch.from_numpy(np.asarray(array)) for name, array in weights.items()})
@@ -50,9 +61,9 @@ def learn(job: Job, progress: Callable[[History], None] = lambda history: None) 
     """Train the population of a job and predict with its best weights at the best learning rate."""
     network, task = job.network(), job.task()
     seeds, rates = zip(*job.replicas(), strict=True)
-    optimiser = discover.load("optimisers", str(job.method.optimiser))()
-    theta = initial_weights(job, network)
-    population = Population(network, optimiser, theta, torch.tensor(rates), task.last, job.method.clip_norm, progress)
+    optimiser = discover.load("optimisers", str(job.method.optimiser))(job.method.options)
+    theta, clip = initial_weights(job, network), (job.method.clip_norm, job.method.clip_value)
+    population = Population(network, optimiser, theta, torch.tensor(rates), task.last, clip, progress)
     data = PopulationData(job.splits, job.study.batch, list(seeds))
     if optimiser.iterative:
         with warnings.catch_warnings():

@@ -48,10 +48,20 @@ class Network:
         Sizes of the ReLU layers.
     fold : bool
         Give the cell the whole sequence as the features of one single step.
+    truncate : int, optional
+        Cut back-propagation through time every so many steps (Williams & Peng, Neural Computation 2
+        (1990) 490, doi 10.1162/neco.1990.2.4.490): the state goes on, its gradient does not.
     """
 
-    def __init__(self, cell: Cell, outputs: int, readout: tuple[int, ...] = (), fold: bool = False) -> None:
-        self.cell, self.outputs, self.fold = cell, outputs, fold
+    def __init__(
+        self,
+        cell: Cell,
+        outputs: int,
+        readout: tuple[int, ...] = (),
+        fold: bool = False,
+        truncate: int | None = None,
+    ) -> None:
+        self.cell, self.outputs, self.fold, self.truncate = cell, outputs, fold, truncate
         self.layers = list(pairwise((cell.features, *readout, outputs)))
         self.shapes = cell.shapes()
         for number, (rows, columns) in enumerate(self.layers):
@@ -89,9 +99,22 @@ class Network:
         """Return h at every step (S, B, T, H), or only the last (S, B, H), and the state to go on from."""
         if self.fold:
             x = x.flatten(2)[:, :, None]
-        h, state = self.cell.run(w, x, state)
+        h, state = self._stretches(w, x, state) if self._cuts(x) else self.cell.run(w, x, state)
         # Not h[:, :, -1]: the gradient of that slice is as large as h, and nearly all zero.
         return (state[0] if last else h), state
+
+    def _cuts(self, x: Tensor) -> bool:
+        return self.truncate is not None and torch.is_grad_enabled() and x.shape[2] > self.truncate
+
+    def _stretches(self, w: Weights, x: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """Run stretch after stretch, each from the last state as a mere number; the last stretch is a whole one."""
+        state, outputs = self.cell.start(x) if state is None else state, []
+        first = x.shape[2] % int(self.truncate or 1)
+        for part in (x[:, :, :first], *x[:, :, first:].split(int(self.truncate or 1), dim=2)):
+            if part.shape[2]:
+                h, state = self.cell.run(w, part, tuple(each.detach() for each in state))
+                outputs.append(h)
+        return torch.cat(outputs, dim=2), state
 
     def __call__(self, w: Weights, x: Tensor, last: bool = False) -> Tensor:
         """Return y at every step (S, B, T, K), or only the last (S, B, K), for x (S, B, T, D)."""

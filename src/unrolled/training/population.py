@@ -25,8 +25,8 @@ class Population(pl.LightningModule):
         Learning rates.
     last : bool
         Whether only the last output counts (many-to-one).
-    clip_norm : float, optional
-        Largest norm of a replica's gradient.
+    clip : pair of float or None
+        Largest norm of a replica's gradient, and largest size of its components.
     progress : callable, optional
         Called after each epoch with the history so far.
 
@@ -48,14 +48,15 @@ class Population(pl.LightningModule):
         theta: Tensor,
         rates: Tensor,
         last: bool,
-        clip_norm: float | None = None,
+        clip: tuple[float | None, float | None] = (None, None),
         progress: Callable[[History], None] = lambda history: None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.network: Network = network
         self.optimiser = optimiser
-        self.last, self.clip_norm, self.progress = last, clip_norm, progress
+        self.last, self.progress = last, progress
+        self.clip_norm, self.clip_value = clip
         self.theta = nn.Parameter(theta.clone())
         self.rates: Tensor
         self.best: Tensor

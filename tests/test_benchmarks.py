@@ -62,7 +62,7 @@ def test_an_unknown_part_is_named() -> None:
 
 
 def test_cells_without_a_fused_form_are_named() -> None:
-    assert unfused() == ["lru", "window"]
+    assert unfused() == ["window"]
 
 
 def test_sides_take_turns() -> None:

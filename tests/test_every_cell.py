@@ -108,6 +108,17 @@ def test_run_is_step_after_step(name: str) -> None:
         assert_close([1.001 * part for part in found], expected, 1e-12)
 
 
+@pytest.mark.parametrize("steps", [1, 2, 7, 8, 33])
+def test_the_parallel_scan_is_the_recurrence(steps: int) -> None:
+    cell, w, x, state = case("lru", (3, 4, steps, 2, 5))
+    found, expected = pull(cell.scanned, w, x, state), pull(cell.unroll, w, x, state)
+    assert_close(found, expected, 1e-12)
+    if steps > 1:
+        other = {**w, "nu": 1.001 * w["nu"]}
+        with pytest.raises(AssertionError):
+            assert_close(pull(lambda _, *rest: cell.scanned(other, *rest), w, x, state), expected, 1e-12)
+
+
 def check_gradient(name: str, kind: str) -> bool:
     cell, w, x, state = case(name, (2, 2, 3, 2, 3), kind)
     keys, leaves = list(w), [part.detach().requires_grad_() for part in (*w.values(), x, *state)]

@@ -17,6 +17,7 @@ def row(median: float, rank: int | None, **extra: Any) -> dict[str, Any]:
     """Return a method's numbers."""
     base = {"median": median, "mean": median, "ci95": [median * 0.9, median * 1.1], "replicas": [median, None, median]}
     base |= {"diverged": 1, "trained": 9, "learning_rate": 0.01, "rate_at_edge": False, "parameters": 10, "rank": rank}
+    base |= {"passes": {"forward": 60.0, "backward": 60.0, "curvature": 0.0}}
     return base | {"learns": rank is not None, "recurrent": True, "p_vs_rnn": None, "about": "x"} | extra
 
 

@@ -61,9 +61,10 @@ class Method(_Row):
     """One way of learning: cell, initialiser, optimiser and what else differs.
 
     `initialiser`, `optimiser`, `learning_rates` and `clip_norm` default to the `training` section.
-    `only` restricts the row to some studies; `fold` gives a recurrent cell its whole window as one
-    step; `readout` lists the ReLU layers between the cell and the linear output; `truncate` cuts
-    back-propagation every so many steps; `options` are settings of the cell, initialiser or optimiser.
+    `only` restricts the row to some studies, and `why` says in a few words why; `fold` gives a
+    recurrent cell its whole window as one step; `readout` lists the ReLU layers between the cell
+    and the linear output; `truncate` cuts back-propagation every so many steps; `options` are
+    settings of the cell, initialiser or optimiser.
     """
 
     about: str
@@ -73,6 +74,7 @@ class Method(_Row):
     readout: list[Count] = []
     fold: bool = False
     only: list[str] | None = None
+    why: str | None = None
     initialiser: str | None = None
     optimiser: str | None = None
     learning_rates: Annotated[list[Positive], Field(min_length=1)] | None = None

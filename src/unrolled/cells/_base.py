@@ -101,6 +101,26 @@ class Cell(ABC):
             return fused(w, x, state)
         return self.unroll(w, x, state)
 
+    def tangent(self, w: Weights, dw: Weights, x: Tensor, h: Tensor) -> Tensor:
+        """Return the derivative of the outputs along dw, (S, B, T, H): the R-operator, forward in time.
+
+        Parameters
+        ----------
+        w, dw : dict of (S, ...) tensors
+            Of the cell (others are ignored), and the direction.
+        x : (S, B, T, D) tensor
+        h : (S, B, T, H) tensor
+            The outputs at w from a state of zeros; a cell may use them to save a forward pass.
+        """
+        names = list(self.shapes())
+        outputs = torch.autograd.functional.jvp(
+            lambda *parts: self.unroll(dict(zip(names, parts, strict=True)), x, self.start(x))[0],
+            tuple(w[name].contiguous() for name in names),
+            tuple(dw[name].contiguous() for name in names),
+        )
+        derivative: Tensor = outputs[1]
+        return derivative
+
     def segment(self, x: Tensor) -> int:
         """Return how many steps of x (S, B, T, D) to take at once: all T, or fewer if they need too much memory."""
         s, b, t, _ = x.shape

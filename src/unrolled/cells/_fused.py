@@ -77,6 +77,13 @@ def fusable(*tensors: Tensor) -> bool:
     return tensors[0].dtype in (torch.float32, torch.float64) and len({each.dtype for each in tensors}) == 1
 
 
+def in_order(x: Tensor) -> Tensor:
+    """Return x_t in time order (S, T, B, D) for x (S, B, T, D); (1, T, B, D) if all replicas share x."""
+    if x.stride(0) == 0 and not x.requires_grad:
+        x = x[:1]
+    return x.transpose(1, 2).contiguous()
+
+
 def with_one(x: Tensor) -> Tensor:
     """Return [x_t, 1] in time order (S, T, B, E) for x (S, B, T, D); (1, T, B, E) if all replicas share x."""
     if x.stride(0) == 0 and not x.requires_grad:

@@ -52,6 +52,20 @@ class Elman(Cell):
         outputs, h = _Recurrence.apply(_fused.with_one(x), weights, state[0], kind)
         return outputs, (h,)
 
+    def tangent(self, w: Weights, dw: Weights, x: Tensor, h: Tensor) -> Tensor:
+        """Return ṙ_t = σ'(a_t) (h_{t-1} Ẇ + x_t U̇ + ḃ + ṙ_{t-1} W), the derivative of h_t along dw."""
+        if not _fused.fusable(x, h, *w.values()) or x.device.type != "cpu":
+            return super().tangent(w, dw, x, h)
+        s, b, t, hidden = h.shape
+        turned = h.transpose(1, 2).contiguous()
+        before = torch.cat([turned.new_zeros(s, 1, b, hidden), turned[:, :-1]], dim=1).flatten(1, 2)
+        given = _fused.with_one(x).expand(s, -1, -1, -1).flatten(1, 2)
+        r = before @ dw["W"] + given @ torch.cat([dw["U"], dw["b"]], dim=1)
+        r = r.unflatten(1, (t, b)).contiguous()
+        with _fused.announced("elman"):
+            tangent(w["W"].contiguous().numpy(), turned.numpy(), r.numpy(), list(ACTIVATIONS).index(self.activation))
+        return r.transpose(1, 2)
+
 
 class _Recurrence(torch.autograd.Function):
     """The loop over time: x (S or 1, T, B, E), w = [W; U; b] (S, H + E, H), h_0 (S, B, H)."""
@@ -118,6 +132,18 @@ def adjoint(w: Array, z: Array, g: Array, dh: Array, dw: Array, dx: Array, kind:
             _fused.add_product(dw[s], z[s, begin:end], delta[: end - begin], part)
             if len(dx):
                 _fused.to_input(dx[s, begin:end], delta[: end - begin], w[s, hidden:])
+
+
+@compiled
+def tangent(w: Array, h: Array, r: Array, kind: int) -> None:
+    """Turn what enters directly, h_{t-1} Ẇ + x_t U̇ + ḃ, into ṙ_t = σ'(a_t) (that + ṙ_{t-1} W), in place in r."""
+    carried = np.empty_like(r[0, 0])
+    for s in range(len(w)):
+        for t in range(r.shape[1]):
+            if t > 0:
+                np.dot(r[s, t - 1], w[s], carried)
+                _fused.add_rows(r[s, t], carried)
+            through_activation(r[s, t], r[s, t], h[s, t], kind)
 
 
 @compiled

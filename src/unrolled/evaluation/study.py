@@ -40,6 +40,7 @@ def _row(job: Job, result: Result) -> dict[str, Any]:
         "learning_rate": rate if job.iterative else None,
         "rate_at_edge": job.iterative and len(tried) > 1 and rate in (tried[0], tried[-1]),
         "parameters": job.network().parameters,
+        "passes": dict(zip(("forward", "backward", "curvature"), map(rounded, result.passes.tolist()), strict=True)),
         "learns": job.method.optimiser != "fixed",
         "recurrent": job.method.cell != "window" and not job.method.fold,
         "about": job.method.about,

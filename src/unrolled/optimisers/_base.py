@@ -6,7 +6,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
-from unrolled.cells._base import State, Weights
+from unrolled.cells._base import Cell, State, Weights
 
 Batch = tuple[Tensor, Tensor]
 
@@ -15,6 +15,7 @@ class Net(Protocol):
     """What an optimiser may ask of a network."""
 
     layers: list[tuple[int, int]]
+    cell: Cell
 
     def unpack(self, theta: Tensor) -> Weights:
         """Return weights by name."""
@@ -27,6 +28,12 @@ class Net(Protocol):
 
     def readout(self, w: Weights, h: Tensor, upto: int | None = None) -> Tensor:
         """Return what the readout makes of them; `upto` stops before that layer."""
+
+    def readout_tangent(self, w: Weights, dw: Weights, h: Tensor, dh: Tensor) -> Tensor:
+        """Return the derivative of the readout along (dw, dh)."""
+
+    def __call__(self, w: Weights, x: Tensor, last: bool = False) -> Tensor:
+        """Return the outputs."""
 
 
 class Learners(Protocol):
@@ -46,6 +53,9 @@ class Learners(Protocol):
     def losses(self, batch: Batch) -> Tensor:
         """Return the loss (S,) of each replica on its own batch."""
 
+    def count(self, forward: int = 0, backward: int = 0, curvature: int = 0) -> None:
+        """Add to the cost: sequences that went through each kind of pass, for each replica."""
+
     def halt(self, broken: Tensor) -> None:
         """Stop the replicas where `broken` (S,) holds and count them as diverged."""
 
@@ -63,6 +73,9 @@ class Optimiser(ABC):
 
     def __init__(self, options: dict[str, float] | None = None) -> None:
         self.option = self.options | {k: v for k, v in (options or {}).items() if k in self.options}
+
+    def begin(self, population: Learners, train: Batch) -> None:  # noqa: B027
+        """See the training set, inputs (N, T, D) and targets (N, [T,] K), before the first update."""
 
     @abstractmethod
     def update(self, population: Learners, batch: Batch) -> Tensor:
@@ -93,6 +106,7 @@ class GradientDescent(Optimiser):
         """Take one step; a replica with a loss or gradient that is not finite is frozen."""
         loss = population.losses(batch)
         (gradient,) = torch.autograd.grad(loss.sum(), population.theta)
+        population.count(forward=batch[0].shape[1], backward=batch[0].shape[1])
         norm = gradient.norm(dim=1)
         broken = population.alive & ~(torch.isfinite(loss) & torch.isfinite(norm))
         if broken.any():

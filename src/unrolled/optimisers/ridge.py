@@ -14,7 +14,8 @@ class Ridge(Optimiser):
     """V = (HᵀH/n + λ 1)⁻¹ HᵀY/n, on centred features and targets; c puts the means back.
 
     λ is chosen on the validation data, for each replica, from 1e-12 to 100 in steps of ten (in
-    units of the squared features). Solved in float64.
+    units of the squared features). Solved in float64. The option `washout` leaves that many first
+    steps of each sequence out of the regression, while the state forgets where it began.
 
     References
     ----------
@@ -22,6 +23,7 @@ class Ridge(Optimiser):
     """
 
     iterative: ClassVar[bool] = False
+    options: ClassVar[dict[str, float]] = {"washout": 0.0}
 
     def update(self, population: Learners, batch: Batch) -> Tensor:
         """Return the loss: all learning is in `finish`."""
@@ -35,7 +37,11 @@ class Ridge(Optimiser):
         layer = len(population.network.layers) - 1
         hidden = population.network.hidden(weights, train[0].expand(replicas, *train[0].shape), population.last)[0]
         features = population.network.readout(weights, hidden, upto=layer)
-        solutions = [solve(h.reshape(-1, h.shape[-1]), train[1].reshape(-1, train[1].shape[-1])) for h in features]
+        population.count(forward=len(train[0]))
+        skipped = 0 if population.last else int(self.option["washout"])
+        targets = train[1] if population.last else train[1][:, skipped:].flatten(0, 1)
+        kept = features if population.last else features[:, :, skipped:]
+        solutions = [solve(h.reshape(-1, h.shape[-1]), targets) for h in kept]
         val_inputs = val[0].expand(replicas, *val[0].shape)
         for number in range(len(GRID)):
             for s, (slopes, offsets) in enumerate(solutions):

@@ -14,7 +14,7 @@ from unrolled.datasets.files import write_atomic
 from unrolled.errors import UnrolledError
 from unrolled.figures import _base as figures
 from unrolled.figures._base import Evaluation
-from unrolled.params import Params
+from unrolled.params import Method, Params
 from unrolled.report import findings
 
 TABLES = ("curves", "forecasts", "data")
@@ -91,9 +91,21 @@ def page(params: Params, evaluations: list[Evaluation], drawn: Figures, seconds:
         "of_study": {e.name: findings.of_study(e) for e in evaluations},
         "methods": [m for m in params.methods if any(m in e.methods for e in evaluations)],
         "seconds": seconds,
+        "differences": differences,
         "order": ("data", "forecast", "learning_curves"),
     }
     return environment.get_template("template.html").render(context)
+
+
+def differences(row: Method) -> str:
+    """Say what else differs in a method's row: clipping, truncation, options."""
+    known = {
+        "norm at most": row.clip_norm,
+        "components at most": row.clip_value,
+        "cut every": row.truncate,
+        **row.options,
+    }
+    return ", ".join(f"{name} {value:g}" for name, value in known.items() if value is not None)
 
 
 def write_figures(drawn: Figures) -> None:

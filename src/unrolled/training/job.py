@@ -71,6 +71,8 @@ class Result:
     train_loss, val_loss : (epochs, S) arrays
     chosen : int array
         Indices of the replicas at the chosen learning rate, one a seed.
+    passes : (3,) array
+        Passes of each replica through the training set: forward, backward, products with the curvature.
     predictions : dict of arrays
         Of the chosen replicas, in the order of `chosen`.
     """
@@ -83,6 +85,7 @@ class Result:
     train_loss: Array
     val_loss: Array
     chosen: Array
+    passes: Array
     predictions: dict[str, Array]
 
 

@@ -65,6 +65,7 @@ def learn(job: Job, progress: Callable[[History], None] = lambda history: None) 
     theta, clip = initial_weights(job, network), (job.method.clip_norm, job.method.clip_value)
     population = Population(network, optimiser, theta, torch.tensor(rates), task.last, clip, progress)
     data = PopulationData(job.splits, job.study.batch, list(seeds))
+    optimiser.begin(population, data.train[:])
     if optimiser.iterative:
         with warnings.catch_warnings():
             # Batches are index look-ups, so loader workers would only cost; the optimiser is an item;
@@ -94,5 +95,6 @@ def _result(job: Job, population: Population, task: Task) -> Result:
         train_loss=table("train"),
         val_loss=table("val"),
         chosen=chosen,
+        passes=np.array(list(population.passes.values())) / len(job.splits["train"]["inputs"]),
         predictions=task.predict(model, job.splits),
     )

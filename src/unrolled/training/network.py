@@ -95,6 +95,18 @@ class Network:
                 flat = torch.relu(flat)
         return flat
 
+    def readout_tangent(self, w: Weights, dw: Weights, h: Tensor, dh: Tensor) -> Tensor:
+        """Return the derivative of `readout` along the weights' dw and the features' dh (the R-operator)."""
+        s, *middle, _ = h.shape
+        flat, tangent = h.reshape(s, -1, h.shape[-1]), dh.reshape(s, -1, h.shape[-1])
+        for number in range(len(self.layers)):
+            v, dv = w[f"V{number}"], dw[f"V{number}"]
+            tangent = tangent @ v + flat @ dv + dw[f"c{number}"]
+            flat = flat @ v + w[f"c{number}"]
+            if number < len(self.layers) - 1:
+                tangent, flat = torch.where(flat > 0, tangent, 0.0), torch.relu(flat)
+        return tangent.reshape(s, *middle, self.outputs)
+
     def hidden(self, w: Weights, x: Tensor, last: bool, state: State | None = None) -> tuple[Tensor, State]:
         """Return h at every step (S, B, T, H), or only the last (S, B, H), and the state to go on from."""
         if self.fold:

@@ -36,6 +36,9 @@ class Population(pl.LightningModule):
         The weights of each replica at its lowest validation loss, `best_loss` (S,).
     alive : (S,) tensor of bool
         False for a replica whose loss or gradient was not finite: frozen, counted as diverged.
+    passes : dict of int
+        Sequences of each replica that learning has sent forward, backward, and through products
+        with the curvature; validation does not count.
     history : dict
         `train` (mean loss over the epoch's batches, before each update) and `val`, one (S,) tensor
         an epoch.
@@ -67,6 +70,7 @@ class Population(pl.LightningModule):
         self.register_buffer("best_loss", torch.full_like(rates, torch.inf))
         self.register_buffer("alive", torch.ones_like(rates, dtype=torch.bool))
         self.history: History = {"train": [], "val": []}
+        self.passes = {"forward": 0, "backward": 0, "curvature": 0}
         self._epoch: list[Tensor] = []
 
     def losses(self, batch: Batch) -> Tensor:
@@ -74,6 +78,11 @@ class Population(pl.LightningModule):
         x, y = batch
         predicted = self.network(self.network.unpack(self.theta), x, self.last)
         return (predicted - y).square().flatten(1).mean(dim=1)
+
+    def count(self, forward: int = 0, backward: int = 0, curvature: int = 0) -> None:
+        """Add to the passes."""
+        for kind, more in (("forward", forward), ("backward", backward), ("curvature", curvature)):
+            self.passes[kind] += more
 
     def keep(self, loss: Tensor) -> None:
         """Remember the weights of each replica whose validation loss is its best so far."""

@@ -27,8 +27,10 @@ SHARED = (
     "initialisers/_base.py",
     "optimisers/_base.py",
 )
+HELPERS = {"hessian_free": ("optimisers/_curvature.py",)}
+"""What an item uses beside its own file."""
 NOT_LEARNED = {"question", "score"}
-NOT_USED = {"about", "only"}
+NOT_USED = {"about", "only", "why"}
 
 
 def _sources(job: Job) -> list[Path]:
@@ -40,7 +42,8 @@ def _sources(job: Job) -> list[Path]:
         ("initialisers", row.initialiser),
     )
     own = [f"{kind}/{name}.py" for kind, name in (*items, ("optimisers", row.optimiser))]
-    return [discover.ROOT / name for name in (*SHARED, *own) if (discover.ROOT / name).exists()]
+    helpers = HELPERS.get(str(row.optimiser), ())
+    return [discover.ROOT / name for name in (*SHARED, *own, *helpers) if (discover.ROOT / name).exists()]
 
 
 def fingerprint(job: Job) -> str:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [training generation pipeline growth]`: measure, print, write results.json and the README.
+"""`python -m benchmarks [PART ...]`: measure, print, write results.json and the README.
 
 A part alone replaces its own rows and keeps the others.
 """
@@ -13,7 +13,7 @@ import torch
 from benchmarks._measure import Row, one_core
 from unrolled import discover
 
-PARTS = ("growth", "pipeline", "generation", "training")
+PARTS = ("growth", "pipeline", "generation", "training", "methods")
 RESULTS, README = Path(__file__).parent / "results.json", Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- bench -->\n", "<!-- /bench -->"
 
@@ -57,7 +57,7 @@ def main(*parts: str) -> None:
     torch.set_num_threads(1)
     found: list[Row] = []
     for part in parts or PARTS:
-        if part == "generation":  # the parts before start processes of their own
+        if part not in PARTS[:2]:  # the parts before start processes of their own
             one_core()
         module = importlib.import_module(f"benchmarks.{part}")
         for row in module.rows():

@@ -81,11 +81,11 @@ def ours(cell: str, steps: int, batch: int, hidden: int) -> float:
     return fit(population, batches)
 
 
-def make(cell: str, hidden: int) -> Population:
-    """Return a population of ten networks with random weights."""
+def make(cell: str, hidden: int, replicas: int = REPLICAS) -> Population:
+    """Return a population with random weights."""
     network = Network(load("cells", cell)(1, hidden), 1)
-    theta = torch.randn(REPLICAS, network.parameters, generator=torch.Generator().manual_seed(0)) / hidden**0.5
-    return Population(network, load("optimisers", "adam")(), theta, torch.full((REPLICAS,), RATE), last=False)
+    theta = torch.randn(replicas, network.parameters, generator=torch.Generator().manual_seed(0)) / hidden**0.5
+    return Population(network, load("optimisers", "adam")(), theta, torch.full((replicas,), RATE), last=False)
 
 
 class Single(pl.LightningModule):

@@ -72,7 +72,7 @@ def test_a_changed_row_retrains_that_row_only(repro: Path, tmp_path: Path) -> No
     path = changed / "data/trained/sine"
     before = {file.name: file.read_bytes() for file in path.glob("*.npz")}
     done = run(changed, "dvc", "exp", "run", "-S", "methods.lstm.hidden=5", "train@sine")
-    assert "sine: 1 methods trained, 5 kept" in done.stdout
+    assert f"sine: 1 methods trained, {len(before) - 1} kept" in done.stdout
     after = {file.name: file.read_bytes() for file in path.glob("*.npz")}
     assert {name for name in after if before[name] != after[name]} == {"lstm.npz"}
 
@@ -123,7 +123,10 @@ def test_track_rebuilds_a_lost_store(repro: Path, tmp_path: Path) -> None:
     lost = tmp_path / "lost"
     shutil.copytree(repro, lost, ignore=shutil.ignore_patterns("mlflow.db", "mlartifacts", "cache"))
     assert one_line(run(lost, "unrolled", "forecast", "sine", check=False)).endswith("if it was trained elsewhere")
-    assert "sine: 6 methods are in sqlite" in run(lost, "unrolled", "track", "sine").stdout
+    assert (
+        f"sine: {len(list((lost / 'data/trained/sine').glob('*.npz')))} methods are in sqlite"
+        in run(lost, "unrolled", "track", "sine").stdout
+    )
     assert "20 steps" in run(lost, "unrolled", "forecast", "sine").stdout
 
 

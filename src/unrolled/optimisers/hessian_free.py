@@ -45,14 +45,17 @@ class HessianFree(Optimiser):
     def begin(self, population: Learners, train: Batch) -> None:
         """Remember the training set, N sequences, the same for each replica."""
         replicas = len(population.theta)
-        self.train = train[0].expand(replicas, *train[0].shape), train[1]
+        self._begin(population, (train[0].expand(replicas, *train[0].shape), train[1]))
+
+    def _begin(self, population: Learners, train: Batch) -> None:
+        self.train = train
         self.damping = torch.full_like(population.rates, self.option["damping"])
         self.before = torch.zeros_like(population.theta)
 
     def update(self, population: Learners, batch: Batch) -> Tensor:
         """Gather the batch, or take one step; return the training loss (S,) before the last step."""
         if self.train is None:
-            self.begin(population, (batch[0][0], batch[1][0]))
+            self._begin(population, batch)
         assert self.train is not None
         self.size = self.size or batch[0].shape[1]  # of all batches but an epoch's last
         epoch = -(-self.train[0].shape[1] // self.size)  # batches an epoch
@@ -179,7 +182,7 @@ def backtrack(iterates: list[Tensor], loss: Loss) -> Tensor:
     searching = torch.ones_like(lowest, dtype=torch.bool)
     for d in reversed(iterates[:-1]):
         value = loss(d).nan_to_num(nan=torch.inf)
-        searching = searching & (value < lowest)
+        searching = searching & (value <= lowest)  # equal where the replica had stopped before the others
         if not searching.any():
             break
         best = torch.where(searching[:, None], d, best)

@@ -32,24 +32,29 @@ class Ridge(Optimiser):
     @torch.no_grad()
     def finish(self, population: Learners, train: Batch, val: Batch) -> None:
         """Solve for every λ and keep the readout with the lowest validation loss."""
-        replicas = len(population.theta)
-        weights = population.network.unpack(population.theta)
-        layer = len(population.network.layers) - 1
-        hidden = population.network.hidden(weights, train[0].expand(replicas, *train[0].shape), population.last)[0]
-        features = population.network.readout(weights, hidden, upto=layer)
+        weights, layer = population.network.unpack(population.theta), len(population.network.layers) - 1
+        features, targets = self._features(population, train[0]), train[1]
+        if not population.last:
+            skipped = int(self.option["washout"])
+            features, targets = features[:, :, skipped:], targets[:, skipped:].flatten(0, 1)
+        solutions = [solve(h.reshape(-1, h.shape[-1]), targets) for h in features]
         population.count(forward=len(train[0]))
-        skipped = 0 if population.last else int(self.option["washout"])
-        targets = train[1] if population.last else train[1][:, skipped:].flatten(0, 1)
-        kept = features if population.last else features[:, :, skipped:]
-        solutions = [solve(h.reshape(-1, h.shape[-1]), targets) for h in kept]
-        val_inputs = val[0].expand(replicas, *val[0].shape)
+        seen = self._features(population, val[0])
         for number in range(len(GRID)):
             for s, (slopes, offsets) in enumerate(solutions):
                 replica = {name: weight[s] for name, weight in weights.items()}
                 replica |= {f"V{layer}": slopes[number], f"c{layer}": offsets[number]}
                 row = population.network.pack({k: v.to(population.theta.dtype) for k, v in replica.items()})
                 population.theta[s] = row
-            population.keep(population.losses((val_inputs, val[1])))
+            w = population.network.unpack(population.theta)
+            predicted = torch.stack([h @ w[f"V{layer}"][s] + w[f"c{layer}"][s] for s, h in enumerate(seen)])
+            population.keep((predicted - val[1]).square().flatten(1).mean(dim=1))
+
+    def _features(self, population: Learners, x: Tensor) -> Tensor:
+        """Return what enters the last layer, (S, N, [T,] L), for x (N, T, D)."""
+        weights, network = population.network.unpack(population.theta), population.network
+        hidden = network.hidden(weights, x.expand(len(population.theta), *x.shape), population.last)[0]
+        return network.readout(weights, hidden, upto=len(network.layers) - 1)
 
 
 def solve(features: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

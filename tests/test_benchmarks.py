@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import generation, training
+from benchmarks import generation, methods, training
 from benchmarks.__main__ import PARTS, README, RESULTS, into_readme, main, merged, table, unfused
 from benchmarks._measure import alternating, row
 from unrolled.datasets import forcing
@@ -40,6 +40,8 @@ def test_every_size_is_there_against_every_peer(published: Rows) -> None:
             for instead in (f"torch.nn.{peer} + Lightning", "JAX scan + vmap under jit"):
                 assert (f"{cell} T{steps} B{batch} H{hidden}", instead) in found
     assert sum(name.startswith("data: ") for name, _ in found) == len(generation.TIMES)
+    for part in ("cornn ", "lem ", "esn ", "hessian_free, ", "MLflow logging", "dvc repro, nothing to do"):
+        assert any(name.startswith(part) for name, _ in found), part
 
 
 def test_the_readme_shows_the_table(published: Rows) -> None:
@@ -122,6 +124,13 @@ def test_jax_computes_the_same_outputs() -> None:
         ours = network(w, x[None])[0]
         theirs = _jax.predict(cell, {name: jax.numpy.asarray(part[0].numpy()) for name, part in w.items()}, x.numpy())
         np.testing.assert_allclose(ours, np.asarray(theirs), rtol=0, atol=1e-5)
+
+
+def test_the_echo_state_forecast_is_that_of_reservoirpy() -> None:
+    network, arrays = methods.reservoir()
+    ours, theirs = methods.ours(network, arrays), methods.with_reservoirpy(arrays)
+    assert abs(ours[:50] - theirs[:50]).max() < 1e-2  # float32 against float64; errors grow along the forecast
+    assert abs(ours[1:51] - theirs[:50]).max() > 5e-2
 
 
 def test_the_figure_shows_every_point() -> None:

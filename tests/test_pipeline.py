@@ -123,10 +123,8 @@ def test_track_rebuilds_a_lost_store(repro: Path, tmp_path: Path) -> None:
     lost = tmp_path / "lost"
     shutil.copytree(repro, lost, ignore=shutil.ignore_patterns("mlflow.db", "mlartifacts", "cache"))
     assert one_line(run(lost, "unrolled", "forecast", "sine", check=False)).endswith("if it was trained elsewhere")
-    assert (
-        f"sine: {len(list((lost / 'data/trained/sine').glob('*.npz')))} methods are in sqlite"
-        in run(lost, "unrolled", "track", "sine").stdout
-    )
+    count = len(list((lost / "data/trained/sine").glob("*.npz")))
+    assert f"sine: {count} methods are in sqlite" in run(lost, "unrolled", "track", "sine").stdout
     assert "20 steps" in run(lost, "unrolled", "forecast", "sine").stdout
 
 

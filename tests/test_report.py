@@ -18,7 +18,9 @@ def row(median: float, rank: int | None, **extra: Any) -> dict[str, Any]:
     base = {"median": median, "mean": median, "ci95": [median * 0.9, median * 1.1], "replicas": [median, None, median]}
     base |= {"diverged": 1, "trained": 9, "learning_rate": 0.01, "rate_at_edge": False, "parameters": 10, "rank": rank}
     base |= {"passes": {"forward": 60.0, "backward": 60.0, "curvature": 0.0}}
-    return base | {"learns": rank is not None, "recurrent": True, "p_vs_rnn": None, "about": "x"} | extra
+    return (
+        base | {"learns": rank is not None, "recurrent": True, "p_vs_rnn": None, "network": "a", "about": "x"} | extra
+    )
 
 
 @pytest.fixture
@@ -101,6 +103,15 @@ def test_overall_counts_baselines_and_divergence(evaluation: Evaluation) -> None
     assert said[0].startswith("A method without recurrence is best on 1 of 1")
     assert "5 of 45" in said[-1]
     assert findings.overall([reversed_ranks(evaluation)])[0].startswith("A recurrent network is best")
+
+
+def test_otherwise_compares_the_same_network_alone(evaluation: Evaluation) -> None:
+    methods = evaluation.metrics["methods"]
+    assert findings.otherwise(evaluation) == "1.43 on study (linear, at 0.0083 times the passes)"
+    methods["linear"]["network"] = "another"
+    assert findings.otherwise(evaluation) == "1.25 on study (gru, at 1 times the passes)"
+    methods["gru"]["network"] = "another"
+    assert findings.otherwise(evaluation) == ""
 
 
 @pytest.mark.parametrize(

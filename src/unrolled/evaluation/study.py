@@ -43,6 +43,7 @@ def _row(job: Job, result: Result) -> dict[str, Any]:
         "passes": dict(zip(("forward", "backward", "curvature"), map(rounded, result.passes.tolist()), strict=True)),
         "learns": job.method.optimiser != "fixed",
         "recurrent": job.method.cell != "window" and not job.method.fold,
+        "network": f"{job.method.cell} {job.method.activation} {job.method.hidden}",
         "about": job.method.about,
     }
     if "train" in result.predictions:

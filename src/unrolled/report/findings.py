@@ -104,6 +104,24 @@ def of_study(evaluation: Evaluation) -> list[str]:
     return [text for say in sentences if (text := say(evaluation))]
 
 
+def otherwise(evaluation: Evaluation) -> str:
+    """Say how much better the simple RNN becomes when the same network is learned otherwise."""
+    rows = evaluation.methods
+    if rows.get("rnn", {}).get("median") is None:
+        return ""
+    same = [n for n in evaluation.ranked() if n != "rnn" and rows[n]["network"] == rows["rnn"]["network"]]
+    if not same:
+        return ""
+    best = same[0]
+    passes = rows[best]["passes"]
+    cost = passes["forward"] + passes["backward"] + 2 * passes["curvature"]
+    usual = rows["rnn"]["passes"]["forward"] + rows["rnn"]["passes"]["backward"]
+    return (
+        f"{rows['rnn']['median'] / rows[best]['median']:.3g} on {evaluation.name} "
+        f"({best}, at {cost / usual:.2g} times the passes)"
+    )
+
+
 def overall(evaluations: list[Evaluation]) -> list[str]:
     """Return the findings that span the studies."""
     plain = [e.name for e in evaluations if not e.methods[e.ranked()[0]]["recurrent"]]
@@ -125,5 +143,11 @@ def overall(evaluations: list[Evaluation]) -> list[str]:
     texts = [first]
     if gates:
         texts.append(f"Error of the simple RNN over that of the better gated cell: {', '.join(gates)}.")
+    others = [text for evaluation in evaluations if (text := otherwise(evaluation))]
+    if others:
+        texts.append(
+            "Error of the simple RNN over that of the same network learned in the best other way (initialisation, "
+            f"clipping, truncation or optimiser): {', '.join(others)}."
+        )
     texts.append(f"{diverged} of {trained} trained replicas diverged.")
     return texts

@@ -6,6 +6,7 @@ A part alone replaces its own rows and keeps the others.
 import importlib
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -14,6 +15,8 @@ from benchmarks._measure import Row, one_core
 from unrolled import discover
 
 PARTS = ("growth", "pipeline", "generation", "training", "methods")
+SPREAD = ("growth", "pipeline")
+"""Parts that start processes of their own."""
 RESULTS, README = Path(__file__).parent / "results.json", Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- bench -->\n", "<!-- /bench -->"
 
@@ -57,12 +60,11 @@ def main(*parts: str) -> None:
     torch.set_num_threads(1)
     found: list[Row] = []
     for part in parts or PARTS:
-        if part not in PARTS[:2]:  # the parts before start processes of their own
-            one_core()
         module = importlib.import_module(f"benchmarks.{part}")
-        for row in module.rows():
-            found.append(row)
-            print(f"{row['name']}, {row['ratio']:.2f} times {row['peer']}", flush=True)
+        with nullcontext() if part in SPREAD else one_core():
+            for row in module.rows():
+                found.append(row)
+                print(f"{row['name']}, {row['ratio']:.2f} times {row['peer']}", flush=True)
     old = json.loads(RESULTS.read_text()) if parts and RESULTS.exists() else []
     rows = merged(old, found)
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

@@ -3,7 +3,8 @@
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,15 @@ SIDE = 512
 """Of the square matrices whose product gives the speed of sgemm."""
 
 
-def one_core() -> None:
+@contextmanager
+def one_core() -> Iterator[None]:
     """Keep the process, and all threads any library starts, on one core."""
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    all_cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(all_cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, all_cores)
 
 
 def seconds(work: Callable[[], Any]) -> float:

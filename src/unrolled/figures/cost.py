@@ -1,7 +1,9 @@
 """Test score against what learning cost."""
 
+import math
 from collections import Counter
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from unrolled.figures._base import Evaluation, new
@@ -10,7 +12,7 @@ SCOPE = "study"
 CAPTION = (
     "Median test error (bar: bootstrap 95 % interval) against the cost of learning one replica at one learning rate, "
     "in passes through the training set: forward + backward + 2 for each product with the curvature. Methods with the "
-    "usual budget stand in one column; named are the others, the best, and the simple RNN. Lower left is better."
+    "usual budget stand in one column. Lower left is better."
 )
 
 
@@ -30,24 +32,45 @@ def _shown(evaluation: Evaluation) -> dict:  # type: ignore[type-arg]
 
 
 def draw(evaluation: Evaluation) -> Figure:
-    """Draw one mark a method."""
-    rows, order = _shown(evaluation), evaluation.ranked()
+    """Draw one mark a method, and the names beside it, those of one column spread out."""
+    rows, best = _shown(evaluation), evaluation.ranked()[0]
     usual = Counter(cost(row) for row in rows.values()).most_common(1)[0][0]
-    figure, axes = new(9, 4.2)
+    figure, axes = new(9, 5.6)
     axis = axes[0, 0]
     for name, row in rows.items():
         look, x = evaluation.looks[name], cost(row)
         axis.plot([x, x], row["ci95"], color=look.colour, lw=1.5)
         axis.plot(x, row["median"], look.marker, color=look.colour, ms=7.5, mec="white", mew=0.8)
-        if x != usual or name in (order[0], "rnn"):
-            axis.annotate(name, (x, row["median"]), xytext=(7, 0), textcoords="offset points", va="center", fontsize=9)
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlabel("cost of learning (passes of one replica through the training set)")
-    axis.set_ylabel(f"test error, {evaluation.metrics['score'].replace('_', ' ').upper()}")
-    axis.margins(x=0.15)
-    best = order[0]
-    figure.suptitle(
-        f"{best} is best with {cost(rows[best]):.3g} passes; the usual budget is {usual:.3g}", x=0.01, ha="left"
-    )
+    axis.set_ylabel(f"test error, {evaluation.metrics['score'].replace('_', ' ').upper()} (dimensionless)")
+    axis.margins(x=0.2)
+    for x in {cost(row) for row in rows.values()}:
+        _names(axis, evaluation, {n: row["median"] for n, row in rows.items() if cost(row) == x}, x)
+    title = f"{best} is best with {cost(rows[best]):,.0f} passes; the usual budget is {usual:,.0f}"
+    figure.suptitle(title, x=0.01, ha="left")
     return figure
+
+
+def _names(axis: Axes, evaluation: Evaluation, column: dict[str, float], x: float) -> None:
+    """Write the names of a column's methods to its right, far enough from each other to be read."""
+    bottom, top = (math.log(limit) for limit in axis.get_ylim())
+    least = 0.045 * (top - bottom)
+    order = sorted(column, key=lambda name: column[name])
+    heights = [math.log(column[name]) for name in order]
+    for i in range(1, len(heights)):
+        heights[i] = max(heights[i], heights[i - 1] + least)
+    excess = max(0.0, heights[-1] - (top - 0.3 * least))
+    for i in reversed(range(len(heights))):
+        limit = top - 0.3 * least if i == len(heights) - 1 else heights[i + 1] - least
+        heights[i] = min(heights[i], limit) if excess else heights[i]
+    for name, height in zip(order, heights, strict=True):
+        axis.annotate(
+            name,
+            (x, column[name]),
+            xytext=(1.35 * x, math.exp(height)),
+            va="center",
+            fontsize=8,
+            arrowprops={"arrowstyle": "-", "color": evaluation.looks[name].colour, "lw": 0.6},
+        )

@@ -72,5 +72,5 @@ def _names(axis: Axes, evaluation: Evaluation, column: dict[str, float], x: floa
             xytext=(1.35 * x, math.exp(height)),
             va="center",
             fontsize=8,
-            arrowprops={"arrowstyle": "-", "color": evaluation.looks[name].colour, "lw": 0.6},
+            arrowprops={"arrowstyle": "-", "color": evaluation.looks[name].colour, "lw": 0.6, "relpos": (0, 0.5)},
         )

@@ -26,7 +26,8 @@ class Population(pl.LightningModule):
     last : bool
         Whether only the last output counts (many-to-one).
     clip : pair of float or None
-        Largest norm of a replica's gradient, and largest size of its components.
+        Thresholds for the norm of a replica's gradient, in units of its mean so far, and for the size
+        of its components, in units of the mean largest one.
     progress : callable, optional
         Called after each epoch with the history so far.
 

@@ -242,6 +242,9 @@ class Tracker:
         stamp = int(time.time() * 1000)
         best = float(np.median(result.best_loss[result.chosen]))
         numbers = {"best_val_loss": best, "diverged": float(result.diverged.sum())}
+        numbers |= dict(
+            zip(("forward_passes", "backward_passes", "curvature_passes"), result.passes.tolist(), strict=True)
+        )
         if seconds is not None:
             numbers["training_seconds"] = seconds
         metrics = [Metric(k, float(np.nan_to_num(v, posinf=1e30)), stamp, 0) for k, v in numbers.items()]

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from benchmarks import _jax
 from benchmarks._measure import Row, alternating, row, sgemm
 from unrolled.discover import load
 from unrolled.training.network import Network
@@ -114,6 +113,8 @@ def one_at_a_time(cell: str, steps: int, batch: int, hidden: int) -> float:
 
 def with_jax(cell: str, steps: int, batch: int, hidden: int) -> float:
     """Return the seconds of `scan` + `vmap` under `jit`."""
+    from benchmarks import _jax  # in the extra `bench` alone
+
     x, y = data(steps, batch)
     return _jax.train(cell, x.numpy(), y.numpy(), hidden, REPLICAS, RATE, WARM, UPDATES[steps])
 

@@ -64,8 +64,7 @@ class Method(_Row):
     `only` restricts the row to some studies, and `why` says in a few words why; `fold` gives a
     recurrent cell its whole window as one step; `readout` lists the ReLU layers between the cell
     and the linear output; `truncate` cuts back-propagation every so many steps; `options` are
-    settings of the cell, initialiser or optimiser. `clip_norm` and `clip_value` are in units of the
-    mean norm, and the mean largest component, of a replica's gradients so far.
+    settings of the cell, initialiser or optimiser.
     """
 
     about: str

@@ -95,15 +95,8 @@ class GradientDescent(Optimiser):
     """θ ← θ - α d(∇L), each replica with its own rate α; a subclass says what d is.
 
     Clipping (Pascanu, Mikolov & Bengio 2013, PMLR 28:1310) is by each replica's own norm,
-    ∇L ← ∇L min(1, c / ‖∇L‖), or (Mikolov 2012) of every component to [-c, c]. The threshold c is
-    derived as that paper suggests: `clip_norm` times the mean norm over the replica's updates so far
-    (it found half to ten times to work), or `clip_value` times the mean of the largest component.
+    ∇L ← ∇L min(1, c / ‖∇L‖), or (Mikolov 2012) of every component to [-c, c].
     """
-
-    def __init__(self, options: dict[str, float] | None = None) -> None:
-        super().__init__(options)
-        self.taken = 0
-        self.norms = self.largest = torch.zeros(())  # sums over the updates so far, (S,)
 
     @abstractmethod
     def direction(self, gradient: Tensor) -> Tensor:
@@ -118,20 +111,11 @@ class GradientDescent(Optimiser):
         broken = population.alive & ~(torch.isfinite(loss) & torch.isfinite(norm))
         if broken.any():
             population.halt(broken)
-        gradient = self._clipped(gradient, norm, population)
+        if population.clip_norm is not None:
+            gradient *= (population.clip_norm / (norm + 1e-12)).clamp(max=1.0)[:, None]
+        if population.clip_value is not None:
+            gradient.clamp_(-population.clip_value, population.clip_value)
         with torch.no_grad():
             step = population.rates[:, None] * self.direction(gradient)
             population.theta.sub_(torch.where(population.alive[:, None], step, 0.0))
         return loss.detach()
-
-    def _clipped(self, gradient: Tensor, norm: Tensor, population: Learners) -> Tensor:
-        """Return the gradients (S, P), each cut to its own threshold."""
-        largest = gradient.abs().amax(dim=1)
-        self.taken, self.norms, self.largest = self.taken + 1, self.norms + norm, self.largest + largest
-        if population.clip_norm is not None:
-            threshold = population.clip_norm * self.norms / self.taken
-            gradient = gradient * (threshold / (norm + 1e-30)).clamp(max=1.0)[:, None]
-        if population.clip_value is not None:
-            bound = (population.clip_value * self.largest / self.taken)[:, None]
-            gradient = torch.minimum(torch.maximum(gradient, -bound), bound)
-        return gradient

@@ -99,11 +99,13 @@ def page(params: Params, evaluations: list[Evaluation], drawn: Figures, seconds:
 
 def differences(row: Method) -> str:
     """Say what else differs in a method's row: clipping, truncation, options."""
-    known = {"cut every": row.truncate, **row.options}
-    parts = [f"{name} {value:g}" for name, value in known.items() if value is not None]
-    clips = {"the mean norm": row.clip_norm, "the mean largest component": row.clip_value}
-    parts += [f"gradient at most {value:g} times {name} so far" for name, value in clips.items() if value is not None]
-    return ", ".join(parts)
+    known = {
+        "norm at most": row.clip_norm,
+        "components at most": row.clip_value,
+        "cut every": row.truncate,
+        **row.options,
+    }
+    return ", ".join(f"{name} {value:g}" for name, value in known.items() if value is not None)
 
 
 def write_figures(drawn: Figures) -> None:

@@ -26,8 +26,7 @@ class Population(pl.LightningModule):
     last : bool
         Whether only the last output counts (many-to-one).
     clip : pair of float or None
-        Thresholds for the norm of a replica's gradient, in units of its mean so far, and for the size
-        of its components, in units of the mean largest one.
+        Largest norm of a replica's gradient, and largest size of its components.
     progress : callable, optional
         Called after each epoch with the history so far.
 

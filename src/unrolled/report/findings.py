@@ -1,6 +1,7 @@
 """The findings, in words, with every number filled in from the results."""
 
 from unrolled.figures._base import Evaluation
+from unrolled.figures.cost import cost
 from unrolled.figures.eigenvalues import damping
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -113,12 +114,9 @@ def otherwise(evaluation: Evaluation) -> str:
     if not same:
         return ""
     best = same[0]
-    passes = rows[best]["passes"]
-    cost = passes["forward"] + passes["backward"] + 2 * passes["curvature"]
-    usual = rows["rnn"]["passes"]["forward"] + rows["rnn"]["passes"]["backward"]
     return (
         f"{rows['rnn']['median'] / rows[best]['median']:.3g} on {evaluation.name} "
-        f"({best}, at {cost / usual:.2g} times the passes)"
+        f"({best}, at {cost(rows[best]) / cost(rows['rnn']):.2g} times the passes)"
     )
 
 

@@ -35,6 +35,11 @@ REPLICAS, UPDATES = 3, 20
 RATES = torch.tensor([1e-3, 1e-2, 3e-2], dtype=torch.float64)
 
 
+def bound(value: float | None) -> Tensor:
+    """Return the same threshold for every replica, infinite for none."""
+    return torch.full_like(RATES, torch.inf if value is None else value)
+
+
 def problem(
     optimiser: Optimiser, clip_norm: float | None = None, scale: float = 1.0, clip_value: float | None = None
 ) -> tuple[Population, list[Batch]]:
@@ -42,7 +47,9 @@ def problem(
     random = torch.Generator().manual_seed(0)
     network = Network(load("cells", "elman")(2, 3), 1)
     theta = torch.randn(REPLICAS, network.parameters, generator=random, dtype=torch.float64)
-    population = Population(network, optimiser, theta, RATES, last=True, clip=(clip_norm, clip_value))
+    population = Population(
+        network, optimiser, theta, RATES, last=True, clip_norm=bound(clip_norm), clip_value=bound(clip_value)
+    )
     x = torch.randn(UPDATES, REPLICAS, 6, 5, 2, generator=random, dtype=torch.float64)
     y = scale * x.sum(dim=(3, 4)).sin()[..., None]
     return population, list(zip(x, y, strict=True))
@@ -58,10 +65,8 @@ def one_by_one(population: Population, start: Tensor, batches: list[Batch], peer
             steps.zero_grad()
             predicted = population.network(population.network.unpack(theta), x[s : s + 1], last=True)
             torch.nn.functional.mse_loss(predicted, y[s : s + 1]).backward()
-            if population.clip_norm is not None:
-                torch.nn.utils.clip_grad_norm_([theta], population.clip_norm)
-            if population.clip_value is not None:
-                torch.nn.utils.clip_grad_value_([theta], population.clip_value)
+            torch.nn.utils.clip_grad_norm_([theta], float(population.clip_norm[s]))
+            torch.nn.utils.clip_grad_value_([theta], float(population.clip_value[s]))
             steps.step()
         rows.append(theta.detach())
     return torch.cat(rows)
@@ -73,7 +78,7 @@ def distance(name: str, peers: dict[str, Peer], clip_norm: float | None = None, 
     start = population.theta.detach().clone()
     for batch in batches:
         population.optimiser.update(population, batch)
-    population.clip_norm = other or clip_norm
+    population.clip_norm = bound(other or clip_norm)
     return float((population.theta.detach() - one_by_one(population, start, batches, peers[name])).abs().max())
 
 
@@ -96,7 +101,7 @@ def test_clipping_by_value_is_that_of_torch() -> None:
         start = population.theta.detach().clone()
         for batch in batches:
             population.optimiser.update(population, batch)
-        population.clip_value = other
+        population.clip_value = bound(other)
         return float((population.theta.detach() - one_by_one(population, start, batches, PEERS["sgd"])).abs().max())
 
     assert distance_at(0.5, 0.5) < 1e-12

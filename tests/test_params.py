@@ -96,7 +96,7 @@ def test_a_misspelt_section_is_named_with_the_one_meant(in_tmp: Path, refused: R
         ("training.learning_rates", [], ["at least 1"]),
         ("training.learning_rates", [-1e-3], ["-0.001", "greater than 0"]),
         ("methods.rnn.hidden", True, ["True", "integer"]),
-        ("methods.rnn.clip_norm", 0.0, ["0.0", "greater than 0"]),
+        ("methods.rnn.clip_norm", [0.0], ["0.0", "greater than 0"]),
         ("methods.rnn.activation", "tnah", ["'tnah'", "tanh"]),
         ("methods.rnn", None, ["None"]),
     ],

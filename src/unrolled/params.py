@@ -12,6 +12,7 @@ from unrolled.errors import UnrolledError
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Positives = Annotated[list[Positive], Field(min_length=1)]
 
 
 class _Row(BaseModel):
@@ -51,16 +52,18 @@ class Training(_Row):
     """What every method shares: the budget rule and the defaults of a method's row."""
 
     seeds: Count
-    learning_rates: Annotated[list[Positive], Field(min_length=1)]
+    learning_rates: Positives
     initialiser: str
     optimiser: str
-    clip_norm: Positive | None = None
+    clip_norm: Positives | None = None
 
 
 class Method(_Row):
     """One way of learning: cell, initialiser, optimiser and what else differs.
 
-    `initialiser`, `optimiser`, `learning_rates` and `clip_norm` default to the `training` section.
+    `initialiser`, `optimiser`, `learning_rates` and `clip_norm` default to the `training` section;
+    of several thresholds of `clip_norm` or `clip_value` one is chosen on validation data, as of the
+    learning rates.
     `only` restricts the row to some studies, and `why` says in a few words why; `fold` gives a
     recurrent cell its whole window as one step; `readout` lists the ReLU layers between the cell
     and the linear output; `truncate` cuts back-propagation every so many steps; `options` are
@@ -77,9 +80,9 @@ class Method(_Row):
     why: str | None = None
     initialiser: str | None = None
     optimiser: str | None = None
-    learning_rates: Annotated[list[Positive], Field(min_length=1)] | None = None
-    clip_norm: Positive | None = None
-    clip_value: Positive | None = None
+    learning_rates: Positives | None = None
+    clip_norm: Positives | None = None
+    clip_value: Positives | None = None
     truncate: Count | None = None
     options: dict[str, FiniteFloat] = {}
 

@@ -29,7 +29,7 @@ def _row(job: Job, result: Result) -> dict[str, Any]:
     scores = scores_of(job, result)
     finite = scores[np.isfinite(scores)]
     tried = sorted(set(result.rates.tolist()))
-    rate = float(result.rates[result.chosen[0]])
+    rate, norm, value = job.trials()[int(result.trials[result.chosen[0]])]
     row: dict[str, Any] = {
         "median": rounded(float(np.median(finite))) if len(finite) else None,
         "mean": rounded(float(finite.mean())) if len(finite) else None,
@@ -38,6 +38,7 @@ def _row(job: Job, result: Result) -> dict[str, Any]:
         "diverged": int(result.diverged.sum()),
         "trained": len(result.seeds),
         "learning_rate": rate if job.iterative else None,
+        "clip": rounded(min(norm, value)),
         "rate_at_edge": job.iterative and len(tried) > 1 and rate in (tried[0], tried[-1]),
         "parameters": job.network().parameters,
         "passes": dict(zip(("forward", "backward", "curvature"), map(rounded, result.passes.tolist()), strict=True)),

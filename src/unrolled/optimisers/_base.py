@@ -41,8 +41,8 @@ class Learners(Protocol):
 
     theta: nn.Parameter
     rates: Tensor
-    clip_norm: float | None
-    clip_value: float | None
+    clip_norm: Tensor
+    clip_value: Tensor
     alive: Tensor
     last: bool
 
@@ -95,7 +95,8 @@ class GradientDescent(Optimiser):
     """θ ← θ - α d(∇L), each replica with its own rate α; a subclass says what d is.
 
     Clipping (Pascanu, Mikolov & Bengio 2013, PMLR 28:1310) is by each replica's own norm,
-    ∇L ← ∇L min(1, c / ‖∇L‖), or (Mikolov 2012) of every component to [-c, c].
+    ∇L ← ∇L min(1, c / ‖∇L‖), or (Mikolov 2012) of every component to [-c, c]; c is infinite where
+    a replica is not clipped.
     """
 
     @abstractmethod
@@ -111,10 +112,11 @@ class GradientDescent(Optimiser):
         broken = population.alive & ~(torch.isfinite(loss) & torch.isfinite(norm))
         if broken.any():
             population.halt(broken)
-        if population.clip_norm is not None:
+        if torch.isfinite(population.clip_norm).any():
             gradient *= (population.clip_norm / (norm + 1e-12)).clamp(max=1.0)[:, None]
-        if population.clip_value is not None:
-            gradient.clamp_(-population.clip_value, population.clip_value)
+        if torch.isfinite(population.clip_value).any():
+            most = population.clip_value[:, None]
+            gradient = torch.maximum(torch.minimum(gradient, most), -most)
         with torch.no_grad():
             step = population.rates[:, None] * self.direction(gradient)
             population.theta.sub_(torch.where(population.alive[:, None], step, 0.0))

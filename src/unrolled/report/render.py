@@ -99,13 +99,13 @@ def page(params: Params, evaluations: list[Evaluation], drawn: Figures, seconds:
 
 def differences(row: Method) -> str:
     """Say what else differs in a method's row: clipping, truncation, options."""
-    known = {
+    known: dict[str, list[float] | None] = {
         "norm at most": row.clip_norm,
         "components at most": row.clip_value,
-        "cut every": row.truncate,
-        **row.options,
+        "cut every": [row.truncate] if row.truncate else None,
+        **{name: [value] for name, value in row.options.items()},
     }
-    return ", ".join(f"{name} {value:g}" for name, value in known.items() if value is not None)
+    return ", ".join(f"{name} {' or '.join(f'{v:g}' for v in values)}" for name, values in known.items() if values)
 
 
 def write_figures(drawn: Figures) -> None:

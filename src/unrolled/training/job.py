@@ -1,7 +1,8 @@
 """A job (one method on one study), its result, and the population it has trained."""
 
 from dataclasses import dataclass
-from typing import Any
+from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +15,14 @@ from unrolled.tasks._base import Split, Task
 from unrolled.training.network import Network
 
 Array = NDArray[Any]
+
+
+class Trial(NamedTuple):
+    """What is tuned: a learning rate (0 where none is used), and the largest gradient norm and component."""
+
+    rate: float
+    clip_norm: float = np.inf
+    clip_value: float = np.inf
 
 
 @dataclass(frozen=True)
@@ -32,10 +41,16 @@ class Job:
         """Whether the method learns in epochs with a learning rate."""
         return bool(discover.load("optimisers", str(self.method.optimiser)).iterative)
 
-    def replicas(self) -> list[tuple[int, float]]:
-        """Return the (seed, learning rate) of each replica; rate 0 where none is used."""
-        rates = (self.method.learning_rates or []) if self.iterative else [0.0]
-        return [(seed, rate) for rate in rates for seed in range(self.seeds)]
+    def trials(self) -> list[Trial]:
+        """Return every setting that is tried: each learning rate with each clipping threshold."""
+        if not self.iterative:
+            return [Trial(0.0)]
+        norms, values = ([np.inf] if c is None else c for c in (self.method.clip_norm, self.method.clip_value))
+        return [Trial(*each) for each in product(self.method.learning_rates or [], norms, values)]
+
+    def replicas(self) -> list[tuple[int, Trial]]:
+        """Return the seed and the trial of each replica."""
+        return [(seed, trial) for trial in self.trials() for seed in range(self.seeds)]
 
     def network(self) -> Network:
         """Return the network that the method's row describes, for the study's sizes."""
@@ -67,10 +82,11 @@ class Result:
     ----------
     theta : (S, P) array
         Best weights by validation loss.
-    seeds, rates, best_loss, diverged : (S,) arrays
+    seeds, rates, trials, best_loss, diverged : (S,) arrays
+        `trials` is the place of a replica's trial in `Job.trials`.
     train_loss, val_loss : (epochs, S) arrays
     chosen : int array
-        Indices of the replicas at the chosen learning rate, one a seed.
+        Indices of the replicas of the chosen trial, one a seed.
     passes : (3,) array
         Passes of each replica through the training set: forward, backward, products with the curvature.
     predictions : dict of arrays
@@ -80,6 +96,7 @@ class Result:
     theta: Array
     seeds: Array
     rates: Array
+    trials: Array
     best_loss: Array
     diverged: Array
     train_loss: Array
@@ -89,15 +106,15 @@ class Result:
     predictions: dict[str, Array]
 
 
-def choose(rates: Array, best_loss: Array, diverged: Array) -> Array:
-    """Return the replicas at the rate with the lowest median validation loss over the seeds.
+def choose(trials: Array, best_loss: Array, diverged: Array) -> Array:
+    """Return the replicas of the trial with the lowest median validation loss over the seeds.
 
-    A diverged replica counts as infinitely bad; of equal rates the first wins.
+    A diverged replica counts as infinitely bad; of equal trials the first wins.
     """
     loss = np.where(diverged, np.inf, best_loss)
-    medians = {rate: float(np.median(loss[rates == rate])) for rate in dict.fromkeys(rates.tolist())}
-    best = min(medians, key=lambda rate: medians[rate])
-    return np.flatnonzero(rates == best)
+    medians = {trial: float(np.median(loss[trials == trial])) for trial in dict.fromkeys(trials.tolist())}
+    best = min(medians, key=lambda trial: medians[trial])
+    return np.flatnonzero(trials == best)
 
 
 class Trained:

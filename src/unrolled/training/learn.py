@@ -60,10 +60,11 @@ def trainer(epochs: int) -> pl.Trainer:
 def learn(job: Job, progress: Callable[[History], None] = lambda history: None) -> Result:
     """Train the population of a job and predict with its best weights at the best learning rate."""
     network, task = job.network(), job.task()
-    seeds, rates = zip(*job.replicas(), strict=True)
+    seeds, trials = zip(*job.replicas(), strict=True)
+    rates, clip_norm, clip_value = map(torch.tensor, zip(*trials, strict=True))
     optimiser = discover.load("optimisers", str(job.method.optimiser))(job.method.options)
-    theta, clip = initial_weights(job, network), (job.method.clip_norm, job.method.clip_value)
-    population = Population(network, optimiser, theta, torch.tensor(rates), task.last, clip, progress)
+    theta = initial_weights(job, network)
+    population = Population(network, optimiser, theta, rates, task.last, clip_norm, clip_value, progress)
     data = PopulationData(job.splits, job.study.batch, list(seeds))
     optimiser.begin(population, data.train[:])
     if optimiser.iterative:
@@ -77,9 +78,11 @@ def learn(job: Job, progress: Callable[[History], None] = lambda history: None) 
 
 
 def _result(job: Job, population: Population, task: Task) -> Result:
-    seeds, rates = (np.array(column) for column in zip(*job.replicas(), strict=True))
+    seeds = np.array([seed for seed, _ in job.replicas()])
+    rates = np.array([trial.rate for _, trial in job.replicas()])
+    trials = np.repeat(np.arange(len(job.trials())), job.seeds)
     best_loss, diverged = population.best_loss.numpy(), ~population.alive.numpy()
-    chosen = choose(rates, best_loss, diverged)
+    chosen = choose(trials, best_loss, diverged)
     model = Trained(population.network, population.best[torch.from_numpy(chosen)], task.last)
 
     def table(name: str) -> Array:
@@ -90,6 +93,7 @@ def _result(job: Job, population: Population, task: Task) -> Result:
         theta=population.best.numpy(),
         seeds=seeds,
         rates=rates,
+        trials=trials,
         best_loss=best_loss,
         diverged=diverged,
         train_loss=table("train"),

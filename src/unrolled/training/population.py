@@ -25,8 +25,8 @@ class Population(pl.LightningModule):
         Learning rates.
     last : bool
         Whether only the last output counts (many-to-one).
-    clip : pair of float or None
-        Largest norm of a replica's gradient, and largest size of its components.
+    clip_norm, clip_value : (S,) tensor, optional
+        Largest norm of each replica's gradient, and largest size of its components; infinite by default.
     progress : callable, optional
         Called after each epoch with the history so far.
 
@@ -51,7 +51,8 @@ class Population(pl.LightningModule):
         theta: Tensor,
         rates: Tensor,
         last: bool,
-        clip: tuple[float | None, float | None] = (None, None),
+        clip_norm: Tensor | None = None,
+        clip_value: Tensor | None = None,
         progress: Callable[[History], None] = lambda history: None,
     ) -> None:
         super().__init__()
@@ -59,13 +60,17 @@ class Population(pl.LightningModule):
         self.network: Network = network
         self.optimiser = optimiser
         self.last, self.progress = last, progress
-        self.clip_norm, self.clip_value = clip
         self.theta = nn.Parameter(theta.clone())
+        self.clip_norm: Tensor
+        self.clip_value: Tensor
         self.rates: Tensor
         self.best: Tensor
         self.best_loss: Tensor
         self.alive: Tensor
         self.register_buffer("rates", rates)
+        unbounded = torch.full_like(rates, torch.inf)
+        self.register_buffer("clip_norm", unbounded if clip_norm is None else clip_norm)
+        self.register_buffer("clip_value", unbounded if clip_value is None else clip_value)
         self.register_buffer("best", theta.clone())
         self.register_buffer("best_loss", torch.full_like(rates, torch.inf))
         self.register_buffer("alive", torch.ones_like(rates, dtype=torch.bool))

@@ -208,7 +208,7 @@ class Tracker:
 
     def live(self, job: Job, news: "Progress") -> None:
         """Add the median curves of each learning rate; they are written every few seconds."""
-        rates = np.array([rate for _, rate in job.replicas()])
+        rates = np.array([trial.rate for _, trial in job.replicas()])
         stamp = int(time.time() * 1000)
         for kind, rows in (("train", news.train), ("val", news.val)):
             for epoch, losses in enumerate(rows, start=news.first_epoch + 1):
@@ -248,8 +248,10 @@ class Tracker:
         if seconds is not None:
             numbers["training_seconds"] = seconds
         metrics = [Metric(k, float(np.nan_to_num(v, posinf=1e30)), stamp, 0) for k, v in numbers.items()]
-        rate = Param("chosen.learning_rate", f"{result.rates[result.chosen[0]]:g}")
-        self.client.log_batch(run, metrics, [rate], [RunTag("fingerprint", results.fingerprint(job))])
+        trial = job.trials()[int(result.trials[result.chosen[0]])]
+        chosen = zip(("learning_rate", "clip_norm", "clip_value"), trial, strict=True)
+        tuned = [Param(f"chosen.{key}", f"{value:g}") for key, value in chosen if np.isfinite(value)]
+        self.client.log_batch(run, metrics, tuned, [RunTag("fingerprint", results.fingerprint(job))])
         self.client.log_artifact(run, str(results.path_of(job.study_name, job.method_name)))
         self.client.set_terminated(run)
 

@@ -22,7 +22,13 @@ class _Row(BaseModel):
 
 
 class Study(_Row):
-    """One question: a system, a task, sizes and a score."""
+    """One question: a system, a task, sizes and a score.
+
+    `observed` names the states the network sees (all by default), after a `transient` of the
+    system, in units of their spread in the training data if `standardise` is set; `horizon` is how
+    many steps it then runs on alone. `seeds` and `learning_rates` stand in place of those of
+    `training`. `methods` lists those that fit the budget, each with what differs from its row.
+    """
 
     question: str
     system: str
@@ -30,15 +36,22 @@ class Study(_Row):
     task: str
     step: Positive
     steps: Count | None = None
+    horizon: Count | None = None
+    observed: list[str] | None = None
+    transient: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+    standardise: bool = False
     train: Count
     val: Count
     test: Count
     window: Count
     noise: Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)] | None = None
-    score: Literal["forecast_rmse", "mse", "rmse"]
+    score: Literal["forecast_rmse", "mse", "rmse", "valid_time"]
     epochs: Count
     batch: Count
     seed: Annotated[int, Field(ge=0)] = 0
+    seeds: Count | None = None
+    learning_rates: Positives | None = None
+    methods: dict[str, dict[str, Any]] | None = None
 
     @field_validator("noise")
     @classmethod
@@ -108,9 +121,25 @@ class Params(_Row):
 
     def methods_of(self, study: str) -> dict[str, Method]:
         """Return the methods that apply to a study, resolved, in the order of the table."""
-        self.study(study)
+        row = self.study(study)
+        training = self.training
+        if row.learning_rates:
+            training = training.model_copy(update={"learning_rates": row.learning_rates})
         chosen = {n: m for n, m in self.methods.items() if m.only is None or study in m.only}
-        return {name: method.resolved(self.training) for name, method in chosen.items()}
+        if row.methods is not None:
+            chosen = {n: _changed(m, row.methods[n]) for n, m in chosen.items() if n in row.methods}
+        return {name: method.resolved(training) for name, method in chosen.items()}
+
+    def seeds_of(self, study: str) -> int:
+        """Return how many seeds stand behind a study's scores."""
+        return self.study(study).seeds or self.training.seeds
+
+
+def _changed(method: Method, differs: dict[str, Any]) -> Method:
+    """Return a method's row with what a study changes in it; options are changed one by one."""
+    row = method.model_dump() | differs
+    row["options"] = method.options | differs.get("options", {})
+    return Method.model_validate(row)
 
 
 def _allowed(location: tuple[Any, ...]) -> list[str]:
@@ -149,6 +178,7 @@ def _check_names(params: Params) -> None:
         for kind, item in (("systems", study.system), ("tasks", study.task)):
             if item not in discover.names(kind):
                 raise discover.unknown(f"studies.{name}: {kind[:-1]}", item, discover.names(kind))
+        _check_changes(params, name, study.methods or {})
     for name, method in params.methods.items():
         row = method.resolved(params.training)
         for kind, used in (("cells", row.cell), ("initialisers", row.initialiser), ("optimisers", row.optimiser)):
@@ -157,6 +187,22 @@ def _check_names(params: Params) -> None:
         for study_name in method.only or ():
             if study_name not in params.studies:
                 raise discover.unknown(f"methods.{name}.only: study", study_name, list(params.studies))
+
+
+def _check_changes(params: Params, study: str, methods: dict[str, dict[str, Any]]) -> None:
+    """Check what a study changes in the rows of its methods."""
+    for name, differs in methods.items():
+        place = f"studies.{study}.methods"
+        if name not in params.methods:
+            raise discover.unknown(f"{place}: method", name, list(params.methods))
+        try:
+            _changed(params.methods[name], differs)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = f"{place}.{name}.{'.'.join(map(str, first['loc']))}"
+            if first["type"] == "extra_forbidden":
+                raise discover.unknown("key", key, sorted(Method.model_fields)) from None
+            raise UnrolledError(f"{paths.PARAMS}: {key} is {first.get('input')!r}: {first['msg'].lower()}") from None
 
 
 def load(path: Path = paths.PARAMS) -> Params:

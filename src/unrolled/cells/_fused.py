@@ -86,9 +86,7 @@ def in_order(x: Tensor) -> Tensor:
 
 def with_one(x: Tensor) -> Tensor:
     """Return [x_t, 1] in time order (S, T, B, E) for x (S, B, T, D); (1, T, B, E) if all replicas share x."""
-    if x.stride(0) == 0 and not x.requires_grad:
-        x = x[:1]
-    x = x.transpose(1, 2)
+    x = in_order(x)
     return torch.cat([x, x.new_ones(*x.shape[:3], 1)], dim=-1).contiguous()
 
 

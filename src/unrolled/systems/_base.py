@@ -27,6 +27,8 @@ class System(ABC):
     solver: ClassVar[str] = "DOP853"
     rtol: ClassVar[float] = 1e-10
     """Relative tolerance of the solver; a chaotic system, which amplifies errors, sets a smaller one."""
+    lyapunov: ClassVar[float | None] = None
+    """Largest Lyapunov exponent at the default parameters, for a chaotic system, per unit of time."""
 
     @abstractmethod
     def rhs(self, t: float, state: Array, force: Array | None) -> Array:

@@ -16,13 +16,14 @@ class Lorenz63(System):
     ----------
     sigma, rho, beta : float
         Prandtl number, reduced Rayleigh number, and geometry. At the values of Lorenz the largest
-        Lyapunov exponent is 0.906 per unit of time (Viswanath 1998), so that errors grow e-fold in 1.10.
+        Lyapunov exponent is 0.9056 per unit of time (Viswanath 1998), so that errors grow e-fold in 1.10.
     """
 
     equation: ClassVar[str] = "x' = σ (y − x),  y' = x (ρ − z) − y,  z' = x y − β z"
     source: ClassVar[str] = "Lorenz, J. Atmos. Sci. 20 (1963) 130, doi 10.1175/1520-0469(1963)020<0130:DNF>2.0.CO;2"
     states: ClassVar[tuple[str, ...]] = ("x", "y", "z")
     rtol: ClassVar[float] = 1e-12
+    lyapunov: ClassVar[float] = 0.9056
 
     sigma: float = 10.0
     rho: float = 28.0

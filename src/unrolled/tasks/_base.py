@@ -24,6 +24,13 @@ class Model(Protocol):
         """
 
 
+class Runner(Model, Protocol):
+    """A population that can also be left to itself."""
+
+    def run_alone(self, warm_up: Tensor, steps: int) -> Tensor:
+        """Return (S, B, steps, K): its own outputs fed back after a warm-up (B, T, K)."""
+
+
 class Task(ABC):
     """What is asked: which arrays the network sees, which it must give."""
 
@@ -36,9 +43,9 @@ class Task(ABC):
         """Make the splits (`inputs` (N, T, D), `targets` (N, [T,] K), ...) and the sidecar's facts."""
 
     @abstractmethod
-    def predict(self, model: Model, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:
+    def predict(self, model: Runner, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:
         """Return every prediction that evaluation scores, each with the replica axis first."""
 
     @abstractmethod
-    def forecast(self, model: Model, warm_up: Tensor, steps: int) -> Tensor:
+    def forecast(self, model: Runner, warm_up: Tensor, steps: int) -> Tensor:
         """Return (S, B, steps, K) from `warm_up` (B, T, D)."""

@@ -12,7 +12,7 @@ from unrolled.datasets.simulate import simulate, solver_error
 from unrolled.errors import UnrolledError
 from unrolled.params import Study
 from unrolled.systems._base import Array, System
-from unrolled.tasks._base import Facts, Model, Split, Task
+from unrolled.tasks._base import Facts, Runner, Split, Task
 
 
 def windows(series: Array, window: int, first: int, stop: int) -> tuple[Array, Array]:
@@ -56,13 +56,13 @@ class NextValue(Task):
             }
         return splits, {"solver_error": float(f"{error:.1e}"), "outputs": ["x"]}
 
-    def predict(self, model: Model, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:
+    def predict(self, model: Runner, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:
         """Return one-step predictions `train`, `test` (S, N, 1) and the recursive `forecast`."""
         one_step = {name: model(torch.from_numpy(splits[name]["inputs"])).numpy() for name in ("train", "test")}
         test = torch.from_numpy(splits["test"]["inputs"])
         return one_step | {"forecast": self.forecast(model, test[:1], len(test))[:, 0].numpy()}
 
-    def forecast(self, model: Model, warm_up: Tensor, steps: int) -> Tensor:
+    def forecast(self, model: Runner, warm_up: Tensor, steps: int) -> Tensor:
         """Feed the network its own predictions: the window slides over them, as in the lecture."""
         latest = model(warm_up)
         window = warm_up.expand(len(latest), *warm_up.shape)

@@ -12,7 +12,7 @@ from unrolled.datasets.simulate import simulate, solver_error
 from unrolled.errors import UnrolledError
 from unrolled.params import Study
 from unrolled.systems._base import Array, System
-from unrolled.tasks._base import Facts, Model, Split, Task
+from unrolled.tasks._base import Facts, Runner, Split, Task
 
 
 class Response(Task):
@@ -49,10 +49,10 @@ class Response(Task):
             }
         return splits, {"solver_error": float(f"{max(errors):.1e}"), "outputs": list(system.states)}
 
-    def predict(self, model: Model, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:
+    def predict(self, model: Runner, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:
         """Return `test`, the states predicted at every step, (S, N, T, K)."""
         return {"test": model(torch.from_numpy(splits["test"]["inputs"])).numpy()}
 
-    def forecast(self, model: Model, warm_up: Tensor, steps: int) -> Tensor:
+    def forecast(self, model: Runner, warm_up: Tensor, steps: int) -> Tensor:
         """Return the response to the first `steps` forces of `warm_up`."""
         return model(warm_up[:, :steps])

@@ -12,6 +12,7 @@ from torch import Tensor
 from unrolled import discover
 from unrolled.params import Method, Study
 from unrolled.tasks._base import Split, Task
+from unrolled.training.free_run import free_run
 from unrolled.training.network import Network
 
 Array = NDArray[Any]
@@ -137,3 +138,7 @@ class Trained:
         if inputs.dim() == 3:
             inputs = inputs.expand(self.replicas, *inputs.shape)
         return self.network(self.weights, inputs, self.last)
+
+    def run_alone(self, warm_up: Tensor, steps: int) -> Tensor:
+        """Return what every replica gives when fed its own outputs; see `free_run`."""
+        return free_run(self.network, self.weights, warm_up.expand(self.replicas, *warm_up.shape), steps)

@@ -13,7 +13,7 @@ def make_jobs(study: str) -> list[Job]:
     _check_options(table.methods_of(study))
     row, splits = table.study(study), files.load(study)
     return [
-        Job(study, name, row, method, table.training.seeds, splits) for name, method in table.methods_of(study).items()
+        Job(study, name, row, method, table.seeds_of(study), splits) for name, method in table.methods_of(study).items()
     ]
 
 

@@ -15,6 +15,7 @@ from unrolled.errors import UnrolledError
 from unrolled.training.job import Job, Result
 
 SHARED = (
+    "training/free_run.py",
     "training/job.py",
     "training/learn.py",
     "training/network.py",
@@ -29,7 +30,7 @@ SHARED = (
 )
 HELPERS = {"hessian_free": ("optimisers/_curvature.py",)}
 """What an item uses beside its own file."""
-NOT_LEARNED = {"question", "score"}
+NOT_LEARNED = {"question", "score", "seeds", "learning_rates", "methods"}
 NOT_USED = {"about", "only", "why"}
 
 

@@ -1,0 +1,102 @@
+"""Many-to-many: observe a trajectory, always one step ahead; then run on alone."""
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled import discover
+from unrolled.datasets.simulate import simulate, solver_error
+from unrolled.errors import UnrolledError
+from unrolled.params import Study
+from unrolled.systems._base import Array, System
+from unrolled.tasks._base import Facts, Runner, Split, Task
+
+PIECE = 50
+"""Steps over which a trajectory is held against a tighter integration from the same state."""
+
+
+class Forecast(Task):
+    """Given s_0 ... s_{T-1}, give s_1 ... s_T: teacher forcing, since every input is the truth.
+
+    Left to itself afterwards, a network gets its own last output in place of the truth (closed
+    loop), for `horizon` steps from s_T on.
+    """
+
+    kind: ClassVar[str] = "many-to-many"
+    last: ClassVar[bool] = False
+
+    def build(self, study: Study, system: System) -> tuple[dict[str, Split], Facts]:
+        """Draw initial states from a different seed for each split, let the transient pass, integrate."""
+        if study.steps is None or system.forced:
+            need = "needs 'steps'" if study.steps is None else "needs a system without a force"
+            raise UnrolledError(f"task 'forecast' {need}: change the study's row in params.yaml")
+        columns = _columns(study, system)
+        times: Array = study.step * np.arange(study.steps + (study.horizon or 0) + 1, dtype=np.float64)
+        states = {
+            split: trajectories(study, system, times, number, count)
+            for number, (split, count) in enumerate((("train", study.train), ("val", study.val), ("test", study.test)))
+        }
+        error = max(piecewise_error(system, times, each) for each in states.values())
+        seen = {split: each[..., columns] for split, each in states.items()}
+        mean, spread = _scale(seen["train"]) if study.standardise else (0.0, 1.0)
+        splits = {split: _split(study.steps, times, (each - mean) / spread) for split, each in seen.items()}
+        names = [system.states[i] for i in columns]
+        return splits, {"solver_error": float(f"{error:.1e}"), "outputs": names}
+
+    def predict(self, model: Runner, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:
+        """Return `test`, one step ahead at every step, (S, N, T, K), and `alone` (S, N, horizon, K)."""
+        observed = torch.from_numpy(splits["test"]["inputs"])
+        predictions = {"test": model(observed).numpy()}
+        if "alone" in splits["test"]:
+            predictions["alone"] = model.run_alone(observed, splits["test"]["alone"].shape[1]).numpy()
+        return predictions
+
+    def forecast(self, model: Runner, warm_up: Tensor, steps: int) -> Tensor:
+        """Run on alone after the warm-up."""
+        return model.run_alone(warm_up, steps)
+
+
+def trajectories(study: Study, system: System, times: Array, number: int, count: int) -> Array:
+    """Return `count` trajectories (N, T + 1, d) from random states, without their transient."""
+    initial = system.start(np.random.default_rng([study.seed, number]), count)
+    if study.transient:
+        initial = simulate(system, initial, np.array([0.0, study.transient]))[:, -1]
+    return simulate(system, initial, times)
+
+
+def piecewise_error(system: System, times: Array, states: Array) -> float:
+    """Return the largest solver error over pieces of the trajectories, each from its own first state.
+
+    Over a whole trajectory a chaotic system makes any two integrations differ; over a piece they
+    must agree, so that the data obey the equation everywhere.
+    """
+    firsts = range(0, len(times) - 1, PIECE)
+    pieces = [slice(first, first + PIECE + 1) for first in firsts]
+    return max(
+        solver_error(system, states[:, p.start], times[p] - times[p.start], None, states[:, p]) for p in pieces
+    )
+
+
+def _columns(study: Study, system: System) -> list[int]:
+    """Return which states are observed."""
+    names = list(system.states)
+    for name in study.observed or ():
+        if name not in names:
+            raise discover.unknown(f"observed state of system '{study.system}'", name, names)
+    return [names.index(name) for name in study.observed or names]
+
+
+def _scale(series: Array) -> tuple[Array, Array]:
+    """Return mean and standard deviation of each observed state over all trajectories and times."""
+    return series.mean(axis=(0, 1)), series.std(axis=(0, 1))
+
+
+def _split(steps: int, times: Array, series: Array) -> Split:
+    arrays = {"inputs": series[:, :steps], "targets": series[:, 1 : steps + 1]}
+    if series.shape[1] > steps + 1:
+        # The first forecast step is s_T, from s_{T-1}: the last of the one-step targets.
+        arrays["alone"] = series[:, steps:]
+    return {name: array.astype(np.float32) for name, array in arrays.items()} | {"times": times[1 : steps + 1]}

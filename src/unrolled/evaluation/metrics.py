@@ -1,13 +1,18 @@
-"""Scores of predictions against test data, one number a replica; lower is better in all of them."""
+"""Scores of predictions against test data, one number a replica."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.params import Study
+from unrolled.systems._base import make
 from unrolled.tasks._base import Split
 
 Array = NDArray[Any]
+HIGHER_IS_BETTER = {"valid_time"}
+THRESHOLD = 0.4
+"""The error, in units of the attractor's size, at which a forecast of chaos counts as lost."""
 
 
 def mse(predicted: Array, truth: Array) -> Array:
@@ -16,13 +21,45 @@ def mse(predicted: Array, truth: Array) -> Array:
     return np.asarray(np.square(error).reshape(len(predicted), -1).mean(axis=1))
 
 
-def score(name: str, predictions: dict[str, Array], test: Split) -> Array:
+def normalised_error(predicted: Array, truth: Array) -> Array:
+    """Return ‖ŷ - y‖ / √⟨‖y - ȳ‖²⟩ at every step, (S, N, T), for (S, N, T, K) against (N, T, K).
+
+    The mean is over all trajectories and steps; an error that is not finite is infinite.
+    """
+    y = truth.astype(np.float64)
+    size = np.square(y - y.mean(axis=(0, 1))).sum(axis=-1).mean()
+    error: Array = np.sqrt(np.square(predicted.astype(np.float64) - y).sum(axis=-1) / size)
+    return np.where(np.isfinite(error), error, np.inf)
+
+
+def valid_steps(predicted: Array, truth: Array) -> Array:
+    """Return how many steps each forecast stays below `THRESHOLD`, (S, N); all of them if it never leaves.
+
+    References
+    ----------
+    Pathak et al., Phys. Rev. Lett. 120 (2018) 024102, doi 10.1103/PhysRevLett.120.024102.
+    """
+    lost = normalised_error(predicted, truth) > THRESHOLD
+    return np.where(lost.any(axis=-1), lost.argmax(axis=-1), lost.shape[-1])
+
+
+def valid_time(study: Study, predicted: Array, truth: Array) -> Array:
+    """Return the median over the start points of the valid time, (S,), in Lyapunov times."""
+    exponent = make(study.system, study.parameters).lyapunov or 1.0
+    times: Array = np.median(valid_steps(predicted, truth), axis=1) * study.step * exponent
+    return times
+
+
+def score(study: Study, predictions: dict[str, Array], test: Split) -> Array:
     """Return a study's score (S,) on its test data.
 
     `mse`: mean square error one step ahead. `rmse`: root mean square error over all steps and
-    outputs. `forecast_rmse`: root mean square error of the recursive forecast.
+    outputs. `forecast_rmse`: root mean square error of the recursive forecast. `valid_time`: how
+    long a forecast run alone stays on the true trajectory; the higher, the better.
     """
-    if name == "mse":
+    if study.score == "mse":
         return mse(predictions["test"], test["targets"])
-    which = "forecast" if name == "forecast_rmse" else "test"
+    if study.score == "valid_time":
+        return valid_time(study, predictions["alone"], test["alone"])
+    which = "forecast" if study.score == "forecast_rmse" else "test"
     return np.sqrt(mse(predictions[which], test["targets"]))

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.evaluation import dynamics, metrics, statistics
+from unrolled.systems._base import make
 from unrolled.training.job import Job, Result
 
 Pairs = dict[str, tuple[Job, Result]]
@@ -21,7 +22,7 @@ def rounded(value: float) -> float | None:
 
 def scores_of(job: Job, result: Result) -> Array:
     """Return the test score of each chosen replica; NaN where it diverged."""
-    values = metrics.score(job.study.score, result.predictions, job.splits["test"])
+    values = metrics.score(job.study, result.predictions, job.splits["test"])
     return np.where(result.diverged[result.chosen] | ~np.isfinite(values), np.nan, values)
 
 
@@ -47,6 +48,8 @@ def _row(job: Job, result: Result) -> dict[str, Any]:
         "network": f"{job.method.cell} {job.method.activation} {job.method.hidden}",
         "about": job.method.about,
     }
+    if "alone" in result.predictions:
+        row["one_step"] = rounded(float(np.median(_mse(result, job, "test"))) ** 0.5)
     if "train" in result.predictions:
         row["in_sample"] = rounded(float(np.median(_mse(result, job, "train"))))
         row["out_of_sample"] = rounded(float(np.median(_mse(result, job, "test"))))
@@ -57,10 +60,10 @@ def _mse(result: Result, job: Job, split: str) -> Array:
     return metrics.mse(result.predictions[split], job.splits[split]["targets"])
 
 
-def _rank(rows: dict[str, dict[str, Any]]) -> None:
+def _rank(rows: dict[str, dict[str, Any]], sign: float) -> None:
     """Rank the methods that learn by median; those that learn nothing have no rank."""
     learned = [name for name, row in rows.items() if row["learns"]]
-    ordered = sorted(learned, key=lambda n: np.inf if rows[n]["median"] is None else rows[n]["median"])
+    ordered = sorted(learned, key=lambda n: np.inf if rows[n]["median"] is None else sign * rows[n]["median"])
     for name, row in rows.items():
         row["rank"] = ordered.index(name) + 1 if name in ordered else None
 
@@ -69,7 +72,8 @@ def evaluate(pairs: Pairs) -> dict[str, Any]:
     """Return the study's part of `reports/metrics.json`."""
     job = next(iter(pairs.values()))[0]
     rows = {name: _row(*pair) for name, pair in pairs.items()}
-    _rank(rows)
+    higher = job.study.score in metrics.HIGHER_IS_BETTER
+    _rank(rows, -1.0 if higher else 1.0)
     scores = {name: scores_of(*pair) for name, pair in pairs.items() if rows[name]["learns"]}
     others = (
         {n: statistics.paired_p(s, scores[REFERENCE]) for n, s in scores.items() if n != REFERENCE}
@@ -82,8 +86,8 @@ def evaluate(pairs: Pairs) -> dict[str, Any]:
         row["p_vs_rnn"] = None if p is None else rounded(p)
     found: dict[str, Any] = {
         "score": job.study.score,
-        "unit": "dimensionless",
-        "better": "lower",
+        "unit": "Lyapunov times" if job.study.score == "valid_time" else "dimensionless",
+        "better": "higher" if higher else "lower",
         "question": job.study.question,
         "task": job.study.task,
         "kind": job.task().kind,
@@ -112,6 +116,12 @@ def _floor(job: Job) -> dict[str, Any]:
     return {"theory": rounded((high - low) ** 2 / 12), "in_sample": sample["train"], "out_of_sample": sample["test"]}
 
 
+def outputs_of(job: Job) -> list[str]:
+    """Return the names of the outputs: the states observed, or the first of them for one series."""
+    names = job.study.observed or list(make(job.study.system, job.study.parameters).states)
+    return names[: job.splits["test"]["targets"].shape[-1]]
+
+
 def typical(job: Job, result: Result) -> int:
     """Return the place, among the chosen replicas, of the one whose score is nearest the median."""
     scores = scores_of(job, result)
@@ -138,15 +148,17 @@ def forecasts(pairs: Pairs) -> pd.DataFrame:
     job = next(iter(pairs.values()))[0]
     test = job.splits["test"]
     many = test["targets"].ndim == 3
-    truth = test["targets"][0] if many else test["targets"]
-    which = "forecast" if job.study.score == "forecast_rmse" else "test"
+    which = {"forecast_rmse": "forecast", "valid_time": "alone"}.get(job.study.score, "test")
+    shown = test["alone" if which == "alone" else "targets"]
+    truth = shown[0] if many else shown
+    times = test["times"][-1] + job.study.step * np.arange(len(truth)) if which == "alone" else test["times"]
     lines = {"truth": truth}
     for name, (own, result) in pairs.items():
         predicted = result.predictions[which][typical(own, result)]
         lines[name] = predicted[0] if many else predicted
-    outputs = ["x", "v"][: truth.shape[-1]]
+    outputs = outputs_of(job)
     tables = [
-        pd.DataFrame({"method": name, "output": output, "time": test["times"], "value": line[:, k]})
+        pd.DataFrame({"method": name, "output": output, "time": times, "value": line[:, k]})
         for name, line in lines.items()
         for k, output in enumerate(outputs)
     ]
@@ -157,7 +169,8 @@ def data(job: Job) -> pd.DataFrame:
     """Return what the data look like: the whole series by split, or the first trajectory of the training set."""
     if job.task().kind == "many-to-many":
         train = job.splits["train"]
-        channels = {"F": train["inputs"][0, :, 0], "x": train["targets"][0, :, 0], "v": train["targets"][0, :, 1]}
+        channels = {"F": train["inputs"][0, :, 0]} if make(job.study.system, job.study.parameters).forced else {}
+        channels |= {name: train["targets"][0, :, k] for k, name in enumerate(outputs_of(job))}
         tables = [
             pd.DataFrame({"split": "train", "channel": name, "time": train["times"], "value": values})
             for name, values in channels.items()

@@ -21,6 +21,14 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)))
 MARKERS = "osD^vPX*"
 
 
+SCORES = {
+    "forecast_rmse": "RMSE of the forecast run alone",
+    "mse": "MSE one step ahead",
+    "rmse": "RMSE over all steps",
+    "valid_time": "valid time of the forecast run alone",
+}
+
+
 @dataclass(frozen=True)
 class Look:
     """How one method is drawn, everywhere."""
@@ -44,6 +52,17 @@ class Evaluation:
         """Return the methods' numbers."""
         rows: dict[str, dict[str, Any]] = self.metrics["methods"]
         return rows
+
+    @property
+    def higher(self) -> bool:
+        """Return whether a higher score is better."""
+        return bool(self.metrics["better"] == "higher")
+
+    @property
+    def score(self) -> str:
+        """Return the name of the score with its unit."""
+        name = SCORES[self.metrics["score"]]
+        return f"{name} ({self.metrics['unit']})"
 
     def ranked(self) -> list[str]:
         """Return the methods that learn, best first."""

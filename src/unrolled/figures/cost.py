@@ -10,9 +10,9 @@ from unrolled.figures._base import Evaluation, new
 
 SCOPE = "study"
 CAPTION = (
-    "Median test error (bar: bootstrap 95 % interval) against the cost of learning one replica at one learning rate, "
+    "Median test score (bar: bootstrap 95 % interval) against the cost of learning one replica at one learning rate, "
     "in passes through the training set: forward + backward + 2 for each product with the curvature. Methods with the "
-    "usual budget stand in one column. Lower left is better."
+    "usual budget stand in one column. Cheap and good lies at the left, low for an error, high for a valid time."
 )
 
 
@@ -42,9 +42,9 @@ def draw(evaluation: Evaluation) -> Figure:
         axis.plot([x, x], row["ci95"], color=look.colour, lw=1.5)
         axis.plot(x, row["median"], look.marker, color=look.colour, ms=7.5, mec="white", mew=0.8)
     axis.set_xscale("log")
-    axis.set_yscale("log")
+    axis.set_yscale("linear" if evaluation.higher else "log")
     axis.set_xlabel("cost of learning (passes of one replica through the training set)")
-    axis.set_ylabel(f"test error, {evaluation.metrics['score'].replace('_', ' ').upper()} (dimensionless)")
+    axis.set_ylabel(evaluation.score)
     axis.margins(x=0.2)
     for x in {cost(row) for row in rows.values()}:
         _names(axis, evaluation, {n: row["median"] for n, row in rows.items() if cost(row) == x}, x)
@@ -55,10 +55,11 @@ def draw(evaluation: Evaluation) -> Figure:
 
 def _names(axis: Axes, evaluation: Evaluation, column: dict[str, float], x: float) -> None:
     """Write the names of a column's methods to its right, far enough from each other to be read."""
-    bottom, top = (math.log(limit) for limit in axis.get_ylim())
+    forward, back = (float, float) if axis.get_yscale() == "linear" else (math.log, math.exp)
+    bottom, top = (forward(limit) for limit in axis.get_ylim())
     least = 0.045 * (top - bottom)
     order = sorted(column, key=lambda name: column[name])
-    heights = [math.log(column[name]) for name in order]
+    heights = [forward(column[name]) for name in order]
     for i in range(1, len(heights)):
         heights[i] = max(heights[i], heights[i - 1] + least)
     excess = max(0.0, heights[-1] - (top - 0.3 * least))
@@ -69,7 +70,7 @@ def _names(axis: Axes, evaluation: Evaluation, column: dict[str, float], x: floa
         axis.annotate(
             name,
             (x, column[name]),
-            xytext=(1.35 * x, math.exp(height)),
+            xytext=(1.35 * x, back(height)),
             va="center",
             fontsize=8,
             arrowprops={"arrowstyle": "-", "color": evaluation.looks[name].colour, "lw": 0.6, "relpos": (0, 0.5)},

@@ -25,7 +25,7 @@ def draw(evaluation: Evaluation) -> Figure:
             axis.plot(part["time"], part["value"], color=SHADES[str(split)], lw=1.2, label=NAMES[str(split)])
         axis.set_ylabel(channel)
     axes[-1, 0].set_xlabel("time (dimensionless)")
-    many = len(channels) > 1
+    many = evaluation.metrics["kind"] == "many-to-many"
     if not many:
         axes[0, 0].legend(ncols=3, loc="upper right", bbox_to_anchor=(1, 1.2))
     figure.suptitle(_title(evaluation, many), x=0.01, ha="left")
@@ -34,7 +34,9 @@ def draw(evaluation: Evaluation) -> Figure:
 
 def _title(evaluation: Evaluation, many: bool) -> str:
     if many:
-        return "One of the learning trajectories: the force drives position and velocity"
+        channels = list(dict.fromkeys(evaluation.tables["data"]["channel"]))
+        driven = channels[0] == "F"
+        return "One of the learning trajectories" + (": the force drives position and velocity" if driven else "")
     counts = evaluation.tables["data"].groupby("split").size()
     sizes = f"{counts['train']} to learn from, {counts['val']} to tune on, {counts['test']} to test on"
     return f"One series, cut into windows: {sizes}"

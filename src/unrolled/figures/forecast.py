@@ -22,7 +22,7 @@ def draw(evaluation: Evaluation) -> Figure:
     table = evaluation.tables["forecasts"]
     table = table[table["output"] == table["output"].iloc[0]]
     shown = {n: row["median"] for n, row in evaluation.methods.items() if row["median"] is not None}
-    order = sorted(shown, key=lambda name: shown[name])
+    order = sorted(shown, key=lambda name: shown[name], reverse=evaluation.higher)
     rows = -(-len(order) // 3)
     figure, axes = new(9.5, 0.9 + 1.45 * rows, rows=rows, columns=3, sharex=True, sharey=True)
     truth = table[table["method"] == "truth"]
@@ -36,7 +36,7 @@ def draw(evaluation: Evaluation) -> Figure:
     spread = np.ptp(truth["value"])
     axes[0, 0].set_ylim(truth["value"].min() - 0.35 * spread, truth["value"].max() + 0.35 * spread)
     figure.supxlabel("time (dimensionless)", fontsize=10)
-    figure.supylabel("x (dimensionless)", fontsize=10)
+    figure.supylabel(f"{table['output'].iloc[0]} (dimensionless)", fontsize=10)
     figure.suptitle(_title(evaluation), x=0.01, ha="left")
     return figure
 

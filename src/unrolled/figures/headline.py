@@ -7,32 +7,38 @@ from unrolled.figures._base import Evaluation, new
 
 SCOPE = "overview"
 CAPTION = (
-    "Test error of every method on every study, lower is better (logarithmic axis where errors differ by factors). "
+    "Test score of every method on every study, the best at the top: of an error the lowest (logarithmic axis where "
+    "errors differ by factors), of a valid time the longest. "
     "Small marks are single seeds at the learning rate chosen on validation data, the large mark is their median, "
     "the bar its bootstrap 95 % interval. Grey rows learn nothing."
 )
-LABELS = {"forecast_rmse": "RMSE of the forecast run alone", "mse": "MSE one step ahead", "rmse": "RMSE over all steps"}
+COLUMNS = 3
 
 
 def draw(evaluations: list[Evaluation]) -> Figure:
     """Draw one panel a study, methods sorted by their median."""
     tallest = max(len(evaluation.methods) for evaluation in evaluations)
-    figure, axes = new(4.1 * len(evaluations), 1.5 + 0.32 * tallest, columns=len(evaluations))
-    for axis, evaluation in zip(axes[0], evaluations, strict=True):
+    columns = min(COLUMNS, len(evaluations))
+    rows = -(-len(evaluations) // columns)
+    figure, axes = new(4.1 * columns, 0.5 + rows * (1.0 + 0.26 * tallest), rows=rows, columns=columns)
+    for axis, evaluation in zip(axes.flat, evaluations, strict=False):
         panel(axis, evaluation)
+    for axis in axes.flat[len(evaluations) :]:
+        axis.set_visible(False)
     figure.suptitle(_title(evaluations), x=0.01, ha="left")
     return figure
 
 
 def _title(evaluations: list[Evaluation]) -> str:
     winners = [f"{e.ranked()[0]} on {e.name}" for e in evaluations]
-    return f"Lowest test error: {', '.join(winners)}"
+    lines = [", ".join(winners[i : i + 3]) for i in range(0, len(winners), 3)]
+    return "Best test score: " + ",\n".join(lines)
 
 
 def panel(axis: Axes, evaluation: Evaluation) -> None:
     """Draw one study's scores, best at the top."""
     shown = {n: row for n, row in evaluation.methods.items() if row["median"] is not None}
-    order = sorted(shown, key=lambda n: -shown[n]["median"])
+    order = sorted(shown, key=lambda n: shown[n]["median"], reverse=not evaluation.higher)
     for height, name in enumerate(order):
         row, look = shown[name], evaluation.looks[name]
         replicas = [score for score in row["replicas"] if score is not None]
@@ -41,9 +47,9 @@ def panel(axis: Axes, evaluation: Evaluation) -> None:
         axis.plot(row["median"], height, look.marker, color=look.colour, ms=7.5, mec="white", mew=0.8)
     axis.set_yticks(range(len(order)), order)
     medians = [row["median"] for row in shown.values()]
-    if max(medians) > 5 * min(medians):
+    if not evaluation.higher and max(medians) > 5 * min(medians):
         axis.set_xscale("log")
-    axis.set_xlabel(f"{LABELS[evaluation.metrics['score']]} (dimensionless)")
+    axis.set_xlabel(evaluation.score)
     axis.set_title(evaluation.name, fontweight="bold")
     if "floor" in evaluation.metrics:
         floor = evaluation.metrics["floor"]["theory"]

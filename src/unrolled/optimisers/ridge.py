@@ -15,7 +15,7 @@ class Ridge(Optimiser):
 
     λ is chosen on the validation data, for each replica, from 1e-12 to 100 in steps of ten (in
     units of the squared features). Solved in float64. The option `washout` leaves that many first
-    steps of each sequence out of the regression, while the state forgets where it began.
+    steps of each sequence out of the regression and its validation, while the state forgets where it began.
 
     References
     ----------
@@ -34,8 +34,8 @@ class Ridge(Optimiser):
         """Solve for every λ and keep the readout with the lowest validation loss."""
         weights, layer = population.network.unpack(population.theta), len(population.network.layers) - 1
         features, targets = self._features(population, train[0]), train[1]
+        skipped = int(self.option["washout"])
         if not population.last:
-            skipped = int(self.option["washout"])
             features, targets = features[:, :, skipped:], targets[:, skipped:].flatten(0, 1)
         solutions = [solve(h.reshape(-1, h.shape[-1]), targets) for h in features]
         population.count(forward=len(train[0]))
@@ -48,7 +48,8 @@ class Ridge(Optimiser):
                 population.theta[s] = row
             w = population.network.unpack(population.theta)
             predicted = torch.stack([h @ w[f"V{layer}"][s] + w[f"c{layer}"][s] for s, h in enumerate(seen)])
-            population.keep((predicted - val[1]).square().flatten(1).mean(dim=1))
+            error = predicted - val[1]
+            population.keep((error if population.last else error[:, :, skipped:]).square().flatten(1).mean(dim=1))
 
     def _features(self, population: Learners, x: Tensor) -> Tensor:
         """Return what enters the last layer, (S, N, [T,] L), for x (N, T, D)."""

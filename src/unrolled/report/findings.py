@@ -27,8 +27,9 @@ def ranking(evaluation: Evaluation) -> str:
     """Say who comes first, who is the best recurrent network, and where the simple RNN stands."""
     rows, order = evaluation.methods, evaluation.ranked()
     best = order[0]
-    text = f"{best} has the lowest test error: {interval(rows[best])}."
-    close = [n for n in order[1:] if rows[n]["ci95"][0] is not None and rows[n]["ci95"][0] <= rows[best]["ci95"][1]]
+    what = f"the longest {evaluation.score}" if evaluation.higher else "the lowest test error"
+    text = f"{best} has {what}: {interval(rows[best])}."
+    close = [n for n in order[1:] if rows[n]["median"] is not None and _overlap(rows[n]["ci95"], rows[best]["ci95"])]
     if close:
         text += f" Its interval overlaps those of {', '.join(close)}: the order among them is not settled."
     recurrent = [name for name in order if rows[name]["recurrent"]]
@@ -41,6 +42,10 @@ def ranking(evaluation: Evaluation) -> str:
     return text
 
 
+def _overlap(one: list[float], other: list[float]) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
 def significance(evaluation: Evaluation) -> str:
     """Say which differences from the simple RNN are more than chance."""
     tested = {n: row["p_vs_rnn"] for n, row in evaluation.methods.items() if row["p_vs_rnn"] is not None}
@@ -50,7 +55,7 @@ def significance(evaluation: Evaluation) -> str:
     if not clear:
         return f"None of the {len(tested)} other methods differs from the simple RNN by more than chance (5 %, Holm)."
     base = evaluation.methods["rnn"]["median"]
-    better = [n for n in clear if evaluation.methods[n]["median"] < base]
+    better = [n for n in clear if (evaluation.methods[n]["median"] < base) != evaluation.higher]
     worse = [n for n in clear if n not in better]
     parts = [f"{word} {', '.join(names)}" for word, names in (("better:", better), ("worse:", worse)) if names]
     return f"Different from the simple RNN by more than chance (paired t-test, Holm, 5 %): {'; '.join(parts)}."
@@ -108,7 +113,7 @@ def of_study(evaluation: Evaluation) -> list[str]:
 def otherwise(evaluation: Evaluation) -> str:
     """Say how much better the simple RNN becomes when the same network is learned otherwise."""
     rows = evaluation.methods
-    if rows.get("rnn", {}).get("median") is None:
+    if evaluation.higher or rows.get("rnn", {}).get("median") is None:
         return ""
     same = [n for n in evaluation.ranked() if n != "rnn" and rows[n]["network"] == rows["rnn"]["network"]]
     if not same:
@@ -127,7 +132,7 @@ def overall(evaluations: list[Evaluation]) -> list[str]:
     for evaluation in evaluations:
         rows = evaluation.methods
         gated = [n for n in ("lstm", "gru") if n in rows and rows[n]["median"] is not None]
-        if gated and rows.get("rnn", {}).get("median"):
+        if gated and not evaluation.higher and rows.get("rnn", {}).get("median"):
             best = min(gated, key=lambda n: rows[n]["median"])
             gates.append(f"{rows['rnn']['median'] / rows[best]['median']:.3g} on {evaluation.name} ({best})")
     diverged = sum(row["diverged"] for e in evaluations for row in e.methods.values())

@@ -91,10 +91,19 @@ def page(params: Params, evaluations: list[Evaluation], drawn: Figures, seconds:
         "of_study": {e.name: findings.of_study(e) for e in evaluations},
         "methods": [m for m in params.methods if any(m in e.methods for e in evaluations)],
         "seconds": seconds,
+        "absent": lambda method, study: absent(params, method, study),
         "differences": differences,
         "order": ("data", "forecast", "learning_curves"),
     }
     return environment.get_template("template.html").render(context)
+
+
+def absent(params: Params, method: str, study: str) -> str:
+    """Say in a few words why a method is not in a study."""
+    row = params.methods[method]
+    if row.only is not None and study not in row.only:
+        return row.why or ""
+    return "not in this budget"
 
 
 def differences(row: Method) -> str:

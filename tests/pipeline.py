@@ -16,6 +16,8 @@ SIZES: dict[str, dict[str, Any]] = {
     "sine": {"train": 60, "val": 30, "test": 20, "step": 0.1},
     "noisy_sine": {"train": 60, "val": 30, "test": 20},
     "oscillator": {"steps": 30, "train": 8, "val": 4, "test": 4, "window": 10},
+    "fitzhugh_nagumo": {"steps": 30, "train": 8, "val": 4, "test": 4},
+    "lorenz": {"steps": 30, "horizon": 60, "train": 8, "val": 4, "test": 4},
 }
 
 
@@ -44,6 +46,7 @@ def shrink(folder: Path) -> None:
     table = yaml.safe_load(path.read_text())
     for name, study in table["studies"].items():
         study |= TINY | SIZES.get(name, {})
+        study.pop("learning_rates", None)
     table["training"] |= {"seeds": 3, "learning_rates": [1.0e-3, 1.0e-2]}
     path.write_text(yaml.safe_dump(table, sort_keys=False))
 

@@ -1,23 +1,54 @@
 """Scores, statistics and eigenvalues, each against something independent."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
 from unrolled.evaluation import dynamics, metrics, statistics
+from unrolled.params import Study
 
+Array = NDArray[Any]
 RANDOM = np.random.default_rng(0)
+
+
+def asks(score: str, **change: Any) -> Study:
+    """Return a study's row that asks for a score."""
+    sizes = {"step": 0.1, "train": 1, "val": 1, "test": 1, "window": 1, "epochs": 1, "batch": 1}
+    return Study(question="?", score=score, **{"system": "sine", "task": "next_value"} | sizes | change)
 
 
 def test_scores_against_sums_by_hand() -> None:
     predicted, truth = RANDOM.normal(size=(3, 5, 4, 2)), RANDOM.normal(size=(5, 4, 2))
     by_hand = [np.mean([(a - b) ** 2 for a, b in zip(p.flat, truth.flat, strict=True)]) for p in predicted]
     test = {"targets": truth}
-    assert metrics.score("mse", {"test": predicted}, test) == pytest.approx(by_hand)
-    assert metrics.score("rmse", {"test": predicted}, test) == pytest.approx(np.sqrt(by_hand))
-    assert metrics.score("forecast_rmse", {"forecast": predicted, "test": predicted + 1}, test) == pytest.approx(
-        np.sqrt(by_hand)
-    )
+    assert metrics.score(asks("mse"), {"test": predicted}, test) == pytest.approx(by_hand)
+    assert metrics.score(asks("rmse"), {"test": predicted}, test) == pytest.approx(np.sqrt(by_hand))
+    both = {"forecast": predicted, "test": predicted + 1}
+    assert metrics.score(asks("forecast_rmse"), both, test) == pytest.approx(np.sqrt(by_hand))
+
+
+def drifting(rates: list[float], steps: int = 200) -> tuple[Array, Array]:
+    """Return predictions (1, N, T, 1) that leave a square wave of size 1 by rate × time, and the wave."""
+    truth = np.tile(np.resize([1.0, -1.0], steps)[None, :, None], (len(rates), 1, 1))
+    return (truth + np.array(rates)[:, None, None] * np.arange(steps)[:, None])[None], truth
+
+
+def test_valid_time_is_where_the_error_passes_the_threshold_in_lyapunov_times() -> None:
+    predicted, truth = drifting([0.0041, 0.0081, 0.041])  # 0.4 is passed at the steps 98, 50 and 10
+    np.testing.assert_array_equal(metrics.valid_steps(predicted, truth), [[98, 50, 10]])
+    study = asks("valid_time", system="lorenz63", task="forecast", step=0.02)
+    found = metrics.score(study, {"alone": predicted, "test": predicted}, {"alone": truth, "targets": truth})
+    assert found == pytest.approx([50 * 0.02 * 0.9056])
+    assert metrics.valid_time(study, *drifting([0.0083, 0.0083, 0.041])) != pytest.approx(found)
+
+
+def test_valid_time_of_a_forecast_that_is_never_lost_or_not_finite() -> None:
+    predicted, truth = drifting([0.0, 0.0])
+    predicted[0, 1, 7:] = np.nan
+    np.testing.assert_array_equal(metrics.valid_steps(predicted, truth), [[200, 7]])
 
 
 def test_interval_covers_the_median_as_often_as_it_says() -> None:

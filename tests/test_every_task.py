@@ -14,6 +14,7 @@ from unrolled import discover, params
 from unrolled.params import Study
 from unrolled.systems._base import make
 from unrolled.tasks._base import Facts, Split, Task
+from unrolled.tasks.forecast import piecewise_error, trajectories
 
 TASKS = discover.names("tasks")
 TABLE = params.load(Path(__file__).parents[1] / "params.yaml")
@@ -47,6 +48,14 @@ class Untrained:
         inputs = inputs.expand(2, *inputs.shape[-3:]) if inputs.dim() == 3 else inputs
         answers = inputs.cumsum(dim=2).tanh() @ self.weights[:, None]
         return answers[:, :, -1] if self.last else answers
+
+    def run_alone(self, warm_up: Tensor, steps: int) -> Tensor:
+        """Return (2, B, steps, K), each output fed back."""
+        series, outputs = warm_up.expand(2, *warm_up.shape), []
+        for _ in range(steps):
+            outputs.append((series.cumsum(dim=2).tanh() @ self.weights[:, None])[:, :, -1])
+            series = torch.cat([series, outputs[-1][:, :, None]], dim=2)
+        return torch.stack(outputs, dim=2)
 
 
 def model_for(built: Built) -> Untrained:
@@ -184,3 +193,68 @@ def test_a_study_that_does_not_fit_its_task_is_refused(refused: Refused) -> None
 def test_an_unknown_task_lists_the_known(refused: Refused) -> None:
     with refused("task 'next_valeu' is not known", "did you mean 'next_value'?", *TASKS):
         discover.load("tasks", "next_valeu")
+
+
+def oscillation(count: int = 6, **change: Any) -> Built:
+    """Return the task `forecast` of the sine's two states, run on alone for 30 steps."""
+    row = TABLE.study("lorenz").model_copy(
+        update=SMALL | {"system": "sine", "steps": 20, "horizon": 30, "transient": 0.0, "test": count} | change
+    )
+    task = discover.load("tasks", "forecast")()
+    return task, row, *task.build(row, make(row.system, row.parameters))
+
+
+class Rotation:
+    """The exact step of x'' = -x, as a model that needs no memory."""
+
+    def __init__(self, angle: float) -> None:
+        cos, sin = np.cos(angle), np.sin(angle)
+        self.matrix = torch.tensor([[cos, -sin], [sin, cos]]).float()
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Return the next states (1, B, T, 2)."""
+        return (inputs @ self.matrix)[None]
+
+    def run_alone(self, warm_up: Tensor, steps: int) -> Tensor:
+        """Return (1, B, steps, 2)."""
+        outputs = [warm_up[:, -1] @ self.matrix]
+        for _ in range(steps - 1):
+            outputs.append(outputs[-1] @ self.matrix)
+        return torch.stack(outputs, dim=1)[None]
+
+
+def test_forecast_goes_on_where_the_observed_steps_end() -> None:
+    task, row, splits, facts = oscillation(standardise=False, observed=None)
+    assert facts["outputs"] == ["x", "v"] and splits["test"]["alone"].shape == (6, 31, 2)
+    np.testing.assert_array_equal(splits["test"]["alone"][:, 0], splits["test"]["targets"][:, -1])
+    for angle, right in ((row.step, True), (1.01 * row.step, False)):
+        found = task.predict(Rotation(angle), splits)
+        for name, truth in (("test", "targets"), ("alone", "alone")):
+            assert (abs(found[name][0] - splits["test"][truth]).max() < 1e-5) == right
+
+
+def test_forecast_shows_the_observed_states_in_units_of_their_spread() -> None:
+    _, _, splits, facts = oscillation(observed=["y", "x"], system="lorenz63")
+    assert facts["outputs"] == ["y", "x"]
+    whole = np.concatenate([splits["train"]["inputs"], splits["train"]["alone"]], axis=1).astype(np.float64)
+    assert abs(whole.mean(axis=(0, 1))).max() < 1e-5
+    assert abs(whole.std(axis=(0, 1)) - 1).max() < 1e-5
+
+
+def test_forecast_refuses_an_unknown_state_a_driven_system_and_no_steps(refused: Refused) -> None:
+    with refused("'u' is not known", "x, y, z"):
+        oscillation(observed=["u"], system="lorenz63")
+    with refused("without a force"):
+        oscillation(system="oscillator")
+    with refused("needs 'steps'"):
+        oscillation(steps=None)
+
+
+def test_a_wrong_piece_of_a_trajectory_is_found(refused: Refused) -> None:
+    system = make("lorenz63", {})
+    times = 0.02 * np.arange(301.0)
+    states = trajectories(TABLE.study("lorenz"), system, times, 0, 3)
+    assert piecewise_error(system, times, states) < 1e-8
+    states[1, 222] += 1e-6
+    with refused("solver error"):
+        piecewise_error(system, times, states)

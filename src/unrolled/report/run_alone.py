@@ -33,12 +33,14 @@ class Series:
 def forecast(job: Job, predict: Callable[[Array, int], Array], steps: int | None) -> Series:
     """Forecast the study's test data from their first window, or the first force and initial state."""
     test = job.splits["test"]
-    truth = test["targets"] if test["targets"].ndim == 2 else test["targets"][0]
-    limit = len(truth) if job.study.steps else None
+    truth, start = test["targets"] if test["targets"].ndim == 2 else test["targets"][0], float(test["times"][0])
+    limit = len(truth) if job.study.task == "response" else None
+    if job.study.task == "forecast":  # it goes on where the observed steps end
+        truth, start = test["alone"][0] if "alone" in test else truth[-1:], float(test["times"][-1])
     if steps is not None and limit is not None and steps > limit:
         raise UnrolledError(f"--steps is {steps}: the force of '{job.study_name}' is known for {limit} steps only")
     predicted = np.asarray(predict(test["inputs"][:1], steps or len(truth)))[0]
-    return Series(predicted, truth, float(test["times"][0]), job.study.step)
+    return Series(predicted, truth, start, job.study.step)
 
 
 def draw(study: str, method: str, series: Series, path: Path) -> None:

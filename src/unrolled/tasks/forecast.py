@@ -43,8 +43,10 @@ class Forecast(Task):
         seen = {split: each[..., columns] for split, each in states.items()}
         mean, spread = _scale(seen["train"]) if study.standardise else (0.0, 1.0)
         splits = {split: _split(study.steps, times, (each - mean) / spread) for split, each in seen.items()}
-        names = [system.states[i] for i in columns]
-        return splits, {"solver_error": float(f"{error:.1e}"), "outputs": names}
+        facts: Facts = {"solver_error": float(f"{error:.1e}"), "outputs": [system.states[i] for i in columns]}
+        if study.standardise:
+            facts |= {"mean": np.ravel(mean).tolist(), "standard_deviation": np.ravel(spread).tolist()}
+        return splits, facts
 
     def predict(self, model: Runner, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:
         """Return `test`, one step ahead at every step, (S, N, T, K), and `alone` (S, N, horizon, K)."""

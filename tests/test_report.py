@@ -49,7 +49,14 @@ def evaluation() -> Evaluation:
         "step": 0.1,
         "method": "rnn",
     }
-    metrics = {"score": "mse", "unit": "dimensionless", "better": "lower", "methods": methods, "kind": "many-to-one", "dynamics": dynamics}
+    metrics = {
+        "score": "mse",
+        "unit": "dimensionless",
+        "better": "lower",
+        "methods": methods,
+        "kind": "many-to-one",
+        "dynamics": dynamics,
+    }
     metrics["floor"] = {"theory": 1 / 3, "in_sample": 0.32, "out_of_sample": 0.34}
     epochs = np.arange(1, 4)
     curve = {"low": 0.1 / epochs, "median": 0.2 / epochs, "high": 0.3 / epochs, "epoch": epochs}

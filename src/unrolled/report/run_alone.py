@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import UnrolledError
+from unrolled.evaluation.study import outputs_of
 from unrolled.figures._base import HUES, TRUTH, new, style
 from unrolled.training.job import Job
 
@@ -17,12 +18,13 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Series:
-    """A forecast (steps, K), the truth (n, K) as far as it is known, and their first times and step."""
+    """A forecast (steps, K), the truth (n, K) as far as it is known, and their first time, the step and the names of the outputs."""
 
     predicted: Array
     truth: Array
     start: float
     step: float
+    names: list[str]
 
     def rmse(self) -> float:
         """Return the root mean square error over the steps whose truth is known."""
@@ -40,18 +42,17 @@ def forecast(job: Job, predict: Callable[[Array, int], Array], steps: int | None
     if steps is not None and limit is not None and steps > limit:
         raise UnrolledError(f"--steps is {steps}: the force of '{job.study_name}' is known for {limit} steps only")
     predicted = np.asarray(predict(test["inputs"][:1], steps or len(truth)))[0]
-    return Series(predicted, truth, start, job.study.step)
+    return Series(predicted, truth, start, job.study.step, outputs_of(job))
 
 
 def draw(study: str, method: str, series: Series, path: Path) -> None:
     """Draw each output against time and write the figure to `path`."""
-    names = ("x", "v")
     with style():
         figure, axes = new(9, 1.4 + 1.6 * series.predicted.shape[1], rows=series.predicted.shape[1], sharex=True)
         for k, axis in enumerate(axes[:, 0]):
             for line, colour, label in ((series.truth, TRUTH, "truth"), (series.predicted, HUES[2], method)):
                 axis.plot(series.start + series.step * np.arange(len(line)), line[:, k], color=colour, label=label)
-            axis.set_ylabel(f"{names[k]} (dimensionless)")
+            axis.set_ylabel(f"{series.names[k]} (dimensionless)")
         axes[0, 0].legend(loc="best")
         axes[-1, 0].set_xlabel("time (dimensionless)")
         figure.suptitle(f"{study}: {method} runs on alone, RMSE {series.rmse():.2g}", x=0.01, ha="left")

@@ -77,9 +77,7 @@ def piecewise_error(system: System, times: Array, states: Array) -> float:
     """
     firsts = range(0, len(times) - 1, PIECE)
     pieces = [slice(first, first + PIECE + 1) for first in firsts]
-    return max(
-        solver_error(system, states[:, p.start], times[p] - times[p.start], None, states[:, p]) for p in pieces
-    )
+    return max(solver_error(system, states[:, p.start], times[p] - times[p.start], None, states[:, p]) for p in pieces)
 
 
 def _columns(study: Study, system: System) -> list[int]:

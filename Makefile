@@ -4,7 +4,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test quick bench ui lint clean
+.PHONY: help setup repro full test quick bench ui lint clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -23,6 +23,11 @@ repro: setup ## generate the data, train every method, render reports/index.html
 	@echo
 	@echo "report:  $(CURDIR)/reports/index.html"
 	@echo "MLflow:  make ui, then open http://127.0.0.1:5000"
+
+full: setup ## the same with longer training, more data and seeds (full.yaml), in full/; hours, resumable
+	@$(BIN)/python -m unrolled.full
+	@cd full && PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+	@echo "report:  $(CURDIR)/full/reports/index.html"
 
 test: setup ## all tests: quick suite, whole pipeline on tiny parameters, pages in Chromium
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest

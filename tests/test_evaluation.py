@@ -68,6 +68,14 @@ def test_paired_p_is_scipys_on_logarithms() -> None:
     assert statistics.paired_p(ours, reference) != pytest.approx(stats.ttest_rel(ours, reference).pvalue)
 
 
+@pytest.mark.parametrize(("methods", "q"), [(2, 1.960), (4, 2.569), (9, 3.102), (10, 3.164)])
+def test_critical_difference_is_that_of_demsars_table(methods: int, q: float) -> None:
+    for studies in (5, 14):
+        expected = q * np.sqrt(methods * (methods + 1) / (6 * studies))
+        assert statistics.critical_difference(methods, studies) == pytest.approx(expected, rel=5e-4)
+        assert statistics.critical_difference(methods + 1, studies) != pytest.approx(expected, rel=1e-2)
+
+
 def test_paired_p_leaves_out_diverged_pairs() -> None:
     ours, reference = RANDOM.lognormal(size=6), RANDOM.lognormal(size=6)
     ours[1], reference[4] = np.nan, np.inf

@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from conftest import Refused
-from unrolled import discover, params, paths
+from unrolled import discover, full, params, paths
 from unrolled.errors import UnrolledError
 
 TABLE = Path(__file__).parents[1] / "params.yaml"
@@ -190,3 +190,50 @@ def test_a_method_takes_what_it_leaves_out_from_training() -> None:
 def test_rows_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         params.load(TABLE).studies["sine"].step = 1.0
+
+
+def test_a_study_names_its_methods_and_what_differs_in_them(in_tmp: Path) -> None:
+    changes = {"rnn": {"hidden": 5}, "esn": {"options": {"leak": 0.5}}, "rnn_relu": {}}
+    write({"studies.sine.methods": changes, "studies.sine.seeds": 2, "studies.sine.learning_rates": [0.5]})
+    table = params.load()
+    found = table.methods_of("sine")
+    assert list(found) == ["rnn", "esn"], "rnn_relu is a method of noisy_sine only"
+    assert found["rnn"].hidden == 5 and found["rnn"].cell == table.methods["rnn"].cell
+    assert found["esn"].options == table.methods["esn"].options | {"leak": 0.5}
+    assert found["rnn"].learning_rates == [0.5] and table.seeds_of("sine") == 2
+    untouched = table.methods_of("noisy_sine")
+    assert untouched["rnn"].hidden == table.methods["rnn"].hidden and len(untouched) > 15
+    assert untouched["rnn"].learning_rates == table.training.learning_rates != [0.5]
+    assert table.seeds_of("noisy_sine") == table.training.seeds
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"rn": {}}, ["studies.sine.methods: method 'rn' is not known", "did you mean 'rnn'?"]),
+        ({"rnn": {"hiden": 3}}, ["studies.sine.methods.rnn.hiden", "did you mean 'hidden'?"]),
+        ({"rnn": {"hidden": "3"}}, ["studies.sine.methods.rnn.hidden", "'3'"]),
+    ],
+)
+def test_what_a_study_changes_in_a_method_is_checked(
+    in_tmp: Path, refused: Refused, changes: dict[str, Any], parts: list[str]
+) -> None:
+    write({"studies.sine.methods": changes})
+    with refused(*parts):
+        params.load()
+
+
+def test_the_full_table_is_larger_and_valid(in_tmp: Path) -> None:
+    changes = yaml.safe_load((TABLE.parent / "full.yaml").read_text(encoding="utf-8"))
+    Path("params.yaml").write_text(yaml.safe_dump(full.merged(RAW, changes), sort_keys=False))
+    larger, usual = params.load(), params.load(TABLE)
+    assert list(larger.studies) == list(usual.studies) and larger.training.seeds > usual.training.seeds
+    for name, study in larger.studies.items():
+        assert study.epochs > usual.studies[name].epochs
+        assert set(larger.methods_of(name)) >= set(usual.methods_of(name))
+
+
+def test_merging_changes_one_key_and_leaves_its_neighbours() -> None:
+    table = {"a": {"b": 1, "c": {"d": 2}}, "e": [1, 2]}
+    assert full.merged(table, {"a": {"c": {"d": 3}}, "e": [4]}) == {"a": {"b": 1, "c": {"d": 3}}, "e": [4]}
+    assert table["a"]["c"] == {"d": 2}

@@ -10,7 +10,7 @@ import pytest
 from unrolled import discover
 from unrolled.figures import _base as figures
 from unrolled.figures._base import Evaluation
-from unrolled.report import findings
+from unrolled.report import findings, published
 
 
 def row(median: float, rank: int | None, **extra: Any) -> dict[str, Any]:
@@ -144,3 +144,48 @@ def test_a_method_looks_the_same_whatever_is_beside_it() -> None:
     few, many = figures.looks({"a": True, "b": True}), figures.looks({"a": True, "b": True, "c": False, "d": True})
     assert few["a"] == many["a"] and few["b"] == many["b"]
     assert len({(look.colour, look.dash) for look in many.values()}) == 4
+
+
+def test_groups_are_the_runs_within_the_critical_difference() -> None:
+    item = discover.load("figures", "ranks")
+    assert item.groups([1.0, 2.0, 3.5, 6.0], 2.0) == [(0, 1), (1, 2)]
+    assert item.groups([1.0, 2.0, 3.5, 6.0], 0.5) == []
+    assert item.groups([1.0, 2.0, 3.5, 6.0], 9.0) == [(0, 3)]
+
+
+def test_ranks_are_among_the_methods_of_all_studies(evaluation: Evaluation) -> None:
+    item = discover.load("figures", "ranks")
+    other = reversed_ranks(evaluation)
+    assert item.mean_ranks([evaluation, other]) == {"gru": [2, 1], "linear": [1, 2], "rnn": [3, 3]}
+    del other.methods["linear"]
+    assert item.mean_ranks([evaluation, other]) == {"gru": [1, 1], "rnn": [2, 2]}
+
+
+def test_the_longest_valid_time_wins_where_higher_is_better(evaluation: Evaluation) -> None:
+    metrics = copy.deepcopy(evaluation.metrics) | {"score": "valid_time", "better": "higher", "unit": "Lyapunov times"}
+    metrics["methods"]["linear"]["p_vs_rnn"] = 0.001  # below the simple RNN's 0.5
+    higher = Evaluation(evaluation.name, metrics, evaluation.tables, evaluation.looks)
+    assert "longest valid time" in findings.ranking(higher) and "lowest" not in findings.ranking(higher)
+    assert "worse: gru, linear" in findings.significance(higher)
+    metrics["better"] = "lower"
+    assert "better: gru, linear" in findings.significance(higher).replace("linear, gru", "gru, linear")
+
+
+def test_a_published_value_is_held_against_our_interval(evaluation: Evaluation) -> None:
+    def verdict(value: float) -> str:
+        entry = {"study": "study", "method": "gru", "value": value, "source": "s", "differs": "d"}
+        [found] = published.compare([evaluation], [entry])
+        assert found["ours"] == 0.4 and found["best_here"] == "linear"
+        return str(found["verdict"])
+
+    assert verdict(0.41) == "within our interval"  # it is 0.36 to 0.44
+    assert verdict(0.18) == "ours is worse, by a factor of 2 at least"
+    assert verdict(0.88) == "ours is better, by a factor of 2 at least"
+    assert published.verdict(0.88, [0.36, 0.44], higher=True) == "ours is worse, by a factor of 2 at least"
+    assert published.verdict(0.18, [0.36, 0.44], higher=True) == "ours is better, by a factor of 2 at least"
+
+
+def test_published_values_of_absent_studies_and_methods_are_left_out(evaluation: Evaluation) -> None:
+    entry = {"study": "study", "method": "gru", "value": 1.0, "source": "s", "differs": "d"}
+    assert published.compare([evaluation], [entry | {"study": "other"}, entry | {"method": "esn"}]) == []
+    assert published.compare([evaluation]) == [], "published.yaml names no study called 'study'"

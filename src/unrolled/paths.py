@@ -9,6 +9,7 @@ REPORTS = Path("reports")
 FIGURES = REPORTS / "figures"
 INDEX = REPORTS / "index.html"
 LOCAL = REPORTS / "local.html"
+PUBLISHED = REPORTS / "published.json"
 METRICS = REPORTS / "metrics.json"
 
 

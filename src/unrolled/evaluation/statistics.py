@@ -52,3 +52,16 @@ def holm(p_values: dict[str, float | None]) -> dict[str, float | None]:
         running = max(running, min(1.0, (len(known) - place) * p))
         corrected[name] = running
     return corrected
+
+
+def critical_difference(methods: int, studies: int) -> float:
+    """Return by how much two mean ranks must differ to differ at 5 % (Nemenyi): q √(k (k + 1) / 6 N).
+
+    References
+    ----------
+    Demšar, J. Mach. Learn. Res. 7 (2006) 1, section 3.2.2, jmlr.org/papers/v7/demsar06a.html.
+    """
+    if methods < 2:
+        return 0.0
+    q = stats.studentized_range.ppf(0.95, methods, np.inf) / np.sqrt(2)
+    return float(q * np.sqrt(methods * (methods + 1) / (6 * studies)))

@@ -15,7 +15,7 @@ from unrolled.errors import UnrolledError
 from unrolled.figures import _base as figures
 from unrolled.figures._base import Evaluation
 from unrolled.params import Method, Params
-from unrolled.report import findings
+from unrolled.report import findings, published
 
 TABLES = ("curves", "forecasts", "data")
 
@@ -90,6 +90,7 @@ def page(params: Params, evaluations: list[Evaluation], drawn: Figures, seconds:
         "overall": findings.overall(evaluations),
         "of_study": {e.name: findings.of_study(e) for e in evaluations},
         "methods": [m for m in params.methods if any(m in e.methods for e in evaluations)],
+        "published": published.compare(evaluations),
         "seconds": seconds,
         "absent": lambda method, study: absent(params, method, study),
         "differences": differences,

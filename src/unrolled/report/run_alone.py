@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Series:
-    """A forecast (steps, K), the truth (n, K) as far as it is known, and their first time, the step and the names of the outputs."""
+    """A forecast (steps, K), the truth (n, K) as far as it is known, first time, step, names of the outputs."""
 
     predicted: Array
     truth: Array

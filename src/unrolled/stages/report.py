@@ -3,7 +3,7 @@
 from unrolled import errors, params, paths
 from unrolled.datasets.files import write_atomic, write_json
 from unrolled.figures._base import style
-from unrolled.report import render
+from unrolled.report import published, render
 from unrolled.training import tracking
 
 
@@ -16,6 +16,7 @@ def main() -> None:
         drawn = render.draw(evaluations)
     render.write_figures(drawn)
     write_atomic(paths.INDEX, render.page(table, evaluations, drawn, seconds={}).encode())
+    write_json(paths.PUBLISHED, published.compare(evaluations))
     write_json(paths.METRICS, {e.name: e.metrics for e in evaluations})
     for e in evaluations:
         figures = [paths.FIGURES / f"{e.name}-{name}.svg" for name in drawn[e.name]]

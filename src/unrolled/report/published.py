@@ -1,0 +1,48 @@
+"""What others have published, beside what was measured here."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from unrolled.figures._base import Evaluation
+from unrolled.report.findings import number
+
+TABLE = Path(__file__).with_name("published.yaml")
+
+
+def compare(evaluations: list[Evaluation], entries: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
+    """Return each published value with ours, its interval and a verdict; those of absent studies are left out.
+
+    Parameters
+    ----------
+    entries : list of dict, optional
+        `study`, `method`, `value`, `source`, `differs`; by default those of `published.yaml`.
+    """
+    known = entries if entries is not None else yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+    by_name = {evaluation.name: evaluation for evaluation in evaluations}
+    rows = []
+    for entry in known:
+        evaluation = by_name.get(entry["study"])
+        row = evaluation.methods.get(entry["method"]) if evaluation else None
+        if evaluation is None or row is None or row["median"] is None:
+            continue
+        best = evaluation.ranked()[0]
+        rows.append(
+            entry
+            | {"score": evaluation.metrics["score"], "ours": row["median"], "ci95": row["ci95"]}
+            | {"verdict": verdict(entry["value"], row["ci95"], evaluation.higher)}
+            | {"best_here": best, "best_score": evaluation.methods[best]["median"]}
+        )
+    return rows
+
+
+def verdict(value: float, interval: list[float], higher: bool) -> str:
+    """Say whether ours is better, worse, or as good within its interval."""
+    low, high = interval
+    if low <= value <= high:
+        return "within our interval"
+    worse = high < value if higher else low > value
+    middle = high if worse == higher else low
+    factor = max(middle / value, value / middle) if min(middle, value) > 0 else float("inf")
+    return f"ours is {'worse' if worse else 'better'}, by a factor of {number(factor)} at least"

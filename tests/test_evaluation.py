@@ -7,8 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from unrolled.evaluation import dynamics, metrics, statistics
-from unrolled.params import Study
+from unrolled.evaluation import dynamics, metrics, statistics, study
+from unrolled.params import Method, Study
+from unrolled.training.job import Job, Result
 
 Array = NDArray[Any]
 RANDOM = np.random.default_rng(0)
@@ -111,3 +112,35 @@ def test_decay_and_frequency_of_the_damped_oscillator() -> None:
     assert dynamics.decay_and_frequency(exact, step) == pytest.approx((0.1, np.sqrt(0.99)))
     euler = 1 + step * complex(-eta / 2, np.sqrt(1 - eta**2 / 4))
     assert dynamics.decay_and_frequency(euler, step)[0] < 0.06
+
+
+def pairs_of_errors(rates: list[float], system: str = "lorenz63") -> study.Pairs:
+    """Return one method with one replica, whose forecasts leave the truth by rate × time."""
+    predicted, truth = drifting(rates)
+    row = asks("valid_time", system=system, task="forecast", step=0.02)
+    split = {"inputs": truth, "targets": truth, "alone": truth, "times": np.arange(200.0)}
+    one = np.array([0])
+    result = Result(
+        *([one] * 3),
+        one,
+        np.array([0.1]),
+        np.array([False]),
+        *([np.empty((0, 1))] * 2),
+        one,
+        np.zeros(3),
+        {"alone": predicted, "test": predicted},
+    )
+    return {"esn": (Job("s", "esn", row, Method(about="?", cell="leaky"), 1, {"test": split}), result)}
+
+
+def test_growth_is_the_error_over_the_start_points_against_lyapunov_times() -> None:
+    table = study.growth(pairs_of_errors([0.001, 0.003, 0.009]))
+    np.testing.assert_allclose(table["time"], np.arange(0, 200, 4) * 0.02 * 0.9056)
+    steps = np.arange(0, 200, 4)
+    np.testing.assert_allclose(table["median"], 0.003 * steps, atol=1e-12)
+    np.testing.assert_allclose(table["low"], 0.002 * steps, atol=1e-12)
+    assert abs(table["high"] - 0.003 * steps).max() > 0.1
+
+
+def test_growth_is_empty_where_nothing_is_chaotic() -> None:
+    assert len(study.growth(pairs_of_errors([0.001], system="fitzhugh_nagumo"))) == 0

@@ -67,8 +67,18 @@ def evaluation() -> Evaluation:
     forecasts = pd.concat([pd.DataFrame({"method": m, **line}) for m in ("truth", *methods)])
     parts = ("train", "val", "test")
     data = pd.concat([pd.DataFrame({"split": s, "channel": "x", "time": epochs, "value": epochs}) for s in parts])
+    time = np.arange(0, 12, 0.1)
+    errors = {"rnn": 1e-2 * np.exp(3 * time), "gru": 1e-3 * np.exp(2 * time), "linear": 1e-5 * np.exp(time)}
+    growth = pd.concat(
+        [
+            pd.DataFrame({"method": m, "time": time, "low": e / 2, "median": np.minimum(e, 1.4), "high": 2 * e})
+            for m, e in errors.items()
+        ]
+    )
     looks = figures.looks({name: entry["learns"] for name, entry in methods.items()})
-    return Evaluation("study", metrics, {"curves": curves, "forecasts": forecasts, "data": data}, looks)
+    return Evaluation(
+        "study", metrics, {"curves": curves, "forecasts": forecasts, "data": data, "growth": growth}, looks
+    )
 
 
 def reversed_ranks(evaluation: Evaluation) -> Evaluation:
@@ -189,3 +199,12 @@ def test_published_values_of_absent_studies_and_methods_are_left_out(evaluation:
     entry = {"study": "study", "method": "gru", "value": 1.0, "source": "s", "differs": "d"}
     assert published.compare([evaluation], [entry | {"study": "other"}, entry | {"method": "esn"}]) == []
     assert published.compare([evaluation]) == [], "published.yaml names no study called 'study'"
+
+
+def test_error_growth_names_the_rate_of_the_best(evaluation: Evaluation) -> None:
+    item, table = discover.load("figures", "error_growth"), evaluation.tables["growth"]
+    assert item.rate(table[table["method"] == "linear"]) == pytest.approx(1.0)
+    assert item.rate(table[table["method"] == "gru"]) == pytest.approx(2.0)
+    assert item.rate(table[table["time"] < 0.5]) is None
+    assert "linear grows 1.00 times" in item.draw(evaluation).get_suptitle()
+    assert not item.applies(Evaluation("study", evaluation.metrics, evaluation.tables | {"growth": table[:0]}))

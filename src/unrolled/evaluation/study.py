@@ -13,6 +13,8 @@ from unrolled.training.job import Job, Result
 Pairs = dict[str, tuple[Job, Result]]
 Array = NDArray[Any]
 REFERENCE = "rnn"
+EVERY, LARGEST = 4, 1e6
+"""How many steps of a forecast's error make a row of its table, and its largest value there."""
 
 
 def rounded(value: float) -> float | None:
@@ -163,6 +165,22 @@ def forecasts(pairs: Pairs) -> pd.DataFrame:
         for k, output in enumerate(outputs)
     ]
     return pd.concat(tables, ignore_index=True)
+
+
+def growth(pairs: Pairs) -> pd.DataFrame:
+    """Return the error of forecasts of chaos run alone, against time in Lyapunov times, for each typical replica."""
+    tables = []
+    for name, (job, result) in pairs.items():
+        exponent = make(job.study.system, job.study.parameters).lyapunov
+        if exponent is None or "alone" not in result.predictions:
+            continue
+        one = result.predictions["alone"][typical(job, result)][None]
+        error = metrics.normalised_error(one, job.splits["test"]["alone"])[0, :, ::EVERY]
+        low, median, high = np.minimum(np.quantile(error, [0.25, 0.5, 0.75], axis=0), LARGEST)
+        time = np.arange(error.shape[1]) * EVERY * job.study.step * exponent
+        tables.append(pd.DataFrame({"method": name, "time": time, "low": low, "median": median, "high": high}))
+    columns = ["method", "time", "low", "median", "high"]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
 def data(job: Job) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from unrolled.figures._base import Evaluation
 from unrolled.params import Method, Params
 from unrolled.report import findings, published
 
-TABLES = ("curves", "forecasts", "data")
+TABLES = ("curves", "forecasts", "data", "growth")
 
 
 @dataclass(frozen=True)

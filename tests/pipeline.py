@@ -16,6 +16,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "sine": {"train": 60, "val": 30, "test": 20, "step": 0.1},
     "noisy_sine": {"train": 60, "val": 30, "test": 20},
     "oscillator": {"steps": 30, "train": 8, "val": 4, "test": 4, "window": 10},
+    "duffing": {"steps": 30, "train": 8, "val": 4, "test": 4, "window": 10},
     "fitzhugh_nagumo": {"steps": 30, "train": 8, "val": 4, "test": 4},
     "lorenz": {"steps": 30, "horizon": 60, "train": 8, "val": 4, "test": 4},
 }

@@ -258,3 +258,18 @@ def test_a_wrong_piece_of_a_trajectory_is_found(refused: Refused) -> None:
     states[1, 222] += 1e-6
     with refused("solver error"):
         piecewise_error(system, times, states)
+
+
+def test_response_outside_has_stronger_forces_and_leaves_the_other_splits_alone() -> None:
+    row = TABLE.study("duffing").model_copy(update=SMALL | {"steps": 12, "test": 40, "outside": None})
+    task, system = discover.load("tasks", "response")(), make(row.system, row.parameters)
+    plain, _ = task.build(row, system)
+    both, _ = task.build(row.model_copy(update={"outside": [5.0, 6.0]}), system)
+    for split, arrays in plain.items():
+        assert all(array.tobytes() == both[split][name].tobytes() for name, array in arrays.items())
+    test = both["test"]
+    assert abs(test["outside_inputs"][:, :, 0]).max() > 3 > abs(test["inputs"][:, :, 0]).max()
+    assert test["outside"].shape == test["targets"].shape
+    found = task.predict(Untrained(3, 2, last=False), both)
+    assert set(found) == {"test", "outside"} and not np.array_equal(found["test"], found["outside"])
+    assert set(task.predict(Untrained(3, 2, last=False), plain)) == {"test"}

@@ -208,3 +208,12 @@ def test_error_growth_names_the_rate_of_the_best(evaluation: Evaluation) -> None
     assert item.rate(table[table["time"] < 0.5]) is None
     assert "linear grows 1.00 times" in item.draw(evaluation).get_suptitle()
     assert not item.applies(Evaluation("study", evaluation.metrics, evaluation.tables | {"growth": table[:0]}))
+
+
+def test_outside_says_who_is_best_under_stronger_forces(evaluation: Evaluation) -> None:
+    assert findings.outside(evaluation) == ""
+    for name, error in (("rnn", 2.0), ("gru", 0.9), ("linear", 1.5)):
+        evaluation.methods[name]["outside"] = error
+    assert "gru is best, not linear" in findings.outside(evaluation)
+    evaluation.methods["linear"]["outside"] = 0.8
+    assert "linear is best, also the best inside" in findings.outside(evaluation)

@@ -12,6 +12,7 @@ from unrolled.errors import UnrolledError
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Bounds = Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]
 Positives = Annotated[list[Positive], Field(min_length=1)]
 
 
@@ -26,8 +27,10 @@ class Study(_Row):
 
     `observed` names the states the network sees (all by default), after a `transient` of the
     system, in units of their spread in the training data if `standardise` is set; `horizon` is how
-    many steps it then runs on alone. `seeds` and `learning_rates` stand in place of those of
-    `training`. `methods` lists those that fit the budget, each with what differs from its row.
+    many steps it then runs on alone. The force of a driven system has `amplitudes` between two
+    bounds, and in a second test set, if any, between those of `outside`. `seeds` and
+    `learning_rates` stand in place of those of `training`. `methods` lists those that fit the
+    budget, each with what differs from its row.
     """
 
     question: str
@@ -44,7 +47,9 @@ class Study(_Row):
     val: Count
     test: Count
     window: Count
-    noise: Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)] | None = None
+    noise: Bounds | None = None
+    amplitudes: Bounds = [0.2, 1.0]
+    outside: Bounds | None = None
     score: Literal["forecast_rmse", "mse", "rmse", "valid_time"]
     epochs: Count
     batch: Count
@@ -53,12 +58,12 @@ class Study(_Row):
     learning_rates: Positives | None = None
     methods: dict[str, dict[str, Any]] | None = None
 
-    @field_validator("noise")
+    @field_validator("noise", "amplitudes", "outside")
     @classmethod
-    def _in_order(cls, noise: list[float] | None) -> list[float] | None:
-        if noise is not None and noise[0] > noise[1]:
+    def _in_order(cls, bounds: list[float] | None) -> list[float] | None:
+        if bounds is not None and bounds[0] > bounds[1]:
             raise ValueError("the lower bound comes first")
-        return noise
+        return bounds
 
 
 class Training(_Row):

@@ -1,5 +1,7 @@
 """Random forces for driven systems: sinusoids, steps and band-limited noise."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from unrolled.systems._base import Array
@@ -29,8 +31,8 @@ def _noise(random: np.random.Generator, times: Array) -> Array:
     return waves.sum(axis=0) / COMPONENTS**0.5
 
 
-def draw(random: np.random.Generator, count: int, times: Array) -> Array:
-    """Draw `count` forces at `times`: each of a random kind, with amplitude in [0.2, 1].
+def draw(random: np.random.Generator, count: int, times: Array, between: Sequence[float] = (0.2, 1.0)) -> Array:
+    """Draw `count` forces at `times`: each of a random kind, with an amplitude between two bounds.
 
     Parameters
     ----------
@@ -43,5 +45,5 @@ def draw(random: np.random.Generator, count: int, times: Array) -> Array:
     """
     makers = (_sinusoid, _steps, _noise)
     kinds = random.integers(len(makers), size=count)
-    amplitudes = random.uniform(0.2, 1.0, size=count)
+    amplitudes = random.uniform(between[0], between[1], size=count)
     return np.stack([a * makers[k](random, times) for k, a in zip(kinds, amplitudes, strict=True)])

@@ -52,6 +52,9 @@ def _row(job: Job, result: Result) -> dict[str, Any]:
     }
     if "alone" in result.predictions:
         row["one_step"] = rounded(float(np.median(_mse(result, job, "test"))) ** 0.5)
+    if "outside" in result.predictions:
+        beyond = metrics.mse(result.predictions["outside"], job.splits["test"]["outside"])
+        row["outside"] = rounded(float(np.median(beyond)) ** 0.5)
     if "train" in result.predictions:
         row["in_sample"] = rounded(float(np.median(_mse(result, job, "train"))))
         row["out_of_sample"] = rounded(float(np.median(_mse(result, job, "test"))))

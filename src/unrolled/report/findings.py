@@ -104,9 +104,20 @@ def recurrence(evaluation: Evaluation) -> str:
     )
 
 
+def outside(evaluation: Evaluation) -> str:
+    """Say how the errors grow where the force is stronger than any that was learned."""
+    rows = {n: evaluation.methods[n] for n in evaluation.ranked() if evaluation.methods[n].get("outside") is not None}
+    if not rows:
+        return ""
+    order = sorted(rows, key=lambda name: rows[name]["outside"])
+    errors = ", ".join(f"{n} {number(rows[n]['outside'])} (inside {number(rows[n]['median'])})" for n in order)
+    same = "also the best inside" if order[0] == evaluation.ranked()[0] else f"not {evaluation.ranked()[0]}"
+    return f"Under forces stronger than any that was learned, {order[0]} is best, {same}. Test RMSE there: {errors}."
+
+
 def of_study(evaluation: Evaluation) -> list[str]:
     """Return what one study means, as sentences."""
-    sentences = (ranking, significance, floor, recurrence, edges)
+    sentences = (ranking, outside, significance, floor, recurrence, edges)
     return [text for say in sentences if (text := say(evaluation))]
 
 

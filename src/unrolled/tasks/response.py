@@ -14,6 +14,8 @@ from unrolled.params import Study
 from unrolled.systems._base import Array, System
 from unrolled.tasks._base import Facts, Runner, Split, Task
 
+Floats = NDArray[np.float32]
+
 
 class Response(Task):
     """Given F_0 ... F_{T-1} and the initial state, give the states s_1 ... s_T.
@@ -35,24 +37,36 @@ class Response(Task):
         errors = []
         for number, (split, count) in enumerate((("train", study.train), ("val", study.val), ("test", study.test))):
             random = np.random.default_rng([study.seed, number])
-            initial = system.start(random, count)
-            force = forcing.draw(random, count, times[:-1])
-            states = simulate(system, initial, times, force)
-            errors.append(solver_error(system, initial, times, force, states))
-            inputs = np.zeros((count, study.steps, 1 + initial.shape[1]))
-            inputs[:, :, 0] = force
-            inputs[:, 0, 1:] = initial
-            splits[split] = {
-                "inputs": inputs.astype(np.float32),
-                "targets": states[:, 1:].astype(np.float32),
-                "times": times[1:],
-            }
+            inputs, targets, error = respond(system, random, count, times, study.amplitudes)
+            errors.append(error)
+            splits[split] = {"inputs": inputs, "targets": targets, "times": times[1:]}
+        if study.outside is not None:
+            random = np.random.default_rng([study.seed, 3])
+            inputs, targets, error = respond(system, random, study.test, times, study.outside)
+            errors.append(error)
+            splits["test"] |= {"outside_inputs": inputs, "outside": targets}
         return splits, {"solver_error": float(f"{max(errors):.1e}"), "outputs": list(system.states)}
 
     def predict(self, model: Runner, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:
-        """Return `test`, the states predicted at every step, (S, N, T, K)."""
-        return {"test": model(torch.from_numpy(splits["test"]["inputs"])).numpy()}
+        """Return `test`, and `outside` if there is such a test: the states at every step, (S, N, T, K)."""
+        names = {"test": "inputs", "outside": "outside_inputs"}
+        known = {name: splits["test"][key] for name, key in names.items() if key in splits["test"]}
+        return {name: model(torch.from_numpy(inputs)).numpy() for name, inputs in known.items()}
 
     def forecast(self, model: Runner, warm_up: Tensor, steps: int) -> Tensor:
         """Return the response to the first `steps` forces of `warm_up`."""
         return model(warm_up[:, :steps])
+
+
+def respond(
+    system: System, random: np.random.Generator, count: int, times: Array, amplitudes: list[float]
+) -> tuple[Floats, Floats, float]:
+    """Draw forces and initial states; return inputs (N, T, 1 + d), states (N, T, d) and the solver's error."""
+    initial = system.start(random, count)
+    force = forcing.draw(random, count, times[:-1], amplitudes)
+    states = simulate(system, initial, times, force)
+    error = solver_error(system, initial, times, force, states)
+    inputs = np.zeros((count, len(times) - 1, 1 + initial.shape[1]))
+    inputs[:, :, 0] = force
+    inputs[:, 0, 1:] = initial
+    return inputs.astype(np.float32), states[:, 1:].astype(np.float32), error

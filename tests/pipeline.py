@@ -20,6 +20,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "fitzhugh_nagumo": {"steps": 30, "train": 8, "val": 4, "test": 4},
     "lorenz": {"steps": 30, "horizon": 60, "train": 8, "val": 4, "test": 4},
 }
+STUDIES = tuple(SIZES)
 
 
 def outputs(folder: Path) -> dict[str, bytes]:

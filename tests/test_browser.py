@@ -14,7 +14,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from pipeline import BIN
+from pipeline import BIN, STUDIES
 
 pytestmark = [pytest.mark.browser, pytest.mark.pipeline, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 FLAGS = (
@@ -63,7 +63,7 @@ def test_report_opens_without_console_errors(report: webdriver.Chrome) -> None:
 
 def test_report_has_its_headings(report: webdriver.Chrome) -> None:
     headings = [element.text for element in report.find_elements(By.TAG_NAME, "h2")]
-    assert headings == ["Findings", "Comparison", "sine", "noisy_sine", "oscillator", "Methods", "Reproduce"]
+    assert headings == ["Findings", "Comparison", *STUDIES, "Methods", "Reproduce"]
 
 
 def test_report_does_not_scroll_sideways_and_figures_fill_it(report: webdriver.Chrome) -> None:

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline import outputs, run
+from pipeline import STUDIES, outputs, run
 from unrolled.params import Params
 
 pytestmark = pytest.mark.pipeline
-STUDIES = ("sine", "noisy_sine", "oscillator")
 
 
 def test_report_and_metrics_are_there(repro: Path) -> None:
@@ -82,6 +81,8 @@ def test_a_removed_row_disappears(repro: Path, tmp_path: Path) -> None:
     shutil.copytree(repro, changed)
     table = yaml.safe_load((changed / "params.yaml").read_text())
     del table["methods"]["gru"]
+    for study in table["studies"].values():
+        study.get("methods", {}).pop("gru", None)
     (changed / "params.yaml").write_text(yaml.safe_dump(table, sort_keys=False))
     run(changed, "dvc", "repro")
     assert not list((changed / "data/trained").rglob("gru.npz"))
@@ -111,6 +112,11 @@ def test_forecast_loads_and_draws(repro: Path, extra: list[str]) -> None:
     path = repro / said.strip().split("; ")[-1]
     assert path.read_bytes().startswith(b"\x89PNG")
     assert f"{extra[-1] if '--steps' in extra else 20} steps" in said
+
+
+@pytest.mark.parametrize(("study", "steps"), [("lorenz", 61), ("fitzhugh_nagumo", 1), ("duffing", 30)])
+def test_forecast_goes_on_from_what_was_observed(repro: Path, study: str, steps: int) -> None:
+    assert f"{study}: gru, {steps} steps" in run(repro, "unrolled", "forecast", study, "--method", "gru").stdout
 
 
 def test_champion_forecasts_as_evaluated(repro: Path) -> None:

@@ -15,11 +15,10 @@ import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 
-from pipeline import environment, outputs
+from pipeline import STUDIES, environment, outputs
 from unrolled.datasets.files import write_atomic
 
 pytestmark = pytest.mark.pipeline
-STUDIES = ("sine", "noisy_sine", "oscillator")
 KILLS = 3
 """Most kills before the run that nobody disturbs."""
 

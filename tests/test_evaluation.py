@@ -142,5 +142,34 @@ def test_growth_is_the_error_over_the_start_points_against_lyapunov_times() -> N
     assert abs(table["high"] - 0.003 * steps).max() > 0.1
 
 
-def test_growth_is_empty_where_nothing_is_chaotic() -> None:
-    assert len(study.growth(pairs_of_errors([0.001], system="fitzhugh_nagumo"))) == 0
+def test_growth_of_a_system_without_exponent_is_against_its_own_time() -> None:
+    table = study.growth(pairs_of_errors([0.001, 0.003, 0.009], system="fitzhugh_nagumo"))
+    np.testing.assert_allclose(table["time"], np.arange(0, 200, 4) * 0.02)
+
+
+def test_nrmse_is_the_error_over_the_spread_and_alone_counts_the_last_step() -> None:
+    predicted, truth = drifting([0.001, 0.003])
+    rms = np.sqrt(np.mean(np.square(predicted[0] - truth)))  # the wave has spread 1
+    assert metrics.score(asks("nrmse"), {"test": predicted}, {"targets": truth}) == pytest.approx([rms])
+    last = np.sqrt(np.mean(np.square([0.199, 3 * 0.199])))
+    both = {"alone": 2 * predicted, "test": predicted}, {"alone": 2 * truth, "targets": truth}
+    assert metrics.score(asks("nrmse_alone"), *both) == pytest.approx([last])
+    assert metrics.score(asks("nrmse_alone"), {"alone": 2 * predicted}, {"alone": truth}) != pytest.approx([last])
+
+
+def test_recall_counts_the_seeds_that_solve_it_and_the_updates_they_need() -> None:
+    row = asks("mse", system="integrator", task="recall", steps=50).model_copy(update={"batch": 4})
+    truth = np.zeros((6, 1))
+    predicted = np.stack([np.full((6, 1), error) for error in (0.01, 0.039, 0.041)])
+    losses = np.array([[1.0, 1.0, 1.0], [0.001, 1.0, 1.0], [0.001, 0.001, 1.0]])
+    splits = {
+        "train": {"inputs": np.zeros((10, 50, 2))},
+        "test": {"inputs": truth, "targets": truth, "times": truth[:, 0]},
+    }
+    three = np.arange(3)
+    result = Result(
+        three, three, three, three * 0, three * 0.0, three < 0, losses, losses, three, np.zeros(3), {"test": predicted}
+    )
+    job = Job("s", "gru", row, Method(about="?", cell="gru"), 3, splits)
+    found = study._solved(job, result, study.scores_of(job, result))
+    assert found == {"solved": pytest.approx(2 / 3), "updates": 9.0, "steps": 50}  # three batches an epoch

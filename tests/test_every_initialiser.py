@@ -59,7 +59,10 @@ def test_fills_every_shape_with_finite_numbers(name: str, make_job: MakeJob) -> 
 @pytest.mark.parametrize("name", INITIALISERS)
 def test_a_replica_is_the_same_in_any_population(name: str, make_job: MakeJob) -> None:
     small, large = (any_job(make_job, name, seeds) for seeds in (2, 5))
-    two, five = initial_weights(small, small.network()), initial_weights(large, large.network())
+    two, five = (
+        initial_weights(small, small.network(), small.first()),
+        initial_weights(large, large.network(), large.first()),
+    )
     assert len(two) == 2 and len(five) == 5
     assert torch.equal(two, five[:2])
 
@@ -67,7 +70,7 @@ def test_a_replica_is_the_same_in_any_population(name: str, make_job: MakeJob) -
 @pytest.mark.parametrize("name", [n for n in INITIALISERS if n not in LINEAR])
 def test_replicas_differ(name: str, make_job: MakeJob) -> None:
     job = any_job(make_job, name, 3)
-    theta = initial_weights(job, job.network())
+    theta = initial_weights(job, job.network(), job.first())
     assert not any(torch.equal(theta[i], theta[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
 
 
@@ -218,7 +221,7 @@ ROUNDING = 3 * STEPS * 6e-8  # θ is kept in float32, so Δt and η are rounded 
 def respond(job: Any, weights: Callable[[torch.Tensor], torch.Tensor] = lambda theta: theta) -> Array:
     """Return the states (N, T, 2) that the untrained linear network gives for the test forces."""
     network = job.network()
-    theta = weights(initial_weights(job, network).double())
+    theta = weights(initial_weights(job, network, job.first()).double())
     model = Trained(network, theta, last=False)
     return model(torch.from_numpy(job.splits["test"]["inputs"]).double())[0].numpy()
 
@@ -262,7 +265,7 @@ def test_persistence_keeps_the_initial_state_of_a_driven_system(make_job: MakeJo
 def test_persistence_repeats_the_last_value_of_a_series(make_job: MakeJob) -> None:
     method = {"cell": "elman", "activation": "identity", "hidden": 1, "initialiser": "persistence"}
     job = make_job(method | {"optimiser": "fixed"})
-    model = Trained(job.network(), initial_weights(job, job.network()), last=True)
+    model = Trained(job.network(), initial_weights(job, job.network(), job.first()), last=True)
     inputs = torch.from_numpy(job.splits["test"]["inputs"])
     assert torch.equal(model(inputs)[0], inputs[:, -1])
     assert not torch.equal(model(inputs)[0], inputs[:, -2])

@@ -253,7 +253,7 @@ def test_forecast_refuses_an_unknown_state_a_driven_system_and_no_steps(refused:
 def test_a_wrong_piece_of_a_trajectory_is_found(refused: Refused) -> None:
     system = make("lorenz63", {})
     times = 0.02 * np.arange(301.0)
-    states = trajectories(TABLE.study("lorenz"), system, times, 0, 3)
+    states, _ = trajectories(TABLE.study("lorenz"), system, times, 0, 3)
     assert piecewise_error(system, times, states) < 1e-8
     states[1, 222] += 1e-6
     with refused("solver error"):
@@ -273,3 +273,66 @@ def test_response_outside_has_stronger_forces_and_leaves_the_other_splits_alone(
     found = task.predict(Untrained(3, 2, last=False), both)
     assert set(found) == {"test", "outside"} and not np.array_equal(found["test"], found["outside"])
     assert set(task.predict(Untrained(3, 2, last=False), plain)) == {"test"}
+
+
+def test_recall_asks_for_the_sum_of_the_marked_values_and_of_no_others() -> None:
+    _, row, splits, facts = build("recall", steps=30, train=400, test=300)
+    assert facts["solver_error"] < 1e-12
+    for split in splits.values():
+        values, marks = split["inputs"][..., 0], split["inputs"][..., 1]
+        assert set(np.unique(marks)) == {0.0, 1.0}
+        assert (marks[:, :15].sum(axis=1) == 1).all() and (marks[:, 15:].sum(axis=1) == 1).all()
+        np.testing.assert_allclose(split["targets"][:, 0], (values * marks).sum(axis=1), atol=1e-6)
+        assert abs(split["targets"][:, 0] - (values * np.roll(marks, 1, axis=1)).sum(axis=1)).max() > 0.1
+    train = splits["train"]
+    assert len(np.unique(np.argmax(train["inputs"][:, :15, 1], axis=1))) == 15
+    assert np.square(train["targets"] - 1).mean() == pytest.approx(1 / 6, rel=0.2)
+
+
+def test_recall_refuses_one_step_and_a_system_without_a_force(refused: Refused) -> None:
+    with refused("'recall' needs 'steps' of at least 2"):
+        build("recall", steps=1)
+    with refused("'recall' needs a driven system"):
+        build("recall", system="sine")
+
+
+def test_initial_value_shows_the_first_state_once_and_asks_for_the_trajectory() -> None:
+    row = TABLE.study("initial_value").model_copy(update=SMALL | {"steps": 20, "observed": None, "system": "sine"})
+    task, system = discover.load("tasks", "initial_value")(), make("sine", {})
+    splits, _ = task.build(row.model_copy(update={"parameters": {}}), system)
+    test = splits["test"]
+    assert (test["inputs"][:, 1:] == 0).all()
+    exact = system.exact(row.step * np.arange(21), test["inputs"][:, 0].astype(float), None)
+    np.testing.assert_allclose(test["targets"], exact[:, 1:], rtol=0, atol=1e-6)
+    assert abs(test["targets"] - exact[:, :-1]).max() > 1e-3
+
+
+def test_initial_value_shows_each_trajectory_its_own_stiffness_as_a_logarithm() -> None:
+    _, row, splits, facts = build("initial_value", parameters={"least": 1.0, "most": 3.0})
+    assert facts["outputs"] == ["x"] and splits["train"]["targets"].shape[-1] == 1
+    shown, initial = splits["train"]["inputs"][:, 0], splits["train"]["initial"]
+    np.testing.assert_allclose(10 ** shown[:, 2], initial[:, 2], rtol=1e-5)
+    assert len(np.unique(initial[:, 2])) == row.train and 1 <= initial[:, 2].min() < initial[:, 2].max() <= 3
+
+
+def test_initial_value_goes_on_beyond_what_was_learned() -> None:
+    task, _, splits, _ = build("initial_value", parameters={"least": 1.0, "most": 3.0})
+    model = Untrained(3, 1, last=False)
+    warm_up = torch.from_numpy(splits["test"]["inputs"][:2])
+    assert task.forecast(model, warm_up, 30).shape == (2, 2, 30, 1)
+
+
+def test_initial_value_refuses_a_driven_system_and_no_steps(refused: Refused) -> None:
+    with refused("'initial_value' needs a system without a force"):
+        build("initial_value", system="oscillator", parameters={})
+    with refused("'initial_value' needs 'steps'"):
+        build("initial_value", steps=None)
+
+
+def test_a_delay_equation_is_observed_and_run_on_without_its_transient() -> None:
+    _, row, splits, facts = build(
+        "forecast", system="mackey_glass", parameters={}, observed=None, horizon=9, transient=50.0, standardise=False
+    )
+    assert facts["outputs"] == ["x"] and facts["solver_error"] < 1e-8
+    assert splits["test"]["alone"].shape == (row.test, 10, 1)
+    assert splits["train"]["inputs"].std() > 0.01

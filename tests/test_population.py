@@ -1,6 +1,7 @@
 """The population: replicas that learn together as if each were alone."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -155,7 +156,7 @@ def test_choose_takes_the_lowest_median_and_counts_diverged_as_infinite(
 
 def test_progress_is_told_after_every_epoch(make_job: MakeJob) -> None:
     told: list[tuple[int, int]] = []
-    learn(make_job(TANH, epochs=3), lambda history: told.append((len(history["train"]), len(history["val"]))))
+    learn(make_job(TANH, epochs=3), lambda history, replicas: told.append((len(history["train"]), len(history["val"]))))
     assert told == [(1, 1), (2, 2), (3, 3)]
 
 
@@ -215,3 +216,44 @@ def test_fold_gives_the_cell_its_whole_window_as_one_step(make_job: MakeJob) -> 
     x = torch.from_numpy(job.splits["test"]["inputs"])[None]
     h = torch.tanh(x.flatten(2) @ weights["U"] + weights["b"])
     torch.testing.assert_close(network(weights, x, last=True), h @ weights["V0"] + weights["c0"])
+
+
+def test_seeds_that_did_not_tune_learn_the_chosen_trial_as_if_they_had(make_job: MakeJob) -> None:
+    row = TANH | {"learning_rates": RATES}
+    everyone, few = make_job(row, seeds=4), replace(make_job(row, seeds=4), tuning_seeds=2)
+    assert (everyone.rounds, few.rounds) == (1, 2)
+    told: list[tuple[int, int]] = []
+    all_, some = (
+        learn(everyone),
+        learn(few, lambda history, replicas: told.append((len(history["train"]), len(replicas)))),
+    )
+    assert len(some.seeds) == 2 * len(RATES) + 2 and told == [(e, s) for s in (2 * len(RATES), 2) for e in (1, 2, 3)]
+    chosen = some.trials[some.chosen[0]]
+    assert some.seeds[some.chosen].tolist() == [0, 1, 2, 3] and set(some.trials[some.chosen]) == {chosen}
+    same = np.flatnonzero(all_.trials == chosen)
+    np.testing.assert_allclose(some.theta[some.chosen], all_.theta[same], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(some.val_loss[:, some.chosen], all_.val_loss[:, same], rtol=1e-4)
+    assert abs(some.theta[some.chosen] - all_.theta[same][::-1]).max() > 1e-2
+
+
+def test_with_one_trial_all_seeds_learn_at_once(make_job: MakeJob) -> None:
+    job = replace(make_job(TANH | {"learning_rates": [1e-2]}, seeds=4), tuning_seeds=2)
+    assert job.rounds == 1 and len(job.first()) == 4 and not job.rest(0)
+
+
+def test_noise_is_on_the_inputs_of_training_batches_alone_and_each_seed_has_its_own(make_job: MakeJob) -> None:
+    row = TANH | {"learning_rates": [1e-2]}
+    plain, noisy = (learn(make_job(row | change)) for change in ({}, {"input_noise": 0.5}))
+    assert not np.array_equal(plain.theta, noisy.theta)
+    one = learn(make_job(row | {"input_noise": 0.5}, seeds=1))
+    np.testing.assert_allclose(one.theta[0], noisy.theta[0], rtol=1e-4, atol=1e-6)
+    still = learn(make_job(row | {"input_noise": 0.5, "optimiser": "fixed"}))
+    np.testing.assert_array_equal(still.theta, learn(make_job(row | {"optimiser": "fixed"})).theta)
+    data = PopulationData(make_job(row).splits, 16, [0, 1, 0], 0.5)
+    data.trainer = SimpleNamespace(training=True)  # type: ignore[assignment]
+    x, y = next(iter(data.train_dataloader()))
+    first, second = (data.on_after_batch_transfer([x, y], 0)[0] - x for _ in range(2))
+    assert torch.equal(first[0], first[2]) and not torch.equal(first[0], first[1]) and not torch.equal(first, second)
+    assert float(first.std()) == pytest.approx(0.5, rel=0.1)
+    data.trainer = SimpleNamespace(training=False)  # type: ignore[assignment]
+    assert data.on_after_batch_transfer([x, y], 0)[0] is x

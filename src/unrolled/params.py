@@ -50,7 +50,7 @@ class Study(_Row):
     noise: Bounds | None = None
     amplitudes: Bounds = [0.2, 1.0]
     outside: Bounds | None = None
-    score: Literal["forecast_rmse", "mse", "rmse", "valid_time"]
+    score: Literal["forecast_rmse", "mse", "rmse", "nrmse", "nrmse_alone", "valid_time"]
     epochs: Count
     batch: Count
     seed: Annotated[int, Field(ge=0)] = 0
@@ -74,6 +74,8 @@ class Training(_Row):
     initialiser: str
     optimiser: str
     clip_norm: Positives | None = None
+    tuning_seeds: Count | None = None
+    """Seeds that choose among the trials; the other seeds learn with the chosen one alone."""
 
 
 class Method(_Row):
@@ -84,7 +86,8 @@ class Method(_Row):
     learning rates.
     `only` restricts the row to some studies, and `why` says in a few words why; `fold` gives a
     recurrent cell its whole window as one step; `readout` lists the ReLU layers between the cell
-    and the linear output; `truncate` cuts back-propagation every so many steps; `options` are
+    and the linear output; `truncate` cuts back-propagation every so many steps; `input_noise` is the
+    standard deviation of the noise that every training batch gets on its inputs; `options` are
     settings of the cell, initialiser or optimiser.
     """
 
@@ -101,6 +104,7 @@ class Method(_Row):
     learning_rates: Positives | None = None
     clip_norm: Positives | None = None
     clip_value: Positives | None = None
+    input_noise: Positive | None = None
     truncate: Count | None = None
     options: dict[str, FiniteFloat] = {}
 

@@ -45,17 +45,31 @@ class ReplicaBatches:
 
 
 class PopulationData(pl.LightningDataModule):
-    """Training batches (S, B, T, D); validation data (1, N, T, D), the same for every replica."""
+    """Training batches (S, B, T, D); validation data (1, N, T, D), the same for every replica.
 
-    def __init__(self, splits: dict[str, Split], batch: int, seeds: list[int]) -> None:
+    `noise` is the standard deviation of what training batches get on their inputs, drawn from each
+    replica's own generator.
+    """
+
+    def __init__(self, splits: dict[str, Split], batch: int, seeds: list[int], noise: float = 0.0) -> None:
         super().__init__()
         self.train, self.val = Sequences(splits["train"]), Sequences(splits["val"])
-        self.batch, self.seeds = batch, seeds
+        self.batch, self.seeds, self.noise = batch, seeds, noise
+        self.noises = {seed: np.random.default_rng([seed, 2]) for seed in seeds}
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Return the batches of an epoch."""
         order: Any = ReplicaBatches(len(self.train), self.batch, self.seeds)
         return DataLoader(self.train, sampler=order, batch_size=None)
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Add the noise to the inputs of a training batch (Lightning calls this for every batch)."""
+        if not self.noise or self.trainer is None or not self.trainer.training:
+            return batch
+        x, y = batch
+        draws = {seed: random.standard_normal(x.shape[1:], np.float32) for seed, random in self.noises.items()}
+        noise = torch.from_numpy(np.stack([draws[seed] for seed in self.seeds]))
+        return x + self.noise * noise.to(x.device), y
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Return all validation sequences as one batch."""

@@ -10,7 +10,6 @@ from unrolled.systems._base import Array, System
 
 LEAST = 100 * np.finfo(float).eps
 """SciPy takes no smaller relative tolerance."""
-CHECKED = 1e-8
 
 
 def simulate(
@@ -49,6 +48,10 @@ def simulate(
     UnrolledError
         If the solver fails or a value is not finite.
     """
+    if not system.together and len(initial) > 1:
+        forces = [None] * len(initial) if forcing is None else list(forcing[:, None])
+        each = zip(initial[:, None], forces, strict=True)
+        return np.concatenate([simulate(system, one, times, force, rtol, atol) for one, force in each])
     count, d = initial.shape
     rtol = system.rtol if rtol is None else rtol
     atol = rtol / 100 if atol is None else atol
@@ -68,8 +71,12 @@ def _integrate(system: System, initial: Array, times: Array, force: Array | None
     count, d = initial.shape
 
     def rhs(t: float, flat: Array) -> Array:
+        if not system.together:  # numbers instead of arrays: several times as fast
+            return system.rhs(t, flat, None if force is None else force[0])
         return system.rhs(t, flat.reshape(d, count), force).ravel()
 
+    if not system.together:  # so count is 1
+        options = options | {"jac": lambda t, flat: system.jacobian(t, flat, None if force is None else force[0])}
     start, name = initial.T.ravel(), type(system).__name__.lower()
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is an error below
         if not np.isfinite([start, rhs(times[0], start)]).all():  # or else SciPy never returns
@@ -91,14 +98,14 @@ def solver_error(system: System, initial: Array, times: Array, forcing: Array | 
     Raises
     ------
     UnrolledError
-        If it is above `CHECKED`: then the data would teach solver noise.
+        If it is above the system's `checked`: then the data would teach solver noise.
     """
     truth = system.exact(times, initial, forcing)
     if truth is None:
         truth = simulate(system, initial, times, forcing, rtol=min(1e-12, system.rtol / 10))
     error = float(np.abs(states - truth).max())
-    if not error < CHECKED:
+    if not error < system.checked:
         raise UnrolledError(
-            f"system '{type(system).__name__.lower()}': solver error {error:.1e} is above {CHECKED:.0e}"
+            f"system '{type(system).__name__.lower()}': solver error {error:.1e} is above {system.checked:.0e}"
         )
     return error

@@ -11,6 +11,8 @@ from unrolled.tasks._base import Split
 
 Array = NDArray[Any]
 HIGHER_IS_BETTER = {"valid_time"}
+SOLVED = 0.04**2
+"""The mean square error at which recall counts as solved: Hochreiter & Schmidhuber (1997) ask for errors below 0.04."""
 THRESHOLD = 0.4
 """The error, in units of the attractor's size, at which a forecast of chaos counts as lost."""
 
@@ -50,13 +52,36 @@ def valid_time(study: Study, predicted: Array, truth: Array) -> Array:
     return times
 
 
+def nrmse(predicted: Array, truth: Array) -> Array:
+    """Return the root mean square error over the spread of the truth, (S,), for (S, N, T, K) against (N, T, K)."""
+    y = truth.astype(np.float64)
+    return np.asarray(np.sqrt(mse(predicted, truth) / np.square(y - y.mean(axis=(0, 1))).mean()))
+
+
+def nrmse_alone(predicted: Array, truth: Array) -> Array:
+    """Return the error at the last step run alone over the spread of the truth, (S,).
+
+    References
+    ----------
+    Jaeger & Haas, Science 304 (2004) 78, doi 10.1126/science.1091277 (NRMSE84).
+    """
+    y = truth.astype(np.float64)
+    size = np.square(y - y.mean(axis=(0, 1))).mean()
+    return np.asarray(np.sqrt(mse(predicted[:, :, -1], truth[:, -1]) / size))
+
+
 def score(study: Study, predictions: dict[str, Array], test: Split) -> Array:
     """Return a study's score (S,) on its test data.
 
     `mse`: mean square error one step ahead. `rmse`: root mean square error over all steps and
     outputs. `forecast_rmse`: root mean square error of the recursive forecast. `valid_time`: how
-    long a forecast run alone stays on the true trajectory; the higher, the better.
+    long a forecast run alone stays on the true trajectory; the higher, the better. `nrmse`: `rmse`
+    over the truth's spread. `nrmse_alone`: the same at the last step run alone.
     """
+    if study.score == "nrmse":
+        return nrmse(predictions["test"], test["targets"])
+    if study.score == "nrmse_alone":
+        return nrmse_alone(predictions["alone"], test["alone"])
     if study.score == "mse":
         return mse(predictions["test"], test["targets"])
     if study.score == "valid_time":

@@ -13,6 +13,10 @@ from unrolled.training.job import Job, Result
 Pairs = dict[str, tuple[Job, Result]]
 Array = NDArray[Any]
 REFERENCE = "rnn"
+INPUTS = {"response": ("F",), "recall": ("u", "m")}
+"""Inputs of a task that are drawn, beside its outputs."""
+SHOWN = 60
+"""How many answers of a recall are drawn."""
 EVERY, LARGEST = 4, 1e6
 """How many steps of a forecast's error make a row of its table, and its largest value there."""
 
@@ -55,10 +59,26 @@ def _row(job: Job, result: Result) -> dict[str, Any]:
     if "outside" in result.predictions:
         beyond = metrics.mse(result.predictions["outside"], job.splits["test"]["outside"])
         row["outside"] = rounded(float(np.median(beyond)) ** 0.5)
+    if job.study.task == "recall":
+        row |= _solved(job, result, scores)
     if "train" in result.predictions:
         row["in_sample"] = rounded(float(np.median(_mse(result, job, "train"))))
         row["out_of_sample"] = rounded(float(np.median(_mse(result, job, "test"))))
     return row
+
+
+def _solved(job: Job, result: Result, scores: Array) -> dict[str, Any]:
+    """Return the share of seeds that solve the recall, and after how many updates their median does."""
+    below = result.val_loss[:, result.chosen] <= metrics.SOLVED
+    batches = -(-len(job.splits["train"]["inputs"]) // job.study.batch)
+    needed = (
+        np.where(below.any(axis=0), below.argmax(axis=0) + 1, np.inf) * batches if len(below) else np.array([np.inf])
+    )
+    return {
+        "solved": float(np.mean(scores <= metrics.SOLVED)),
+        "updates": rounded(float(np.median(needed))),
+        "steps": job.study.steps,
+    }
 
 
 def _mse(result: Result, job: Job, split: str) -> Array:
@@ -96,6 +116,7 @@ def evaluate(pairs: Pairs) -> dict[str, Any]:
         "question": job.study.question,
         "task": job.study.task,
         "kind": job.task().kind,
+        "lyapunov": make(job.study.system, job.study.parameters).lyapunov,
         "methods": rows,
     }
     if job.study.noise is not None:
@@ -162,6 +183,8 @@ def forecasts(pairs: Pairs) -> pd.DataFrame:
         predicted = result.predictions[which][typical(own, result)]
         lines[name] = predicted[0] if many else predicted
     outputs = outputs_of(job)
+    if job.study.task == "recall":  # one answer a sequence: some are enough to see
+        times, lines = times[:SHOWN], {name: line[:SHOWN] for name, line in lines.items()}
     tables = [
         pd.DataFrame({"method": name, "output": output, "time": times, "value": line[:, k]})
         for name, line in lines.items()
@@ -171,34 +194,45 @@ def forecasts(pairs: Pairs) -> pd.DataFrame:
 
 
 def growth(pairs: Pairs) -> pd.DataFrame:
-    """Return the error of forecasts of chaos run alone, against time in Lyapunov times, for each typical replica."""
+    """Return how the error of each typical replica grows without the truth, over the trajectories.
+
+    Of forecasts run alone against time, in Lyapunov times where the system has an exponent; and of
+    trajectories from their first state.
+    """
     tables = []
     for name, (job, result) in pairs.items():
-        exponent = make(job.study.system, job.study.parameters).lyapunov
-        if exponent is None or "alone" not in result.predictions:
+        which = "test" if job.study.task == "initial_value" else "alone"
+        if which not in result.predictions:
             continue
-        one = result.predictions["alone"][typical(job, result)][None]
-        error = metrics.normalised_error(one, job.splits["test"]["alone"])[0, :, ::EVERY]
+        one = result.predictions[which][typical(job, result)][None]
+        every = EVERY if one.shape[2] > 200 else 1
+        truth = job.splits["test"]["targets" if which == "test" else "alone"]
+        error = metrics.normalised_error(one, truth)[0, :, ::every]
         low, median, high = np.minimum(np.quantile(error, [0.25, 0.5, 0.75], axis=0), LARGEST)
-        time = np.arange(error.shape[1]) * EVERY * job.study.step * exponent
+        unit = make(job.study.system, job.study.parameters).lyapunov or 1.0
+        time = (np.arange(error.shape[1]) * every + (which == "test")) * job.study.step * unit
         tables.append(pd.DataFrame({"method": name, "time": time, "low": low, "median": median, "high": high}))
     columns = ["method", "time", "low", "median", "high"]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
 def data(job: Job) -> pd.DataFrame:
-    """Return what the data look like: the whole series by split, or the first trajectory of the training set."""
-    if job.task().kind == "many-to-many":
-        train = job.splits["train"]
-        channels = {"F": train["inputs"][0, :, 0]} if make(job.study.system, job.study.parameters).forced else {}
-        channels |= {name: train["targets"][0, :, k] for k, name in enumerate(outputs_of(job))}
-        tables = [
-            pd.DataFrame({"split": "train", "channel": name, "time": train["times"], "value": values})
-            for name, values in channels.items()
-        ]
-    else:
+    """Return what the data look like: the whole series by split, or the first sequence of the training set."""
+    train = job.splits["train"]
+    if job.study.task == "next_value":
         tables = [
             pd.DataFrame({"split": name, "channel": "x", "time": split["times"], "value": split["targets"][:, 0]})
             for name, split in job.splits.items()
         ]
+        return pd.concat(tables, ignore_index=True)
+    times, names = train["times"], INPUTS.get(job.study.task, ())
+    channels = {name: train["inputs"][0, :, k] for k, name in enumerate(names)}
+    if train["targets"].ndim == 3:
+        channels |= {name: train["targets"][0, :, k] for k, name in enumerate(outputs_of(job))}
+    else:
+        times = job.study.step * np.arange(train["inputs"].shape[1])
+    tables = [
+        pd.DataFrame({"split": "train", "channel": name, "time": times, "value": values})
+        for name, values in channels.items()
+    ]
     return pd.concat(tables, ignore_index=True)

@@ -25,6 +25,8 @@ SCORES = {
     "forecast_rmse": "RMSE of the forecast run alone",
     "mse": "MSE one step ahead",
     "rmse": "RMSE over all steps",
+    "nrmse": "RMSE over all steps / spread of the truth",
+    "nrmse_alone": "error at the last step run alone / spread",
     "valid_time": "valid time of the forecast run alone",
 }
 

@@ -25,7 +25,7 @@ def draw(evaluation: Evaluation) -> Figure:
             axis.plot(part["time"], part["value"], color=SHADES[str(split)], lw=1.2, label=NAMES[str(split)])
         axis.set_ylabel(channel)
     axes[-1, 0].set_xlabel("time (dimensionless)")
-    many = evaluation.metrics["kind"] == "many-to-many"
+    many = len(table["split"].unique()) == 1
     if not many:
         axes[0, 0].legend(ncols=3, loc="upper right", bbox_to_anchor=(1, 1.2))
     figure.suptitle(_title(evaluation, many), x=0.01, ha="left")
@@ -35,6 +35,11 @@ def draw(evaluation: Evaluation) -> Figure:
 def _title(evaluation: Evaluation, many: bool) -> str:
     if many:
         channels = list(dict.fromkeys(evaluation.tables["data"]["channel"]))
+        if channels[0] == "u":
+            marked = evaluation.tables["data"].query("channel == 'm' and value == 1")["time"]
+            return (
+                f"One of the learning sequences: the values at the steps {' and '.join(f'{t:g}' for t in marked)} count"
+            )
         driven = channels[0] == "F"
         return "One of the learning trajectories" + (": the force drives position and velocity" if driven else "")
     counts = evaluation.tables["data"].groupby("split").size()

@@ -19,7 +19,7 @@ LINEAR = (1e-3, 0.1)
 
 
 def applies(evaluation: Evaluation) -> bool:
-    """Return whether the study lets its methods run on alone in chaos."""
+    """Return whether the study lets its methods go on without the truth."""
     return len(evaluation.tables["growth"]) > 0
 
 
@@ -41,18 +41,26 @@ def draw(evaluation: Evaluation) -> Figure:
         axis.plot(part["time"], part["median"], color=look.colour, ls=look.dash, lw=1.6, label=name)
         if name == best:
             axis.fill_between(part["time"], part["low"], part["high"], color=look.colour, alpha=0.15, lw=0)
-    time = np.linspace(0, table["time"].max(), 50)
-    own = table[table["method"] == best]
-    start = np.interp(0.5, own["time"], own["median"])
-    axis.plot(time, start * np.exp(time - 0.5), color="black", lw=1, ls="--", label="the system itself")
+    own, exponent = table[table["method"] == best], evaluation.metrics.get("lyapunov")
+    if exponent:
+        time = np.linspace(0, table["time"].max(), 50)
+        start = np.interp(0.5, own["time"], own["median"])
+        axis.plot(time, start * np.exp(time - 0.5), color="black", lw=1, ls="--", label="the system itself")
     axis.axhline(THRESHOLD, color="black", lw=1, ls=":")
     axis.set_yscale("log")
     axis.set_ylim(max(own["median"].min() / 2, 1e-8), 4)
-    axis.set_xlabel("time run alone (Lyapunov times)")
-    axis.set_ylabel("error (units of the attractor's size)")
+    axis.set_xlabel(f"time without the truth ({'Lyapunov times' if exponent else 'dimensionless'})")
+    axis.set_ylabel("error (units of the truth's spread)")
     axis.legend(loc="lower right", ncols=2)
-    figure.suptitle(_title(best, rate(own)), x=0.01, ha="left")
+    figure.suptitle(_title(best, rate(own)) if exponent else _reach(best, own), x=0.01, ha="left")
     return figure
+
+
+def _reach(best: str, own: pd.DataFrame) -> str:
+    lost = own[own["median"] > THRESHOLD]
+    if len(lost) == 0:
+        return f"{best} stays on the truth: its median error is {own['median'].iloc[-1]:.2g} of the spread at the end"
+    return f"Half of the trajectories of {best} are lost after a time of {lost['time'].iloc[0]:.3g}"
 
 
 def _title(best: str, found: float | None) -> str:

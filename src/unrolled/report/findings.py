@@ -1,5 +1,6 @@
 """The findings, in words, with every number filled in from the results."""
 
+from unrolled.evaluation.metrics import SOLVED
 from unrolled.figures._base import Evaluation
 from unrolled.figures.cost import cost
 from unrolled.figures.eigenvalues import damping
@@ -115,9 +116,27 @@ def outside(evaluation: Evaluation) -> str:
     return f"Under forces stronger than any that was learned, {order[0]} is best, {same}. Test RMSE there: {errors}."
 
 
+def recall(evaluation: Evaluation) -> str:
+    """Say who solves the recall, and how fast."""
+    rows = evaluation.methods
+    if evaluation.metrics.get("task") != "recall":
+        return ""
+    parts = [
+        f"{n} ({rows[n]['solved']:.0%} of the seeds"
+        + (f", the median one after {number(rows[n]['updates'])} updates)" if rows[n]["updates"] is not None else ")")
+        for n in evaluation.ranked()
+        if rows[n]["solved"] > 0
+    ]
+    guess = [n for n in evaluation.ranked() if rows[n]["median"] is None or rows[n]["median"] > 0.75 / 6]
+    return (
+        f"Solved, with a mean square error of at most {number(SOLVED)} where always answering the mean has 1/6: "
+        f"{', '.join(parts) or 'by none'}. No better than a guess, or hardly: {', '.join(guess) or 'none'}."
+    )
+
+
 def of_study(evaluation: Evaluation) -> list[str]:
     """Return what one study means, as sentences."""
-    sentences = (ranking, outside, significance, floor, recurrence, edges)
+    sentences = (ranking, recall, outside, significance, floor, recurrence, edges)
     return [text for say in sentences if (text := say(evaluation))]
 
 

@@ -59,10 +59,9 @@ def draw(evaluations: list[Evaluation]) -> Figures:
     drawn: Figures = {place: {} for place in ("overview", *(evaluation.name for evaluation in evaluations))}
     for name in discover.names("figures"):
         item = discover.load("figures", name)
-        if item.SCOPE == "overview":
+        if item.SCOPE == "overview" and getattr(item, "applies", lambda evaluations: True)(evaluations):
             drawn["overview"][name] = _drawn(item.draw(evaluations), f"overview-{name}", item.CAPTION)
-            continue
-        for evaluation in evaluations:
+        for evaluation in evaluations if item.SCOPE == "study" else ():
             if item.applies(evaluation):
                 figure = item.draw(evaluation)
                 drawn[evaluation.name][name] = _drawn(figure, f"{evaluation.name}-{name}", item.CAPTION)

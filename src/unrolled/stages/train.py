@@ -16,7 +16,7 @@ def train(name: str, jobs: list[Job], tracker: tracking.Tracker) -> Finished:
     """Train the jobs side by side; write each result as soon as it is there."""
     finished: Finished = {}
     failed: list[str] = []
-    epochs = sum(job.study.epochs for job in jobs if job.iterative)
+    epochs = sum(job.rounds * job.study.epochs for job in jobs if job.iterative)
     by_name = {job.method_name: job for job in jobs}
     bar = tqdm(total=epochs, desc=f"train {name}", unit="epoch", mininterval=1 if sys.stderr.isatty() else 15)
     with bar, fan_out.connect(len(jobs)) as client:

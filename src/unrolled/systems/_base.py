@@ -27,6 +27,10 @@ class System(ABC):
     solver: ClassVar[str] = "DOP853"
     rtol: ClassVar[float] = 1e-10
     """Relative tolerance of the solver; a chaotic system, which amplifies errors, sets a smaller one."""
+    checked: ClassVar[float] = 1e-8
+    """Largest error of the data, in units of the states, against the exact solution or a tighter integration."""
+    together: ClassVar[bool] = True
+    """Whether all trajectories are integrated in one batch; a stiff system takes each alone, with its Jacobian."""
     lyapunov: ClassVar[float | None] = None
     """Largest Lyapunov exponent at the default parameters, for a chaotic system, per unit of time."""
 
@@ -41,6 +45,15 @@ class System(ABC):
     @abstractmethod
     def start(self, random: np.random.Generator, count: int) -> Array:
         """Draw `count` initial states, shape (N, d)."""
+
+    def shown(self, initial: Array) -> Array:
+        """Return initial states (N, d) as a network is shown them: on scales near one."""
+        return initial
+
+    @property
+    def delay(self) -> float:
+        """Return τ of a delay equation, whose `rhs` takes the delayed state in place of the force; 0 if it is none."""
+        return 0.0
 
     def exact(self, times: Array, initial: Array, forcing: Array | None) -> Array | None:
         """Return the exact states (N, T + 1, d) at `times`, or None where none is known.

@@ -7,11 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled import discover
 from unrolled.params import Study
 from unrolled.systems._base import System
 
 Split = dict[str, NDArray[Any]]
 Facts = dict[str, Any]
+
+
+def columns(study: Study, system: System) -> list[int]:
+    """Return which states are observed; an unknown name is an error that lists the known ones."""
+    names = list(system.states)
+    for name in study.observed or ():
+        if name not in names:
+            raise discover.unknown(f"observed state of system '{study.system}'", name, names)
+    return [names.index(name) for name in study.observed or names]
 
 
 class Model(Protocol):

@@ -7,12 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled import discover
+from unrolled.datasets.delay import method_of_steps
 from unrolled.datasets.simulate import simulate, solver_error
 from unrolled.errors import UnrolledError
 from unrolled.params import Study
 from unrolled.systems._base import Array, System
-from unrolled.tasks._base import Facts, Runner, Split, Task
+from unrolled.tasks._base import Facts, Runner, Split, Task, columns
 
 PIECE = 50
 """Steps over which a trajectory is held against a tighter integration from the same state."""
@@ -33,17 +33,16 @@ class Forecast(Task):
         if study.steps is None or system.forced:
             need = "needs 'steps'" if study.steps is None else "needs a system without a force"
             raise UnrolledError(f"task 'forecast' {need}: change the study's row in params.yaml")
-        columns = _columns(study, system)
+        seen_states = columns(study, system)
         times: Array = study.step * np.arange(study.steps + (study.horizon or 0) + 1, dtype=np.float64)
-        states = {
-            split: trajectories(study, system, times, number, count)
-            for number, (split, count) in enumerate((("train", study.train), ("val", study.val), ("test", study.test)))
-        }
-        error = max(piecewise_error(system, times, each) for each in states.values())
-        seen = {split: each[..., columns] for split, each in states.items()}
+        states, errors = {}, []
+        for number, (split, count) in enumerate((("train", study.train), ("val", study.val), ("test", study.test))):
+            states[split], error = trajectories(study, system, times, number, count)
+            errors.append(error)
+        seen = {split: each[..., seen_states] for split, each in states.items()}
         mean, spread = _scale(seen["train"]) if study.standardise else (0.0, 1.0)
         splits = {split: _split(study.steps, times, (each - mean) / spread) for split, each in seen.items()}
-        facts: Facts = {"solver_error": float(f"{error:.1e}"), "outputs": [system.states[i] for i in columns]}
+        facts: Facts = {"solver_error": float(f"{max(errors):.1e}"), "outputs": [system.states[i] for i in seen_states]}
         if study.standardise:
             facts |= {"mean": np.ravel(mean).tolist(), "standard_deviation": np.ravel(spread).tolist()}
         return splits, facts
@@ -61,12 +60,16 @@ class Forecast(Task):
         return model.run_alone(warm_up, steps)
 
 
-def trajectories(study: Study, system: System, times: Array, number: int, count: int) -> Array:
-    """Return `count` trajectories (N, T + 1, d) from random states, without their transient."""
+def trajectories(study: Study, system: System, times: Array, number: int, count: int) -> tuple[Array, float]:
+    """Return `count` trajectories (N, T + 1, d) from random states, without their transient, and the solver's error."""
     initial = system.start(np.random.default_rng([study.seed, number]), count)
+    if system.delay:
+        states, error = method_of_steps(system, initial, np.concatenate([[0.0], study.transient + times]))
+        return states[:, 1:], error
     if study.transient:
         initial = simulate(system, initial, np.array([0.0, study.transient]))[:, -1]
-    return simulate(system, initial, times)
+    states = simulate(system, initial, times)
+    return states, piecewise_error(system, times, states)
 
 
 def piecewise_error(system: System, times: Array, states: Array) -> float:
@@ -78,15 +81,6 @@ def piecewise_error(system: System, times: Array, states: Array) -> float:
     firsts = range(0, len(times) - 1, PIECE)
     pieces = [slice(first, first + PIECE + 1) for first in firsts]
     return max(solver_error(system, states[:, p.start], times[p] - times[p.start], None, states[:, p]) for p in pieces)
-
-
-def _columns(study: Study, system: System) -> list[int]:
-    """Return which states are observed."""
-    names = list(system.states)
-    for name in study.observed or ():
-        if name not in names:
-            raise discover.unknown(f"observed state of system '{study.system}'", name, names)
-    return [names.index(name) for name in study.observed or names]
 
 
 def _scale(series: Array) -> tuple[Array, Array]:

@@ -13,7 +13,7 @@ from dask.system import CPU_COUNT
 from distributed import Client, Future, LocalCluster, as_completed, get_worker
 
 from unrolled.errors import UnrolledError
-from unrolled.training.job import Job, Result
+from unrolled.training.job import Job, Replica, Result
 from unrolled.training.workers import ENVIRONMENT
 
 TOPIC = "unrolled"
@@ -23,9 +23,12 @@ EVERY = 1.0
 
 @dataclass(frozen=True)
 class Progress:
-    """Epochs finished since the last event: losses of every replica, (S,) lists."""
+    """Epochs finished since the last event: losses of every replica, (S,) lists, and the trial of each."""
 
     job: str
+    trials: list[int]
+    again: bool
+    """Whether these are the seeds that learn after the choice of a trial."""
     first_epoch: int
     train: list[list[float]]
     val: list[list[float]]
@@ -103,12 +106,15 @@ def work(job: Job) -> tuple[Result, float]:
     torch.set_num_threads(1)
     worker, sent, last = get_worker(), 0, time.monotonic()
 
-    def progress(history: dict[str, list[Any]]) -> None:
+    def progress(history: dict[str, list[Any]], replicas: list[Replica]) -> None:
         nonlocal sent, last
         epochs = len(history["train"])
+        sent = sent if epochs > sent else 0  # the second round counts from the start
         if time.monotonic() - last >= EVERY or epochs == job.study.epochs:
             new = {name: [loss.tolist() for loss in rows[sent:epochs]] for name, rows in history.items()}
-            worker.log_event(TOPIC, {"job": job.method_name, "first_epoch": sent, **new})
+            trials, again = [trial for _, trial in replicas], replicas[0][0] > 0
+            event = {"job": job.method_name, "trials": trials, "again": again, "first_epoch": sent}
+            worker.log_event(TOPIC, event | new)
             sent, last = epochs, time.monotonic()
 
     begun = time.perf_counter()
@@ -129,7 +135,7 @@ def run(client: Client, jobs: list[Job]) -> Iterator[Progress | Done | Failed]:
         time.sleep(0.2)
         while not news.empty():
             event = news.get()
-            yield Progress(event["job"], event["first_epoch"], event["train"], event["val"])
+            yield Progress(**event)
         if not waiting.is_empty() and waiting.has_ready():
             for future in waiting.next_batch(block=False):
                 yield _outcome(future, futures.pop(future))

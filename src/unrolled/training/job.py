@@ -26,6 +26,10 @@ class Trial(NamedTuple):
     clip_value: float = np.inf
 
 
+Replica = tuple[int, int]
+"""A seed, and the place of a trial in `Job.trials`."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One method on one study: all that a worker needs."""
@@ -36,6 +40,7 @@ class Job:
     method: Method
     seeds: int
     splits: dict[str, Split]
+    tuning_seeds: int | None = None
 
     @property
     def iterative(self) -> bool:
@@ -49,9 +54,23 @@ class Job:
         norms, values = ([np.inf] if c is None else c for c in (self.method.clip_norm, self.method.clip_value))
         return [Trial(*each) for each in product(self.method.learning_rates or [], norms, values)]
 
-    def replicas(self) -> list[tuple[int, Trial]]:
-        """Return the seed and the trial of each replica."""
-        return [(seed, trial) for trial in self.trials() for seed in range(self.seeds)]
+    @property
+    def tuners(self) -> int:
+        """How many seeds try every trial: all of them where there is but one."""
+        return self.seeds if len(self.trials()) == 1 else min(self.seeds, self.tuning_seeds or self.seeds)
+
+    def first(self) -> list[Replica]:
+        """Return the replicas among which a trial is chosen: every trial with the first seeds."""
+        return [(seed, number) for number in range(len(self.trials())) for seed in range(self.tuners)]
+
+    def rest(self, number: int) -> list[Replica]:
+        """Return the replicas that learn afterwards: the chosen trial with the other seeds."""
+        return [(seed, number) for seed in range(self.tuners, self.seeds)]
+
+    @property
+    def rounds(self) -> int:
+        """How often the job goes through its epochs."""
+        return 1 + bool(self.rest(0))
 
     def network(self) -> Network:
         """Return the network that the method's row describes, for the study's sizes."""
@@ -77,7 +96,7 @@ def network_of(method: Method, window: int, inputs: tuple[int, ...], outputs: in
 
 @dataclass(frozen=True)
 class Result:
-    """What was learned, for all replicas (S), with predictions of those at the chosen rate.
+    """What was learned, for all replicas (S), with predictions of those of the chosen trial.
 
     Attributes
     ----------

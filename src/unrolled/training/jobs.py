@@ -12,9 +12,8 @@ def make_jobs(study: str) -> list[Job]:
     table = params.load()
     _check_options(table.methods_of(study))
     row, splits = table.study(study), files.load(study)
-    return [
-        Job(study, name, row, method, table.seeds_of(study), splits) for name, method in table.methods_of(study).items()
-    ]
+    seeds, tuning = table.seeds_of(study), table.training.tuning_seeds
+    return [Job(study, name, row, method, seeds, splits, tuning) for name, method in table.methods_of(study).items()]
 
 
 def _check_options(methods: dict[str, Method]) -> None:

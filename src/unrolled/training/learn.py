@@ -13,10 +13,13 @@ from unrolled import discover
 from unrolled.datasets.module import PopulationData
 from unrolled.initialisers._base import Setting
 from unrolled.systems._base import make
-from unrolled.tasks._base import Task
-from unrolled.training.job import Array, Job, Result, Trained, choose
+from unrolled.training.job import Array, Job, Replica, Result, Trained, choose
 from unrolled.training.network import Network
 from unrolled.training.population import History, Population
+
+
+Progress = Callable[[History, list[Replica]], None]
+LOSSES = ("train_loss", "val_loss")
 
 
 def setting_of(job: Job, network: Network) -> Setting:
@@ -32,14 +35,14 @@ def setting_of(job: Job, network: Network) -> Setting:
     )
 
 
-def initial_weights(job: Job, network: Network) -> Tensor:
+def initial_weights(job: Job, network: Network, replicas: list[Replica]) -> Tensor:
     """Draw θ (S, P): the weights of a replica depend on its seed alone."""
     initialise = discover.load("initialisers", str(job.method.initialiser)).initialise
     setting, rows = setting_of(job, network), {}
-    for seed in range(job.seeds):
+    for seed in sorted({seed for seed, _ in replicas}):
         weights = initialise(setting, np.random.default_rng([seed, 0]))
         rows[seed] = network.pack({name: torch.from_numpy(np.asarray(array)) for name, array in weights.items()})
-    return torch.stack([rows[seed] for seed, _ in job.replicas()]).float()
+    return torch.stack([rows[seed] for seed, _ in replicas]).float()
 
 
 def trainer(epochs: int) -> pl.Trainer:
@@ -57,15 +60,37 @@ def trainer(epochs: int) -> pl.Trainer:
     )
 
 
-def learn(job: Job, progress: Callable[[History], None] = lambda history: None) -> Result:
-    """Train the population of a job and predict with its best weights at the best learning rate."""
+def learn(job: Job, progress: Progress = lambda history, replicas: None) -> Result:
+    """Train the population of a job and predict with its best weights of the best trial.
+
+    The first seeds try every trial; the other seeds learn with the chosen one alone. A replica is
+    the same in either round, so nothing depends on who is trained beside it.
+    """
     network, task = job.network(), job.task()
-    seeds, trials = zip(*job.replicas(), strict=True)
-    rates, clip_norm, clip_value = map(torch.tensor, zip(*trials, strict=True))
+    rounds = [_train(job, network, job.first(), progress)]
+    chosen = choose(rounds[0]["trials"], rounds[0]["best_loss"], rounds[0]["diverged"])
+    trial = int(rounds[0]["trials"][chosen[0]])
+    if job.rest(trial):
+        rounds.append(_train(job, network, job.rest(trial), progress))
+    # Losses are (epochs, S), all others (S, ...).
+    arrays = {key: np.concatenate([each[key] for each in rounds], axis=int(key in LOSSES)) for key in rounds[0]}
+    chosen = np.flatnonzero(arrays["trials"] == trial)
+    model = Trained(network, torch.from_numpy(arrays["theta"][chosen]), task.last)
+    return Result(
+        **arrays | {"passes": arrays["passes"][0]}, chosen=chosen, predictions=task.predict(model, job.splits)
+    )
+
+
+def _train(job: Job, network: Network, replicas: list[Replica], progress: Progress) -> dict[str, Array]:
+    """Return what a population of these replicas has learned: the arrays of a `Result`."""
+    seeds, numbers = zip(*replicas, strict=True)
+    rates, clip_norm, clip_value = map(torch.tensor, zip(*(job.trials()[n] for n in numbers), strict=True))
     optimiser = discover.load("optimisers", str(job.method.optimiser))(job.method.options)
-    theta = initial_weights(job, network)
-    population = Population(network, optimiser, theta, rates, task.last, clip_norm, clip_value, progress)
-    data = PopulationData(job.splits, job.study.batch, list(seeds))
+    theta, last = initial_weights(job, network, replicas), job.task().last
+    population = Population(
+        network, optimiser, theta, rates, last, clip_norm, clip_value, lambda history: progress(history, replicas)
+    )
+    data = PopulationData(job.splits, job.study.batch, list(seeds), job.method.input_noise or 0.0)
     optimiser.begin(population, data.train[:])
     if optimiser.iterative:
         with warnings.catch_warnings():
@@ -74,31 +99,23 @@ def learn(job: Job, progress: Callable[[History], None] = lambda history: None) 
             warnings.filterwarnings("ignore", message=".*(does not have many workers|returned `None`|LeafSpec).*")
             trainer(job.study.epochs).fit(population, datamodule=data)
     optimiser.finish(population, data.train[:], data.val[:])
-    return _result(job, population.cpu(), task)
+    return _arrays(job, population.cpu(), replicas)
 
 
-def _result(job: Job, population: Population, task: Task) -> Result:
-    seeds = np.array([seed for seed, _ in job.replicas()])
-    rates = np.array([trial.rate for _, trial in job.replicas()])
-    trials = np.repeat(np.arange(len(job.trials())), job.seeds)
-    best_loss, diverged = population.best_loss.numpy(), ~population.alive.numpy()
-    chosen = choose(trials, best_loss, diverged)
-    model = Trained(population.network, population.best[torch.from_numpy(chosen)], task.last)
-
+def _arrays(job: Job, population: Population, replicas: list[Replica]) -> dict[str, Array]:
     def table(name: str) -> Array:
         rows = population.history[name]
-        return torch.stack(rows).numpy() if rows else np.empty((0, len(seeds)), np.float32)
+        return torch.stack(rows).numpy() if rows else np.empty((0, len(replicas)), np.float32)
 
-    return Result(
-        theta=population.best.numpy(),
-        seeds=seeds,
-        rates=rates,
-        trials=trials,
-        best_loss=best_loss,
-        diverged=diverged,
-        train_loss=table("train"),
-        val_loss=table("val"),
-        chosen=chosen,
-        passes=np.array(list(population.passes.values())) / len(job.splits["train"]["inputs"]),
-        predictions=task.predict(model, job.splits),
-    )
+    passes = np.array(list(population.passes.values())) / len(job.splits["train"]["inputs"])
+    return {
+        "theta": population.best.numpy(),
+        "seeds": np.array([seed for seed, _ in replicas]),
+        "rates": np.array([job.trials()[number].rate for _, number in replicas]),
+        "trials": np.array([number for _, number in replicas]),
+        "best_loss": population.best_loss.numpy(),
+        "diverged": ~population.alive.numpy(),
+        "train_loss": table("train"),
+        "val_loss": table("val"),
+        "passes": np.tile(passes, (len(replicas), 1)),
+    }

@@ -52,7 +52,7 @@ def fingerprint(job: Job) -> str:
     rows = {
         "study": job.study.model_dump(exclude=NOT_LEARNED),
         "method": job.method.model_dump(exclude=NOT_USED),
-        "seeds": job.seeds,
+        "seeds": [job.seeds, job.tuners],
     }
     digest = hashlib.sha256(json.dumps(rows, sort_keys=True).encode())
     for split in job.splits.values():

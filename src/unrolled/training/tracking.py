@@ -208,12 +208,13 @@ class Tracker:
 
     def live(self, job: Job, news: "Progress") -> None:
         """Add the median curves of each learning rate; they are written every few seconds."""
-        rates = np.array([trial.rate for _, trial in job.replicas()])
+        rates = np.array([job.trials()[number].rate for number in news.trials])
+        who = ", other seeds" if news.again else ""
         stamp = int(time.time() * 1000)
         for kind, rows in (("train", news.train), ("val", news.val)):
             for epoch, losses in enumerate(rows, start=news.first_epoch + 1):
                 self.buffers.get(job.method_name, []).extend(
-                    Metric(f"{kind}_loss rate {rate:g}", _median(rates, losses, rate), stamp, epoch)
+                    Metric(f"{kind}_loss rate {rate:g}{who}", _median(rates, losses, rate), stamp, epoch)
                     for rate in dict.fromkeys(rates.tolist())
                 )
         if time.monotonic() - self.written > EVERY:

@@ -46,5 +46,5 @@ lint: setup ## ruff, mypy and the direction of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 clean: ## remove results, caches and the MLflow store; git's files stay
-	rm -rf data/*/ mlflow.db mlartifacts forecasts reports/local.html .dvc/cache .dvc/tmp .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(filter-out data/measured/,$(wildcard data/*/)) mlflow.db mlartifacts forecasts reports/local.html .dvc/cache .dvc/tmp .pytest_cache .mypy_cache .ruff_cache
 	find src tests benchmarks -name __pycache__ -type d -exec rm -rf {} +

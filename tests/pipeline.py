@@ -19,6 +19,12 @@ SIZES: dict[str, dict[str, Any]] = {
     "duffing": {"steps": 30, "train": 8, "val": 4, "test": 4, "window": 10},
     "fitzhugh_nagumo": {"steps": 30, "train": 8, "val": 4, "test": 4},
     "lorenz": {"steps": 30, "horizon": 60, "train": 8, "val": 4, "test": 4},
+    "recall_50": {"steps": 20, "train": 16, "val": 8, "test": 8},
+    "recall_100": {"steps": 30, "train": 16, "val": 8, "test": 8},
+    "recall_200": {"steps": 40, "train": 16, "val": 8, "test": 8},
+    "mackey_glass": {"steps": 60, "horizon": 10, "transient": 20.0, "train": 4, "val": 2, "test": 4},
+    "initial_value": {"steps": 20, "train": 4, "val": 2, "test": 3, "parameters": {"least": 0.5, "most": 2.0}},
+    "santa_fe": {"steps": 60, "horizon": 10, "train": 300, "val": 100, "test": 200},
 }
 STUDIES = tuple(SIZES)
 
@@ -49,7 +55,8 @@ def shrink(folder: Path) -> None:
     for name, study in table["studies"].items():
         study |= TINY | SIZES.get(name, {})
         study.pop("learning_rates", None)
-    table["training"] |= {"seeds": 3, "learning_rates": [1.0e-3, 1.0e-2]}
+        study.pop("seeds", None)
+    table["training"] |= {"seeds": 3, "tuning_seeds": 2, "learning_rates": [1.0e-3, 1.0e-2]}
     path.write_text(yaml.safe_dump(table, sort_keys=False))
 
 

@@ -15,7 +15,7 @@ EVERYWHERE = {"unrolled", "unrolled.params", "unrolled.paths", "unrolled.errors"
 STAGES = ("generate", "train", "evaluate", "report")
 LEARNING = ("cells", "initialisers", "optimisers", "systems", "tasks")
 ITEMS = {
-    "generate": ("systems", "tasks"),
+    "generate": ("series", "systems", "tasks"),
     "train": LEARNING,
     "evaluate": LEARNING,
     "report": (*LEARNING, "figures"),

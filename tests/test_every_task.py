@@ -73,7 +73,7 @@ def test_splits_hold_finite_sequences_of_the_stated_shape(built: Built) -> None:
         assert targets.ndim == (2 if task.last else 3)
         assert targets.shape[-1] == len(facts["outputs"])
         assert all(np.isfinite(array).all() for array in split.values())
-    assert task.kind and 0 <= json.loads(json.dumps(facts, allow_nan=False))["solver_error"] < 1e-8
+    assert task.kind and 0 <= json.loads(json.dumps(facts, allow_nan=False))["solver_error"] < 1e-3  # see `checked`
 
 
 def test_data_depend_on_the_seed_alone(built: Built) -> None:
@@ -276,7 +276,7 @@ def test_response_outside_has_stronger_forces_and_leaves_the_other_splits_alone(
 
 
 def test_recall_asks_for_the_sum_of_the_marked_values_and_of_no_others() -> None:
-    _, row, splits, facts = build("recall", steps=30, train=400, test=300)
+    _, _, splits, facts = build("recall", steps=30, train=400, test=300)
     assert facts["solver_error"] < 1e-12
     for split in splits.values():
         values, marks = split["inputs"][..., 0], split["inputs"][..., 1]

@@ -141,6 +141,7 @@ def test_number(value: float | None, said: str) -> None:
 @pytest.mark.parametrize("name", discover.names("figures"))
 def test_every_figure_has_title_caption_and_labelled_axes(evaluation: Evaluation, name: str) -> None:
     item = discover.load("figures", name)
+    recalled(evaluation, 50)
     with figures.style():
         first, second = (item.draw([evaluation] if item.SCOPE == "overview" else evaluation) for _ in range(2))
         assert item.SCOPE == "overview" or item.applies(evaluation)
@@ -148,6 +149,37 @@ def test_every_figure_has_title_caption_and_labelled_axes(evaluation: Evaluation
         assert any([axis.get_xlabel() for axis in first.axes] + [first.get_supxlabel()])
         drawn = figures.svg(first, "same")
         assert drawn == figures.svg(second, "same") and drawn.startswith("<svg")
+
+
+def recalled(evaluation: Evaluation, steps: int) -> None:
+    """Make it the study of a recall over some steps."""
+    evaluation.metrics["task"] = "recall"
+    for entry in evaluation.methods.values():
+        entry |= {"steps": steps, "solved": 0.0, "updates": None}
+
+
+def test_recall_names_those_who_solve_it_and_those_who_guess(evaluation: Evaluation) -> None:
+    assert findings.recall(evaluation) == ""
+    recalled(evaluation, 50)
+    assert "by none. No better than a guess, or hardly: linear, gru, rnn" in findings.recall(evaluation)
+    evaluation.methods["gru"] |= {"median": 1e-4, "solved": 0.8, "updates": 300.0}
+    text = findings.recall(evaluation)
+    assert (
+        "gru (80% of the seeds, the median one after 300 updates)" in text and "guess, or hardly: linear, rnn" in text
+    )
+
+
+def test_reach_names_who_solves_the_longest_recall(evaluation: Evaluation) -> None:
+    item = discover.load("figures", "reach")
+    short, long = evaluation, copy.deepcopy(evaluation)
+    assert not item.applies([short, long])
+    recalled(short, 50)
+    recalled(long, 200)
+    assert item.applies([short, long]) and not item.applies([short])
+    short.methods["rnn"]["median"] = long.methods["gru"]["median"] = 1e-4
+    assert item.draw([long, short]).get_suptitle() == "At 200 steps gru still solves recall"
+    long.methods["gru"]["median"] = 0.1
+    assert item.draw([short, long]).get_suptitle() == "At 200 steps no method still solves recall"
 
 
 def test_a_method_looks_the_same_whatever_is_beside_it() -> None:
@@ -206,6 +238,8 @@ def test_error_growth_names_the_rate_of_the_best(evaluation: Evaluation) -> None
     assert item.rate(table[table["method"] == "linear"]) == pytest.approx(1.0)
     assert item.rate(table[table["method"] == "gru"]) == pytest.approx(2.0)
     assert item.rate(table[table["time"] < 0.5]) is None
+    assert "linear are lost after a time of" in item.draw(evaluation).get_suptitle()
+    evaluation.metrics["lyapunov"] = 0.9
     assert "linear grows 1.00 times" in item.draw(evaluation).get_suptitle()
     assert not item.applies(Evaluation("study", evaluation.metrics, evaluation.tables | {"growth": table[:0]}))
 

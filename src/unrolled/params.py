@@ -22,9 +22,24 @@ class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Study(_Row):
-    """One question: a system, a task, sizes and a score.
+class Series(_Row):
+    """A measured series: where it comes from, and which of its columns are inputs and outputs.
 
+    `source` is an item of `series/`; `file` is for those that read one; `units` say what the
+    columns are measured in.
+    """
+
+    source: str = "csv"
+    file: str | None = None
+    inputs: list[str] = []
+    outputs: Annotated[list[str], Field(min_length=1)]
+    units: dict[str, str] = {}
+
+
+class Study(_Row):
+    """One question: a system or a measured series, a task, sizes and a score.
+
+    With a `series` in place of the `system`, `train`, `val` and `test` count its values, in order.
     `observed` names the states the network sees (all by default), after a `transient` of the
     system, in units of their spread in the training data if `standardise` is set; `horizon` is how
     many steps it then runs on alone. The force of a driven system has `amplitudes` between two
@@ -34,7 +49,8 @@ class Study(_Row):
     """
 
     question: str
-    system: str
+    system: str | None = None
+    series: Series | None = None
     parameters: dict[str, FiniteFloat] = {}
     task: str
     step: Positive
@@ -184,8 +200,11 @@ def _explain(error: ValidationError) -> str:
 
 def _check_names(params: Params) -> None:
     for name, study in params.studies.items():
-        for kind, item in (("systems", study.system), ("tasks", study.task)):
-            if item not in discover.names(kind):
+        if (study.system is None) == (study.series is None):
+            raise UnrolledError(f"{paths.PARAMS}: studies.{name} needs either a 'system' or a 'series'")
+        source = study.series.source if study.series else None
+        for kind, item in (("systems", study.system), ("series", source), ("tasks", study.task)):
+            if item is not None and item not in discover.names(kind):
                 raise discover.unknown(f"studies.{name}: {kind[:-1]}", item, discover.names(kind))
         _check_changes(params, name, study.methods or {})
     for name, method in params.methods.items():

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from unrolled.initialisers._base import Setting
 from unrolled.initialisers.euler import initialise as euler
 from unrolled.initialisers.exact import initialise as exact
-from unrolled.systems._base import make
+from unrolled.systems._base import of
 from unrolled.training.job import Job, Result
 
 Complex = NDArray[np.complex128]
@@ -32,7 +32,7 @@ def compare(job: Job, result: Result) -> dict[str, Any]:
     For methods whose cell is Elman with the identity, on a linear system.
     """
     network = job.network()
-    system = make(job.study.system, job.study.parameters)
+    system = of(job.study)
     setting = Setting(network.shapes, system, job.study.step)
     generator = np.random.default_rng(0)
     learned = network.unpack(torch.from_numpy(result.theta[result.chosen]))["W"].numpy()

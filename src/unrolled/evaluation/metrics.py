@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.params import Study
-from unrolled.systems._base import make
+from unrolled.systems._base import of
 from unrolled.tasks._base import Split
 
 Array = NDArray[Any]
@@ -45,9 +45,15 @@ def valid_steps(predicted: Array, truth: Array) -> Array:
     return np.where(lost.any(axis=-1), lost.argmax(axis=-1), lost.shape[-1])
 
 
+def exponent_of(study: Study) -> float | None:
+    """Return the largest Lyapunov exponent of a study's system, where it is known."""
+    system = of(study)
+    return system.lyapunov if system else None
+
+
 def valid_time(study: Study, predicted: Array, truth: Array) -> Array:
     """Return the median over the start points of the valid time, (S,), in Lyapunov times."""
-    exponent = make(study.system, study.parameters).lyapunov or 1.0
+    exponent = exponent_of(study) or 1.0
     times: Array = np.median(valid_steps(predicted, truth), axis=1) * study.step * exponent
     return times
 

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.evaluation import dynamics, metrics, statistics
-from unrolled.systems._base import make
+from unrolled.systems._base import of
 from unrolled.training.job import Job, Result
 
 Pairs = dict[str, tuple[Job, Result]]
@@ -116,7 +116,7 @@ def evaluate(pairs: Pairs) -> dict[str, Any]:
         "question": job.study.question,
         "task": job.study.task,
         "kind": job.task().kind,
-        "lyapunov": make(job.study.system, job.study.parameters).lyapunov,
+        "lyapunov": metrics.exponent_of(job.study),
         "methods": rows,
     }
     if job.study.noise is not None:
@@ -144,7 +144,9 @@ def _floor(job: Job) -> dict[str, Any]:
 
 def outputs_of(job: Job) -> list[str]:
     """Return the names of the outputs: the states observed, or the first of them for one series."""
-    names = job.study.observed or list(make(job.study.system, job.study.parameters).states)
+    system = of(job.study)
+    known = list(system.states) if system else job.study.series.outputs if job.study.series else []
+    names = job.study.observed or known
     return names[: job.splits["test"]["targets"].shape[-1]]
 
 
@@ -205,11 +207,11 @@ def growth(pairs: Pairs) -> pd.DataFrame:
         if which not in result.predictions:
             continue
         one = result.predictions[which][typical(job, result)][None]
-        every = EVERY if one.shape[2] > 200 else 1
+        every = EVERY if one.shape[2] >= 200 else 1
         truth = job.splits["test"]["targets" if which == "test" else "alone"]
         error = metrics.normalised_error(one, truth)[0, :, ::every]
         low, median, high = np.minimum(np.quantile(error, [0.25, 0.5, 0.75], axis=0), LARGEST)
-        unit = make(job.study.system, job.study.parameters).lyapunov or 1.0
+        unit = metrics.exponent_of(job.study) or 1.0
         time = (np.arange(error.shape[1]) * every + (which == "test")) * job.study.step * unit
         tables.append(pd.DataFrame({"method": name, "time": time, "low": low, "median": median, "high": high}))
     columns = ["method", "time", "low", "median", "high"]
@@ -225,7 +227,7 @@ def data(job: Job) -> pd.DataFrame:
             for name, split in job.splits.items()
         ]
         return pd.concat(tables, ignore_index=True)
-    times, names = train["times"], INPUTS.get(job.study.task, ())
+    times, names = train["times"], job.study.series.inputs if job.study.series else INPUTS.get(job.study.task, ())
     channels = {name: train["inputs"][0, :, k] for k, name in enumerate(names)}
     if train["targets"].ndim == 3:
         channels |= {name: train["targets"][0, :, k] for k, name in enumerate(outputs_of(job))}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.systems._base import System
+from unrolled.systems._base import Array, System
 
 Arrays = dict[str, NDArray[np.float64]]
 
@@ -19,7 +19,8 @@ class Setting:
     ----------
     shapes : dict of tuple
         Shape of each weight, in the order of θ; V0, c0, ... are the readout's.
-    system : System
+    system : System or None
+        None for a measured series.
     step : float
         Δt, in units of the system's time.
     steps : int
@@ -31,7 +32,7 @@ class Setting:
     """
 
     shapes: dict[str, tuple[int, int]]
-    system: System
+    system: System | None
     step: float
     steps: int = 1
     keeps: int | None = None
@@ -42,6 +43,12 @@ class Setting:
         """Return the columns of a gate, in U, W and b."""
         hidden = self.shapes["W"][0]
         return slice(number * hidden, (number + 1) * hidden)
+
+    def linear(self) -> tuple[Array, Array]:
+        """Return (A, B) of the system's equation ds/dt = A s + B F."""
+        if self.system is None:
+            raise NotImplementedError("a measured series has no equation, so no matrices A, B")
+        return self.system.linear()
 
     def option(self, defaults: dict[str, float]) -> dict[str, float]:
         """Return the options of an initialiser that declares these defaults."""

@@ -10,5 +10,5 @@ def initialise(setting: Setting, random: np.random.Generator) -> Arrays:
 
     It equals v_{i+1} = v_i + Δt (F_i - η v_i - x_i), x_{i+1} = x_i + Δt v_i. Nothing is drawn.
     """
-    a, b = setting.system.linear()
+    a, b = setting.linear()
     return linear_recurrence(setting, np.eye(len(a)) + setting.step * a, setting.step * b)

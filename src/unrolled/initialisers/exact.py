@@ -8,4 +8,4 @@ from unrolled.systems._base import hold
 
 def initialise(setting: Setting, random: np.random.Generator) -> Arrays:
     """Set s_{i+1} = exp(Δt A) s_i + ∫ exp(τ A) dτ B F_i, exact for a force held over each step."""
-    return linear_recurrence(setting, *hold(*setting.system.linear(), setting.step))
+    return linear_recurrence(setting, *hold(*setting.linear(), setting.step))

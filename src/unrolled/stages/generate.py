@@ -1,30 +1,55 @@
-"""Stage `generate`: integrate the study's system and write its train, val and test arrays."""
+"""Stage `generate`: integrate the study's system, or cut its measured series, into train, val and test arrays."""
+
+from typing import Any
 
 from unrolled import discover, errors, params
-from unrolled.datasets import files
-from unrolled.systems._base import make
+from unrolled.datasets import files, measured
+from unrolled.params import Study
+from unrolled.systems._base import System, of
+from unrolled.tasks._base import Task
+
+
+def simulated(study: Study, system: System, task: Task) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Return the splits, the sidecar's facts, and what to say of them."""
+    splits, facts = task.build(study, system)
+    about = {
+        "equation": system.equation,
+        "source": system.source,
+        "parameters": study.parameters,
+        "solver": f"scipy.integrate.solve_ivp, {system.solver}, "
+        + ("all trajectories in one batch" if system.together else "each trajectory alone"),
+        "rtol": system.rtol,
+        "atol": system.rtol / 100,
+        "units": "dimensionless",
+    }
+    return splits, about | facts, f"solver error at most {facts['solver_error']:.1e}"
+
+
+def cut(study: Study, task: Task) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Return the same of a measured series."""
+    series = measured.load(study)
+    splits, _ = task.cut(study, series)
+    row = study.series
+    assert row is not None
+    about = {
+        "source": row.file or row.source,
+        "inputs": row.inputs,
+        "outputs": row.outputs,
+        "mean": series.mean.tolist(),
+        "standard_deviation": series.spread.tolist(),
+        "units": row.units,
+    }
+    return splits, about, f"measured: {row.file or row.source}"
 
 
 @errors.one_line
 def main(name: str) -> None:
     """Generate the data of one study."""
     study = params.load().study(name)
-    task = discover.load("tasks", study.task)()
-    system = make(study.system, study.parameters)
-    splits, facts = task.build(study, system)
-    about = {
-        "study": name,
-        "task": f"{study.task} ({task.kind})",
-        "equation": system.equation,
-        "source": system.source,
-        "parameters": study.parameters,
-        "solver": f"scipy.integrate.solve_ivp, {system.solver}, all trajectories in one batch",
-        "rtol": system.rtol,
-        "atol": system.rtol / 100,
-        "step": study.step,
-        "seed": study.seed,
-        "units": "dimensionless",
-    }
+    task: Task = discover.load("tasks", study.task)()
+    system = of(study)
+    splits, facts, said = cut(study, task) if system is None else simulated(study, system, task)
+    about = {"study": name, "task": f"{study.task} ({task.kind})", "step": study.step, "seed": study.seed}
     files.save(name, splits, about | facts)
     sizes = ", ".join(f"{split} {len(arrays['inputs'])}" for split, arrays in splits.items())
-    print(f"{name}: {sizes} sequences; solver error at most {facts['solver_error']:.1e}")
+    print(f"{name}: {sizes} sequences; {said}")

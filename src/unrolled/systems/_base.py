@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.linalg import expm
 
 from unrolled import discover
+from unrolled.params import Study
 
 Array = NDArray[np.float64]
 
@@ -93,6 +94,11 @@ def hold(a: Array, b: Array, step: float) -> tuple[Array, Array]:
     block[:d, :d], block[:d, d:] = a, b
     both = expm(step * block)
     return both[:d, :d], both[:d, d:]
+
+
+def of(study: Study) -> System | None:
+    """Return a study's system, or None where it has a measured series."""
+    return make(study.system, study.parameters) if study.system else None
 
 
 def make(name: str, parameters: dict[str, float]) -> System:

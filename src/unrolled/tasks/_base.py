@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled import discover
+from unrolled.datasets.measured import Measured
+from unrolled.errors import UnrolledError
 from unrolled.params import Study
 from unrolled.systems._base import System
 
@@ -51,6 +53,10 @@ class Task(ABC):
     @abstractmethod
     def build(self, study: Study, system: System) -> tuple[dict[str, Split], Facts]:
         """Make the splits (`inputs` (N, T, D), `targets` (N, [T,] K), ...) and the sidecar's facts."""
+
+    def cut(self, study: Study, series: Measured) -> tuple[dict[str, Split], Facts]:
+        """Make the same from a measured series; a task that cannot is an error."""
+        raise UnrolledError(f"task '{study.task}' takes no series: use 'forecast' or 'response' in params.yaml")
 
     @abstractmethod
     def predict(self, model: Runner, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:

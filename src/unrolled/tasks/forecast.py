@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.datasets.delay import method_of_steps
+from unrolled.datasets.measured import SPLITS, Measured, starts
 from unrolled.datasets.simulate import simulate, solver_error
 from unrolled.errors import UnrolledError
 from unrolled.params import Study
@@ -46,6 +47,20 @@ class Forecast(Task):
         if study.standardise:
             facts |= {"mean": np.ravel(mean).tolist(), "standard_deviation": np.ravel(spread).tolist()}
         return splits, facts
+
+    def cut(self, study: Study, series: Measured) -> tuple[dict[str, Split], Facts]:
+        """Cut each split into windows, half overlapping to learn from; the test ones do not overlap."""
+        if study.steps is None or series.inputs.shape[1]:
+            need = "needs 'steps'" if study.steps is None else "needs a series without inputs"
+            raise UnrolledError(f"task 'forecast' {need}: change the study's row in params.yaml")
+        splits, beyond = {}, study.horizon or 0
+        for number, split in enumerate(SPLITS):
+            length = study.steps + 1 + (beyond if split == "test" else 0)
+            stride = length if split == "test" else max(1, study.steps // 2)
+            rows = np.array(starts(study, number, length, stride))[:, None] + np.arange(length)
+            times = study.step * np.arange(length, dtype=np.float64)
+            splits[split] = _split(study.steps, times, series.outputs[rows])
+        return splits, {"solver_error": 0.0}
 
     def predict(self, model: Runner, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:
         """Return `test`, one step ahead at every step, (S, N, T, K), and `alone` (S, N, horizon, K)."""

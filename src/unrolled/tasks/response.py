@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.datasets import forcing
+from unrolled.datasets.measured import SPLITS, Measured, starts
 from unrolled.datasets.simulate import simulate, solver_error
 from unrolled.errors import UnrolledError
 from unrolled.params import Study
@@ -46,6 +47,24 @@ class Response(Task):
             errors.append(error)
             splits["test"] |= {"outside_inputs": inputs, "outside": targets}
         return splits, {"solver_error": float(f"{max(errors):.1e}"), "outputs": list(system.states)}
+
+    def cut(self, study: Study, series: Measured) -> tuple[dict[str, Split], Facts]:
+        """Cut each split into windows, half overlapping to learn from; the state is the output before the first."""
+        if study.steps is None or not series.inputs.shape[1]:
+            need = "needs 'steps'" if study.steps is None else "needs a series with inputs"
+            raise UnrolledError(f"task 'response' {need}: change the study's row in params.yaml")
+        splits: dict[str, Split] = {}
+        for number, split in enumerate(SPLITS):
+            stride = study.steps if split == "test" else max(1, study.steps // 2)
+            rows = np.array(starts(study, number, study.steps + 1, stride))[:, None] + np.arange(study.steps + 1)
+            state = np.zeros_like(series.outputs[rows[:, 1:]])
+            state[:, 0] = series.outputs[rows[:, 0]]
+            splits[split] = {
+                "inputs": np.concatenate([series.inputs[rows[:, 1:]], state], axis=-1).astype(np.float32),
+                "targets": series.outputs[rows[:, 1:]].astype(np.float32),
+                "times": study.step * np.arange(1, study.steps + 1, dtype=np.float64),
+            }
+        return splits, {"solver_error": 0.0}
 
     def predict(self, model: Runner, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:
         """Return `test`, and `outside` if there is such a test: the states at every step, (S, N, T, K)."""

@@ -12,11 +12,10 @@ from torch import Tensor
 from unrolled import discover
 from unrolled.datasets.module import PopulationData
 from unrolled.initialisers._base import Setting
-from unrolled.systems._base import make
+from unrolled.systems._base import of
 from unrolled.training.job import Array, Job, Replica, Result, Trained, choose
 from unrolled.training.network import Network
 from unrolled.training.population import History, Population
-
 
 Progress = Callable[[History, list[Replica]], None]
 LOSSES = ("train_loss", "val_loss")
@@ -26,7 +25,7 @@ def setting_of(job: Job, network: Network) -> Setting:
     """Return what the job's initialiser may know."""
     return Setting(
         shapes=network.shapes,
-        system=make(job.study.system, job.study.parameters),
+        system=of(job.study),
         step=job.study.step,
         steps=job.splits["train"]["inputs"].shape[1],
         keeps=network.cell.keeps,

@@ -37,7 +37,7 @@ NOT_USED = {"about", "only", "why"}
 def _sources(job: Job) -> list[Path]:
     row = job.method
     items = (
-        ("systems", job.study.system),
+        ("systems", job.study.system or "_base"),
         ("tasks", job.study.task),
         ("cells", row.cell),
         ("initialisers", row.initialiser),

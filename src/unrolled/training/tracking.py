@@ -186,7 +186,7 @@ class Tracker:
             "study": job.study_name,
             "method": job.method_name,
             "kind": "method",
-            "system": job.study.system,
+            "system": job.study.system or "measured",
             "task": job.study.task,
             "cell": job.method.cell,
         } | self.origin

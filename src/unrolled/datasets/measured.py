@@ -1,0 +1,98 @@
+"""A measured series: read, checked, cut in order into train, val and test, and into windows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from unrolled import discover
+from unrolled.errors import UnrolledError
+from unrolled.params import Study
+from unrolled.systems._base import Array
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The values of a series, in units of their spread.
+
+    Attributes
+    ----------
+    inputs, outputs : (T, D), (T, K) arrays
+        Minus the mean and over the standard deviation of the learning data.
+    mean, spread : (D + K,) arrays
+        In the units of the columns, inputs first.
+    """
+
+    inputs: Array
+    outputs: Array
+    mean: Array
+    spread: Array
+
+    def block(self, study: Study, number: int) -> slice:
+        """Return the rows of a split."""
+        edges = np.cumsum([0, study.train, study.val, study.test])
+        return slice(int(edges[number]), int(edges[number + 1]))
+
+
+def load(study: Study) -> Measured:
+    """Read a study's series.
+
+    Raises
+    ------
+    UnrolledError
+        If a column is missing, a value is not a number, or there are too few rows; it names the
+        column and the line.
+    """
+    row = study.series
+    assert row is not None
+    table = discover.load("series", row.source).read(row)
+    what = row.file or row.source
+    for name in (*row.inputs, *row.outputs):
+        if name not in table.columns:
+            raise discover.unknown(f"column of {what}", name, [str(column) for column in table.columns])
+    chosen = table[[*row.inputs, *row.outputs]]
+    values = _numbers(chosen, what)
+    need = study.train + study.val + study.test
+    if len(values) < need:
+        raise UnrolledError(
+            f"{what} has {len(values)} rows, train + val + test ask for {need}: lower them in params.yaml"
+        )
+    mean, spread = values[: study.train].mean(axis=0), values[: study.train].std(axis=0)
+    for name, each in zip(chosen.columns, spread, strict=True):
+        if each == 0:
+            raise UnrolledError(f"{what}: column '{name}' is constant over the learning data: leave it out")
+    scaled = (values[:need] - mean) / spread
+    return Measured(scaled[:, : len(row.inputs)], scaled[:, len(row.inputs) :], mean, spread)
+
+
+def _numbers(table: pd.DataFrame, what: str) -> Array:
+    """Return the values, or say which one is not a finite number; line 1 is the heading."""
+    numbers = table.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    bad = np.argwhere(~np.isfinite(numbers))
+    if len(bad):
+        row, column = (int(place) for place in bad[0])
+        raise UnrolledError(
+            f"{what}: line {row + 2}, column '{table.columns[column]}' holds '{table.iloc[row, column]}', not a finite "
+            f"number ({len(bad)} such in all): fill the gaps or cut the series"
+        )
+    return numbers
+
+
+def starts(study: Study, number: int, length: int, stride: int) -> list[int]:
+    """Return the first rows of windows of some length inside a split.
+
+    Raises
+    ------
+    UnrolledError
+        If the split is shorter than one window.
+    """
+    sizes = (study.train, study.val, study.test)
+    if sizes[number] < length:
+        raise UnrolledError(
+            f"'{SPLITS[number]}' has {sizes[number]} values, one window needs {length}: change the study's row in "
+            "params.yaml"
+        )
+    first = sum(sizes[:number])
+    return list(range(first, first + sizes[number] - length + 1, stride))

@@ -151,6 +151,12 @@ def test_every_figure_has_title_caption_and_labelled_axes(evaluation: Evaluation
         assert drawn == figures.svg(second, "same") and drawn.startswith("<svg")
 
 
+def test_tolerance_says_how_far_off_the_default_would_be(evaluation: Evaluation) -> None:
+    assert findings.tolerance(evaluation) == ""
+    evaluation.metrics["default_tolerance"] = 0.7
+    assert "off by 0.7 (root mean square), 2 times the best" in findings.tolerance(evaluation)
+
+
 def recalled(evaluation: Evaluation, steps: int) -> None:
     """Make it the study of a recall over some steps."""
     evaluation.metrics["task"] = "recall"

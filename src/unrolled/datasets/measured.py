@@ -74,8 +74,8 @@ def _numbers(table: pd.DataFrame, what: str) -> Array:
     if len(bad):
         row, column = (int(place) for place in bad[0])
         raise UnrolledError(
-            f"{what}: line {row + 2}, column '{table.columns[column]}' holds '{table.iloc[row, column]}', not a finite "
-            f"number ({len(bad)} such in all): fill the gaps or cut the series"
+            f"{what}: line {row + 2}, column '{table.columns[column]}' holds '{table.iloc[row, column]!s}', not a "
+            f"finite number ({len(bad)} such in all): fill the gaps or cut the series"
         )
     return numbers
 

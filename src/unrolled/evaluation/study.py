@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from unrolled.evaluation import dynamics, metrics, statistics
+from unrolled.evaluation import dynamics, metrics, solver, statistics
 from unrolled.systems._base import of
 from unrolled.training.job import Job, Result
 
@@ -119,6 +119,9 @@ def evaluate(pairs: Pairs) -> dict[str, Any]:
         "lyapunov": metrics.exponent_of(job.study),
         "methods": rows,
     }
+    loose = solver.default_tolerance(job.study)
+    if loose is not None:
+        found["default_tolerance"] = rounded(loose)
     if job.study.noise is not None:
         found["floor"] = _floor(job)
     linear = [

@@ -11,8 +11,9 @@ from unrolled.figures._base import Evaluation, new
 SCOPE = "study"
 CAPTION = (
     "Median test score (bar: bootstrap 95 % interval) against the cost of learning one replica at one learning rate, "
-    "in passes through the training set: forward + backward + 2 for each product with the curvature. Methods with the "
-    "usual budget stand in one column. Cheap and good lies at the left, low for an error, high for a valid time."
+    "in passes through the training set: forward + backward + 2 for each product with the curvature; and, with the "
+    "same marks, against the number of learned and fixed weights. Methods with the usual budget stand in one column. Cheap "
+    "and good lies at the left, low for an error, high for a valid time."
 )
 
 
@@ -35,14 +36,16 @@ def draw(evaluation: Evaluation) -> Figure:
     """Draw one mark a method, and the names beside it, those of one column spread out."""
     rows, best = _shown(evaluation), evaluation.ranked()[0]
     usual = Counter(cost(row) for row in rows.values()).most_common(1)[0][0]
-    figure, axes = new(9, 5.6)
-    axis = axes[0, 0]
+    figure, axes = new(9.5, 5.6, columns=2, sharey=True, width_ratios=(2, 1))
+    axis, beside = axes[0]
     for name, row in rows.items():
-        look, x = evaluation.looks[name], cost(row)
-        axis.plot([x, x], row["ci95"], color=look.colour, lw=1.5)
-        axis.plot(x, row["median"], look.marker, color=look.colour, ms=7.5, mec="white", mew=0.8)
-    axis.set_xscale("log")
+        look = evaluation.looks[name]
+        for each, x in ((axis, cost(row)), (beside, row["parameters"])):
+            each.plot([x, x], row["ci95"], color=look.colour, lw=1.5)
+            each.plot(x, row["median"], look.marker, color=look.colour, ms=7.5, mec="white", mew=0.8)
+            each.set_xscale("log")
     axis.set_yscale("linear" if evaluation.higher else "log")
+    beside.set_xlabel("weights of one network")
     axis.set_xlabel("cost of learning (passes of one replica through the training set)")
     axis.set_ylabel(evaluation.score)
     axis.margins(x=0.2)

@@ -14,7 +14,7 @@ from unrolled.datasets.files import write_atomic
 from unrolled.errors import UnrolledError
 from unrolled.figures import _base as figures
 from unrolled.figures._base import Evaluation
-from unrolled.params import Method, Params
+from unrolled.params import Method, Params, Study
 from unrolled.report import findings, published
 
 TABLES = ("curves", "forecasts", "data", "growth")
@@ -29,6 +29,7 @@ class Drawn:
     title: str
 
 
+KINDS = ("many-to-one", "one-to-many", "many-to-many", "delayed many-to-many")
 Figures = dict[str, dict[str, Drawn]]
 
 
@@ -93,9 +94,17 @@ def page(params: Params, evaluations: list[Evaluation], drawn: Figures, seconds:
         "seconds": seconds,
         "absent": lambda method, study: absent(params, method, study),
         "differences": differences,
+        "kinds": KINDS,
+        "kinds_of": kinds_of,
         "order": ("data", "forecast", "learning_curves"),
     }
     return environment.get_template("template.html").render(context)
+
+
+def kinds_of(study: Study, kind: str) -> list[str]:
+    """Return the kinds of sequence task that a study covers, in the lecture's terms."""
+    alone = study.horizon is not None or study.score == "forecast_rmse"
+    return [kind, *([KINDS[-1]] if alone else [])]
 
 
 def absent(params: Params, method: str, study: str) -> str:

@@ -5,7 +5,7 @@ import queue
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import dask
@@ -135,7 +135,7 @@ def run(client: Client, jobs: list[Job]) -> Iterator[Progress | Done | Failed]:
         time.sleep(0.2)
         while not news.empty():
             event = news.get()
-            yield Progress(**event)
+            yield Progress(**{part.name: event[part.name] for part in fields(Progress)})
         if not waiting.is_empty() and waiting.has_ready():
             for future in waiting.next_batch(block=False):
                 yield _outcome(future, futures.pop(future))

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from unrolled.evaluation import dynamics, metrics, solver, statistics, study
+from unrolled.evaluation import climate, dynamics, metrics, solver, statistics, study
 from unrolled.params import Method, Study
 from unrolled.training.job import Job, Result
 
@@ -184,3 +184,30 @@ def test_the_default_tolerance_is_far_off_for_the_neuron_and_not_asked_of_chaos(
     assert solver.default_tolerance(row.model_copy(update={"system": "lorenz63", "observed": None})) is None
     calm = row.model_copy(update={"system": "sine", "observed": None, "steps": 5, "step": 0.01})
     assert 0 < (solver.default_tolerance(calm) or 0) < 1e-3
+
+
+def waves(frequency: float, size: float = 1.0) -> Array:
+    """Return 20 noisy sines of random phase, (N, T, 1), sampled every 0.05 units of time."""
+    phase = RANDOM.uniform(0, 2 * np.pi, (20, 1))
+    times = 0.05 * np.arange(800)
+    return (size * np.sin(2 * np.pi * frequency * times + phase) + 0.01 * RANDOM.normal(size=(20, 800)))[:, :, None]
+
+
+def test_spectrum_has_its_peak_at_the_frequency_and_the_power_of_a_sine() -> None:
+    frequency, power = climate.spectrum(waves(1.25), 0.05)
+    assert frequency[power.argmax()] == pytest.approx(1.25)
+    assert power.sum() * (frequency[1] - frequency[0]) == pytest.approx(0.5, rel=0.05)
+
+
+def test_climate_is_near_for_the_same_frequencies_whatever_the_phase_and_far_for_others() -> None:
+    truth = waves(1.25)
+    assert climate.distance(waves(1.25), truth, 0.05) < 0.15
+    assert climate.distance(waves(1.25, size=0.1), truth, 0.05) > 0.3
+    assert climate.distance(waves(2.5), truth, 0.05) > 0.5
+    gone = truth.copy()
+    gone[:, 50:] = np.nan
+    assert climate.distance(gone, truth, 0.05) > 0.5
+
+
+def test_a_climate_is_asked_of_long_runs_in_chaos_alone() -> None:
+    assert len(study.climates(pairs_of_errors([0.001]))) == 0, "200 steps are too few"

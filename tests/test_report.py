@@ -77,8 +77,22 @@ def evaluation() -> Evaluation:
     )
     looks = figures.looks({name: entry["learns"] for name, entry in methods.items()})
     return Evaluation(
-        "study", metrics, {"curves": curves, "forecasts": forecasts, "data": data, "growth": growth}, looks
+        "study",
+        metrics,
+        {"curves": curves, "forecasts": forecasts, "data": data, "growth": growth, "climate": wandering(methods)},
+        looks,
     )
+
+
+def wandering(methods: dict[str, Any]) -> pd.DataFrame:
+    """Return paths and spectra, and give each method its distance."""
+    tables = []
+    for place, name in enumerate(["truth", *methods]):
+        ramp = np.arange(1.0, 9.0)
+        tables += [pd.DataFrame({"method": name, "kind": kind, "a": ramp, "b": ramp}) for kind in ("path", "spectrum")]
+        if name in methods:
+            methods[name]["climate"] = {"gru": 0.05}.get(name, 0.1 * place)
+    return pd.concat(tables)
 
 
 def reversed_ranks(evaluation: Evaluation) -> Evaluation:
@@ -155,6 +169,14 @@ def test_tolerance_says_how_far_off_the_default_would_be(evaluation: Evaluation)
     assert findings.tolerance(evaluation) == ""
     evaluation.metrics["default_tolerance"] = 0.7
     assert "off by 0.7 (root mean square), 2 times the best" in findings.tolerance(evaluation)
+
+
+def test_climate_names_the_nearest_and_the_farthest(evaluation: Evaluation) -> None:
+    item = discover.load("figures", "climate")
+    assert "Nearest to the true climate: gru" in item.draw(evaluation).get_suptitle()
+    evaluation.methods["rnn"]["climate"] = 0.01
+    title = item.draw(evaluation).get_suptitle()
+    assert "Nearest to the true climate: rnn, its spectrum off by 0.01" in title and "farthest: exact" in title
 
 
 def recalled(evaluation: Evaluation, steps: int) -> None:

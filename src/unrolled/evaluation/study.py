@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from unrolled.evaluation import dynamics, metrics, solver, statistics
+from unrolled.evaluation import climate, dynamics, metrics, solver, statistics
 from unrolled.systems._base import of
 from unrolled.training.job import Job, Result
 
@@ -56,6 +56,9 @@ def _row(job: Job, result: Result) -> dict[str, Any]:
     }
     if "alone" in result.predictions:
         row["one_step"] = rounded(float(np.median(_mse(result, job, "test"))) ** 0.5)
+    if climate.long_enough(job):
+        alone = result.predictions["alone"][typical(job, result)]
+        row["climate"] = rounded(climate.distance(alone, job.splits["test"]["alone"], job.study.step))
     if "outside" in result.predictions:
         beyond = metrics.mse(result.predictions["outside"], job.splits["test"]["outside"])
         row["outside"] = rounded(float(np.median(beyond)) ** 0.5)
@@ -219,6 +222,16 @@ def growth(pairs: Pairs) -> pd.DataFrame:
         tables.append(pd.DataFrame({"method": name, "time": time, "low": low, "median": median, "high": high}))
     columns = ["method", "time", "low", "median", "high"]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+
+
+def climates(pairs: Pairs) -> pd.DataFrame:
+    """Return where the typical replicas wander when they run on alone in chaos, and with which frequencies."""
+    job = next(iter(pairs.values()))[0]
+    if not climate.long_enough(job):
+        return climate.table({}, job.study.step)
+    lines = {"truth": job.splits["test"]["alone"]}
+    lines |= {name: result.predictions["alone"][typical(own, result)] for name, (own, result) in pairs.items()}
+    return climate.table(lines, job.study.step)
 
 
 def data(job: Job) -> pd.DataFrame:

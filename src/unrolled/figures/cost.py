@@ -12,8 +12,8 @@ SCOPE = "study"
 CAPTION = (
     "Median test score (bar: bootstrap 95 % interval) against the cost of learning one replica at one learning rate, "
     "in passes through the training set: forward + backward + 2 for each product with the curvature; and, with the "
-    "same marks, against the number of learned and fixed weights. Methods with the usual budget stand in one column. Cheap "
-    "and good lies at the left, low for an error, high for a valid time."
+    "same marks, against the number of learned and fixed weights. Methods with the usual budget stand in one column. "
+    "Cheap and good lies at the left, low for an error, high for a valid time."
 )
 
 

@@ -16,7 +16,7 @@ def main(name: str) -> None:
     files.write_json(folder / "scores.json", {name: {m: row["median"] for m, row in metrics["methods"].items()}})
     job = next(iter(pairs.values()))[0]
     tables = {"curves": study.curves(pairs), "forecasts": study.forecasts(pairs), "data": study.data(job)}
-    tables["growth"] = study.growth(pairs)
+    tables |= {"growth": study.growth(pairs), "climate": study.climates(pairs)}
     for table, frame in tables.items():
         files.write_atomic(folder / f"{table}.csv", frame.to_csv(index=False, float_format="%.6g").encode())
     ranked = sorted((row["rank"], m) for m, row in metrics["methods"].items() if row["rank"])

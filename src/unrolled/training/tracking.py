@@ -209,7 +209,7 @@ class Tracker:
     def live(self, job: Job, news: "Progress") -> None:
         """Add the median curves of each learning rate; they are written every few seconds."""
         rates = np.array([job.trials()[number].rate for number in news.trials])
-        who = ", other seeds" if news.again else ""
+        who = " other seeds" if news.again else ""
         stamp = int(time.time() * 1000)
         for kind, rows in (("train", news.train), ("val", news.val)):
             for epoch, losses in enumerate(rows, start=news.first_epoch + 1):

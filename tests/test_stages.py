@@ -1,5 +1,7 @@
 """What the train stage does when a method fails or a store breaks: the rest is kept."""
 
+import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,11 +10,16 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 
-from conftest import MakeJob
+from conftest import MakeJob, Refused
+from pipeline import ROOT
+from unrolled import params
 from unrolled.errors import UnrolledError
+from unrolled.report import render
+from unrolled.stages import evaluate, generate
 from unrolled.stages import train as stage
 from unrolled.training import fan_out, results
 from unrolled.training.job import Job
+from unrolled.training.jobs import make_jobs
 from unrolled.training.learn import learn
 from unrolled.training.tracking import Tracker
 
@@ -91,3 +98,23 @@ def test_a_store_that_breaks_later_costs_one_line_and_no_result(capsys: pytest.C
     tracker.flush()
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 1 and "disk full" in said[0] and "unrolled track" in said[0]
+
+
+def test_a_study_whose_data_cannot_be_had_is_not_run_and_says_why(
+    in_tmp: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], refused: Refused
+) -> None:
+    monkeypatch.setattr("unrolled.series.santa_fe.find_spec", lambda name: None)
+    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    for item in (generate, stage, evaluate):
+        item.main("santa_fe")
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 3 and all("santa_fe: not run: its series comes with the package reservoirpy" in s for s in said)
+    assert "dvc repro --force generate@santa_fe" in said[0]
+    assert Path("data/trained/santa_fe").is_dir() and not list(Path("data/trained/santa_fe").iterdir())
+    reason = json.loads(Path("reports/studies/santa_fe/metrics.json").read_text())["santa_fe"]["not_run"]
+    assert "pip install reservoirpy" in reason
+    table = params.load()
+    only = table.model_copy(update={"studies": {"santa_fe": table.study("santa_fe")}})
+    assert render.read(only) == [] and render.not_run(only) == {"santa_fe": reason}
+    with refused("study 'santa_fe' is not run", "pip install reservoirpy"):
+        make_jobs("santa_fe")

@@ -10,6 +10,10 @@ class UnrolledError(Exception):
     """Something the user can put right; the message says what and how."""
 
 
+class NotRunError(UnrolledError):
+    """A study whose data cannot be had here: it is left out and the reason is told; everything else goes on."""
+
+
 def one_line(main: Callable[..., Any]) -> Callable[..., Any]:
     """Turn an `UnrolledError` leaving `main` into one line on stderr and exit code 1."""
 

@@ -60,14 +60,30 @@ def facts(study: str) -> dict[str, Any]:
         raise UnrolledError(f"{path} is damaged: delete it and run `dvc repro generate@{study}`") from None
 
 
+def save_not_run(study: str, reason: str) -> None:
+    """Write, in place of the data, why there are none; arrays of an earlier run go."""
+    for path in paths.dataset(study).glob("*.npz"):
+        path.unlink()
+    write_json(paths.dataset(study) / SIDECAR, {"study": study, "not_run": reason})
+
+
+def not_run(study: str) -> str | None:
+    """Return why a study has no data here, or None if it has."""
+    reason = facts(study).get("not_run")
+    return str(reason) if reason is not None else None
+
+
 def load(study: str) -> dict[str, Split]:
     """Read a study's splits.
 
     Raises
     ------
     UnrolledError
-        If a file is missing, damaged, or holds a value that is not finite; it names the remedy.
+        If a file is missing, damaged, or holds a value that is not finite, or the study is not run; it
+        names the remedy.
     """
+    if (paths.dataset(study) / SIDECAR).exists() and (reason := not_run(study)) is not None:
+        raise UnrolledError(f"study '{study}' is not run: {reason}. Then run `dvc repro --force generate@{study}`")
     remedy = f"run `dvc repro --force generate@{study}`"
     splits = {}
     for split in SPLITS:

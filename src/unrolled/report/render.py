@@ -34,7 +34,7 @@ Figures = dict[str, dict[str, Drawn]]
 
 
 def read(params: Params) -> list[Evaluation]:
-    """Read the evaluation of every study in the table.
+    """Read the evaluation of every study in the table that was run.
 
     Raises
     ------
@@ -46,6 +46,8 @@ def read(params: Params) -> list[Evaluation]:
         folder = paths.evaluated(study)
         try:
             metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))[study]
+            if "not_run" in metrics:
+                continue
             tables = {name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}
         except (OSError, ValueError, KeyError):
             raise UnrolledError(f"{folder} is missing or damaged: run `dvc repro evaluate@{study}`") from None
@@ -53,6 +55,14 @@ def read(params: Params) -> list[Evaluation]:
     learns = {n: row["learns"] for e in evaluations for n, row in e.methods.items()}
     looks = figures.looks({name: learns[name] for name in params.methods if name in learns})
     return [Evaluation(e.name, e.metrics, e.tables, looks) for e in evaluations]
+
+
+def not_run(params: Params) -> dict[str, str]:
+    """Return why studies were not run; call after `read`, which checks the files."""
+    numbers = {
+        study: json.loads((paths.evaluated(study) / "metrics.json").read_text("utf-8")) for study in params.studies
+    }
+    return {study: each[study]["not_run"] for study, each in numbers.items() if "not_run" in each[study]}
 
 
 def draw(evaluations: list[Evaluation]) -> Figures:
@@ -92,6 +102,7 @@ def page(params: Params, evaluations: list[Evaluation], drawn: Figures, seconds:
         "methods": [m for m in params.methods if any(m in e.methods for e in evaluations)],
         "published": published.compare(evaluations),
         "seconds": seconds,
+        "not_run": not_run(params),
         "absent": lambda method, study: absent(params, method, study),
         "differences": differences,
         "kinds": KINDS,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from unrolled.errors import UnrolledError
+from unrolled.errors import NotRunError
 from unrolled.params import Series
 
 
@@ -22,5 +22,5 @@ def read(row: Series) -> pd.DataFrame:
     """
     package = find_spec("reservoirpy")
     if package is None or not package.origin:
-        raise UnrolledError("the laser's series comes with the package reservoirpy: pip install reservoirpy")
+        raise NotRunError("its series comes with the package reservoirpy: pip install reservoirpy")
     return pd.DataFrame({"intensity": np.load(Path(package.origin).parent / "datasets" / "santafe_laser.npy").ravel()})

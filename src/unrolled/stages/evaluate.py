@@ -1,23 +1,39 @@
 """Stage `evaluate`: score every method of a study on its test data."""
 
+from typing import Any
+
+import pandas as pd
+
 from unrolled import errors, paths
 from unrolled.datasets import files
 from unrolled.evaluation import study
 from unrolled.training.jobs import trained
 
+TABLES = ("curves", "forecasts", "data", "growth", "climate")
+
+
+def write(name: str, metrics: dict[str, Any], scores: dict[str, Any], tables: dict[str, pd.DataFrame]) -> None:
+    """Write the study's numbers and the tables of its figures."""
+    folder = paths.evaluated(name)
+    files.write_json(folder / "metrics.json", {name: metrics})
+    files.write_json(folder / "scores.json", {name: scores})
+    for table, frame in tables.items():
+        files.write_atomic(folder / f"{table}.csv", frame.to_csv(index=False, float_format="%.6g").encode())
+
 
 @errors.one_line
 def main(name: str) -> None:
-    """Write the study's metrics and the tables of its figures."""
+    """Evaluate one study; one that is not run says so."""
+    if (reason := files.not_run(name)) is not None:
+        empty = pd.DataFrame(columns=["method", "epoch", "median"])
+        write(name, {"not_run": reason}, {}, dict.fromkeys(TABLES, empty))
+        print(f"{name}: not run: {reason}")
+        return
     pairs = trained(name)
-    folder = paths.evaluated(name)
     metrics = study.evaluate(pairs)
-    files.write_json(folder / "metrics.json", {name: metrics})
-    files.write_json(folder / "scores.json", {name: {m: row["median"] for m, row in metrics["methods"].items()}})
     job = next(iter(pairs.values()))[0]
-    tables = {"curves": study.curves(pairs), "forecasts": study.forecasts(pairs), "data": study.data(job)}
-    tables |= {"growth": study.growth(pairs), "climate": study.climates(pairs)}
-    for table, frame in tables.items():
-        files.write_atomic(folder / f"{table}.csv", frame.to_csv(index=False, float_format="%.6g").encode())
+    made = (study.curves(pairs), study.forecasts(pairs), study.data(job), study.growth(pairs), study.climates(pairs))
+    scores = {m: row["median"] for m, row in metrics["methods"].items()}
+    write(name, metrics, scores, dict(zip(TABLES, made, strict=True)))
     ranked = sorted((row["rank"], m) for m, row in metrics["methods"].items() if row["rank"])
     print(f"{name}: {metrics['score']} " + ", ".join(f"{m} {metrics['methods'][m]['median']:.3g}" for _, m in ranked))

@@ -48,7 +48,12 @@ def main(name: str) -> None:
     study = params.load().study(name)
     task: Task = discover.load("tasks", study.task)()
     system = of(study)
-    splits, facts, said = cut(study, task) if system is None else simulated(study, system, task)
+    try:
+        splits, facts, said = cut(study, task) if system is None else simulated(study, system, task)
+    except errors.NotRunError as reason:
+        files.save_not_run(name, str(reason))
+        print(f"{name}: not run: {reason}. Then run `dvc repro --force generate@{name}`")
+        return
     about = {"study": name, "task": f"{study.task} ({task.kind})", "step": study.step, "seed": study.seed}
     files.save(name, splits, about | facts)
     sizes = ", ".join(f"{split} {len(arrays['inputs'])}" for split, arrays in splits.items())

@@ -112,6 +112,7 @@ def kept(job: Job) -> Result | None:
 
 def prune(study: str, methods: list[str]) -> list[str]:
     """Delete results of methods that are no longer in the table, and temporary files; return their names."""
+    paths.trained(study).mkdir(parents=True, exist_ok=True)  # DVC wants it even where nothing is learned
     gone = [path for path in paths.trained(study).glob("*.npz") if path.stem not in methods]
     for path in (*gone, *paths.trained(study).glob(".*.tmp")):
         path.unlink()

@@ -1,0 +1,62 @@
+"""Lyapunov exponents against known ones: matrices, the logistic map, Lorenz's system and every chaotic system."""
+
+import numpy as np
+import pytest
+
+from unrolled.discover import names
+from unrolled.evaluation import lyapunov
+from unrolled.evaluation.lyapunov import Array
+from unrolled.systems._base import make
+
+CHAOTIC = [name for name in names("systems") if make(name, {}).lyapunov is not None]
+
+
+def test_of_a_linear_map_they_are_the_logarithms_of_the_eigenvalues() -> None:
+    basis = np.random.default_rng(0).normal(size=(4, 4))
+    values = np.array([1.3, 0.9, -0.5, 0.1])
+    matrix = basis @ np.diag(values) @ np.linalg.inv(basis)
+    found = lyapunov.of_map(
+        lambda s: s, lambda s: np.tile(matrix, (len(s), 1, 1)), np.ones((2, 4)), 4, steps=800, skip=200
+    )
+    np.testing.assert_allclose(found, np.tile(np.log(abs(values)), (2, 1)), atol=1e-3)
+    singular = np.log(np.linalg.svd(matrix)[1])
+    assert abs(found[0] - singular).max() > 0.1, "singular values are another thing"
+
+
+@pytest.mark.parametrize(("r", "expected"), [(4.0, np.log(2)), (3.2, None)])
+def test_of_the_logistic_map(r: float, expected: float | None) -> None:
+    start = np.random.default_rng(1).uniform(0.1, 0.9, (50, 1))
+    found = lyapunov.of_map(lambda s: r * s * (1 - s), lambda s: (r * (1 - 2 * s))[:, :, None], start, 1)
+    if expected is None:
+        assert (found < -0.5).all(), "a cycle of two attracts"
+    else:
+        assert found.mean() == pytest.approx(expected, rel=0.01)
+
+
+@pytest.fixture(scope="module")
+def lorenz() -> Array:
+    """Return the mean spectrum over some starts."""
+    system = make("lorenz63", {})
+    start = system.start(np.random.default_rng(0), 16)
+    return np.asarray(lyapunov.of_system(system, start, 60.0).mean(axis=0))
+
+
+def test_of_lorenz_all_three_are_the_published_ones(lorenz: Array) -> None:
+    """Sprott, Chaos and Time-Series Analysis (2003): 0.9056, 0, -14.5723; their sum is exactly -(σ + 1 + β)."""
+    np.testing.assert_allclose(lorenz, [0.9056, 0.0, -14.5723], atol=0.02)
+    assert lorenz.sum() == pytest.approx(-(10 + 1 + 8 / 3), rel=1e-5)
+    assert abs(lorenz[0] - 1.1 * 0.9056) > 0.02
+
+
+@pytest.mark.parametrize("name", CHAOTIC)
+def test_every_chaotic_system_states_its_largest_exponent(name: str) -> None:
+    system = make(name, {})
+    start = system.start(np.random.default_rng(1), 16)
+    largest = float(lyapunov.of_system(system, start, 60.0)[:, 0].mean())
+    assert largest == pytest.approx(system.lyapunov, rel=0.03)
+
+
+def test_of_a_stable_system_the_largest_is_its_decay() -> None:
+    system = make("oscillator", {"eta": 0.2})
+    found = lyapunov.of_system(system, np.array([[1.0, 0.0]]), 200.0)
+    np.testing.assert_allclose(found, [[-0.1, -0.1]], atol=5e-3)

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
-from unrolled.discover import names
-from unrolled.evaluation import lyapunov
+from unrolled.discover import load, names
+from unrolled.evaluation import closed_loop, lyapunov
 from unrolled.evaluation.lyapunov import Array
 from unrolled.systems._base import make
+from unrolled.training.network import Network
 
 CHAOTIC = [name for name in names("systems") if make(name, {}).lyapunov is not None]
 
@@ -60,3 +62,45 @@ def test_of_a_stable_system_the_largest_is_its_decay() -> None:
     system = make("oscillator", {"eta": 0.2})
     found = lyapunov.of_system(system, np.array([[1.0, 0.0]]), 200.0)
     np.testing.assert_allclose(found, [[-0.1, -0.1]], atol=5e-3)
+
+
+def network(cell: str, hidden: int = 6, radius: float = 1.0) -> tuple[Network, torch.Tensor]:
+    """Return a small network with three inputs and outputs, and one replica's random weights."""
+    made = Network(load("cells", cell)(3, hidden, "tanh", 4), 3)
+    return made, radius * torch.randn(1, made.parameters, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("cell", names("cells"))
+def test_a_closed_loop_goes_the_way_of_the_free_run(cell: str) -> None:
+    made, theta = network(cell, radius=0.4)
+    seen = torch.randn(2, 7, 3, generator=torch.Generator().manual_seed(1)).double()
+    loop = closed_loop.ClosedLoop(made, theta)
+    state = loop.observe(seen)
+    from unrolled.training.free_run import free_run
+
+    expected = free_run(made, loop.weights, seen[None], 5)[0]
+    for step in range(5):
+        parts = torch.from_numpy(state).split([size.numel() for size in loop.sizes], dim=1)
+        output = made.readout(loop.weights, parts[0].unflatten(1, loop.sizes[0])[None])[0]
+        np.testing.assert_allclose(output, expected[:, step], rtol=1e-9, atol=1e-9)
+        state = loop.step(state)
+
+
+def test_the_exponent_of_a_linear_network_is_that_of_its_closed_matrix() -> None:
+    made = Network(load("cells", "elman")(3, 6, "identity", 1), 3)
+    theta = 0.3 * torch.randn(1, made.parameters, generator=torch.Generator().manual_seed(2))
+    w = {name: weight[0].double().numpy() for name, weight in made.unpack(theta).items()}
+    closed = w["W"] + w["V0"] @ w["U"]
+    expected = np.log(abs(np.linalg.eigvals(closed)).max())
+    seen = torch.randn(2, 7, 3, generator=torch.Generator().manual_seed(1))
+    found = closed_loop.largest_exponent(made, theta, seen, steps=300, skip=100)
+    assert found == pytest.approx(expected, abs=2e-3)
+    assert found != pytest.approx(np.log(abs(np.linalg.eigvals(w["W"])).max()), abs=2e-3), "the readout is in the loop"
+
+
+def test_a_random_network_is_chaotic_where_its_weights_are_large_and_settles_where_they_are_small() -> None:
+    seen = torch.randn(3, 7, 3, generator=torch.Generator().manual_seed(1))
+    large, small = (
+        closed_loop.largest_exponent(*network("elman", 60, radius), seen, steps=400) for radius in (0.5, 0.02)
+    )
+    assert large is not None and small is not None and small < -0.1 < 0.05 < large

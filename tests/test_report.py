@@ -179,6 +179,16 @@ def test_climate_names_the_nearest_and_the_farthest(evaluation: Evaluation) -> N
     assert "Nearest to the true climate: rnn, its spectrum off by 0.01" in title and "farthest: exact" in title
 
 
+def test_climate_finding_tells_chaos_from_order(evaluation: Evaluation) -> None:
+    assert findings.climate(evaluation) == ""
+    evaluation.metrics["lyapunov"] = 0.9
+    evaluation.methods["gru"]["exponent"], evaluation.methods["rnn"]["exponent"] = 0.85, -0.2
+    said = findings.climate(evaluation)
+    assert "gru 0.85" in said and "Nearest is gru" in said and said.endswith("settle or circle): rnn.")
+    evaluation.methods["rnn"]["exponent"] = 0.9
+    assert "Nearest is rnn." in findings.climate(evaluation) and "No chaos" not in findings.climate(evaluation)
+
+
 def recalled(evaluation: Evaluation, steps: int) -> None:
     """Make it the study of a recall over some steps."""
     evaluation.metrics["task"] = "recall"

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
-from unrolled.evaluation import climate, dynamics, metrics, solver, statistics
+from unrolled.evaluation import climate, closed_loop, dynamics, metrics, solver, statistics
 from unrolled.systems._base import of
 from unrolled.training.job import Job, Result
 
@@ -15,6 +16,8 @@ Array = NDArray[Any]
 REFERENCE = "rnn"
 INPUTS = {"response": ("F",), "recall": ("u", "m")}
 """Inputs of a task that are drawn, beside its outputs."""
+STARTS = 8
+"""Starts over which a network's Lyapunov exponent is averaged."""
 SHOWN = 60
 """How many answers of a recall are drawn."""
 EVERY, LARGEST = 4, 1e6
@@ -59,6 +62,7 @@ def _row(job: Job, result: Result) -> dict[str, Any]:
     if climate.long_enough(job):
         alone = result.predictions["alone"][typical(job, result)]
         row["climate"] = rounded(climate.distance(alone, job.splits["test"]["alone"], job.study.step))
+        row["exponent"] = _exponent(job, result)
     if "outside" in result.predictions:
         beyond = metrics.mse(result.predictions["outside"], job.splits["test"]["outside"])
         row["outside"] = rounded(float(np.median(beyond)) ** 0.5)
@@ -82,6 +86,14 @@ def _solved(job: Job, result: Result, scores: Array) -> dict[str, Any]:
         "updates": rounded(float(np.median(needed))),
         "steps": job.study.steps,
     }
+
+
+def _exponent(job: Job, result: Result) -> float | None:
+    """Return the largest Lyapunov exponent of the typical replica left to itself, per unit of time."""
+    theta = torch.from_numpy(result.theta[result.chosen[typical(job, result)]])[None]
+    starts = torch.from_numpy(job.splits["test"]["inputs"][:STARTS])
+    found = closed_loop.largest_exponent(job.network(), theta, starts)
+    return None if found is None else rounded(found / job.study.step)
 
 
 def _mse(result: Result, job: Job, split: str) -> Array:

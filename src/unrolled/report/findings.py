@@ -146,9 +146,24 @@ def tolerance(evaluation: Evaluation) -> str:
     )
 
 
+def climate(evaluation: Evaluation) -> str:
+    """Say whose long run has the right spectrum and the right exponent."""
+    rows, true = evaluation.methods, evaluation.metrics.get("lyapunov")
+    known = {n: rows[n]["exponent"] for n in evaluation.ranked() if rows[n].get("exponent") is not None}
+    if not known or true is None:
+        return ""
+    nearest = min(known, key=lambda n: abs(known[n] - true))
+    ordered = [n for n, value in known.items() if value < 0.1 * true]
+    text = (
+        f"Left to itself, each network is a dynamical system. Its largest Lyapunov exponent, where the equation has "
+        f"{number(true)}: {', '.join(f'{n} {known[n]:.2g}' for n in known)}. Nearest is {nearest}."
+    )
+    return text + (f" No chaos (they settle or circle): {', '.join(ordered)}." if ordered else "")
+
+
 def of_study(evaluation: Evaluation) -> list[str]:
     """Return what one study means, as sentences."""
-    sentences = (ranking, recall, outside, tolerance, significance, floor, recurrence, edges)
+    sentences = (ranking, recall, outside, climate, tolerance, significance, floor, recurrence, edges)
     return [text for say in sentences if (text := say(evaluation))]
 
 

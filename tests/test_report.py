@@ -79,9 +79,27 @@ def evaluation() -> Evaluation:
     return Evaluation(
         "study",
         metrics,
-        {"curves": curves, "forecasts": forecasts, "data": data, "growth": growth, "climate": wandering(methods)},
+        {
+            "curves": curves,
+            "forecasts": forecasts,
+            "data": data,
+            "growth": growth,
+            "climate": wandering(methods),
+            "gradients": fading(methods),
+        },
         looks,
     )
+
+
+def fading(methods: dict[str, Any]) -> pd.DataFrame:
+    """Return gradients that change by 0.9, 0.8, ... a step after learning, in the order of the methods."""
+    tables = []
+    for place, name in enumerate(methods):
+        for when, factor in (("before", 0.5), ("after", 0.9 - 0.1 * place)):
+            size = factor ** np.arange(20.0)
+            row = {"when": when, "lag": np.arange(20), "low": size, "median": size, "high": size, "method": name}
+            tables.append(pd.DataFrame(row))
+    return pd.concat(tables)
 
 
 def wandering(methods: dict[str, Any]) -> pd.DataFrame:
@@ -187,6 +205,15 @@ def test_climate_finding_tells_chaos_from_order(evaluation: Evaluation) -> None:
     assert "gru 0.85" in said and "Nearest is gru" in said and said.endswith("settle or circle): rnn.")
     evaluation.methods["rnn"]["exponent"] = 0.9
     assert "Nearest is rnn." in findings.climate(evaluation) and "No chaos" not in findings.climate(evaluation)
+
+
+def test_gradient_flow_names_who_reaches_farthest(evaluation: Evaluation) -> None:
+    item = discover.load("figures", "gradient_flow")
+    said = "the gradient of rnn by a factor of 0.9, that of linear by 0.7"
+    assert said in item.draw(evaluation).get_suptitle()
+    table = evaluation.tables["gradients"]
+    table.loc[(table["method"] == "gru") & (table["when"] == "after"), "median"] = 1.0
+    assert "the gradient of gru by a factor of 1," in item.draw(evaluation).get_suptitle()
 
 
 def recalled(evaluation: Evaluation, steps: int) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from unrolled.evaluation import climate, closed_loop, dynamics, metrics, solver, statistics
+from unrolled.evaluation import climate, closed_loop, dynamics, gradient_flow, metrics, solver, statistics
 from unrolled.systems._base import of
 from unrolled.training.job import Job, Result
 
@@ -244,6 +244,17 @@ def climates(pairs: Pairs) -> pd.DataFrame:
     lines = {"truth": job.splits["test"]["alone"]}
     lines |= {name: result.predictions["alone"][typical(own, result)] for name, (own, result) in pairs.items()}
     return climate.table(lines, job.study.step)
+
+
+def gradients(pairs: Pairs) -> pd.DataFrame:
+    """Return how far back the gradients of each recurrent method reach, before and after learning."""
+    tables = [
+        gradient_flow.table(job, result.theta[result.chosen[:1]]).assign(method=name)
+        for name, (job, result) in pairs.items()
+        if gradient_flow.applies(job)
+    ]
+    columns = ["when", "lag", "low", "median", "high", "method"]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
 def data(job: Job) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from unrolled.figures._base import Evaluation
 from unrolled.params import Method, Params, Study
 from unrolled.report import findings, published
 
-TABLES = ("curves", "forecasts", "data", "growth", "climate")
+TABLES = ("curves", "forecasts", "data", "growth", "climate", "gradients")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from unrolled.datasets import files
 from unrolled.evaluation import study
 from unrolled.training.jobs import trained
 
-TABLES = ("curves", "forecasts", "data", "growth", "climate")
+TABLES = ("curves", "forecasts", "data", "growth", "climate", "gradients")
 
 
 def write(name: str, metrics: dict[str, Any], scores: dict[str, Any], tables: dict[str, pd.DataFrame]) -> None:
@@ -32,7 +32,8 @@ def main(name: str) -> None:
     pairs = trained(name)
     metrics = study.evaluate(pairs)
     job = next(iter(pairs.values()))[0]
-    made = (study.curves(pairs), study.forecasts(pairs), study.data(job), study.growth(pairs), study.climates(pairs))
+    made = [make(pairs) for make in (study.curves, study.forecasts)] + [study.data(job)]
+    made += [make(pairs) for make in (study.growth, study.climates, study.gradients)]
     scores = {m: row["median"] for m, row in metrics["methods"].items()}
     write(name, metrics, scores, dict(zip(TABLES, made, strict=True)))
     ranked = sorted((row["rank"], m) for m, row in metrics["methods"].items() if row["rank"])

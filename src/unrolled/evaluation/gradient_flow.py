@@ -13,7 +13,7 @@ from unrolled.training.learn import initial_weights
 from unrolled.training.network import Network
 
 Array = NDArray[Any]
-SEQUENCES, LAGS = 16, 200
+SEQUENCES, LAGS = 16, 100
 """Test sequences over which the spread is taken, and the longest lag."""
 LEAST = 1e-30
 """Where a gradient counts as gone; its logarithm is no longer fitted."""

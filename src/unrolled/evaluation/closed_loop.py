@@ -52,7 +52,7 @@ class ClosedLoop:
 
 
 def largest_exponent(
-    network: Network, theta: Tensor, inputs: Tensor, steps: int = 1000, skip: int = 200
+    network: Network, theta: Tensor, inputs: Tensor, steps: int = 600, skip: int = 200
 ) -> float | None:
     """Return the largest Lyapunov exponent per step of a network left to itself, the mean over starts.
 

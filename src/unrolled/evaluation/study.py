@@ -16,6 +16,7 @@ Array = NDArray[Any]
 REFERENCE = "rnn"
 INPUTS = {"response": ("F",), "recall": ("u", "m")}
 """Inputs of a task that are drawn, beside its outputs."""
+UNITS = {"valid_time": "Lyapunov times", "nrmse": "spread of the truth", "nrmse_alone": "spread of the truth"}
 STARTS = 8
 """Starts over which a network's Lyapunov exponent is averaged."""
 SHOWN = 60
@@ -126,12 +127,13 @@ def evaluate(pairs: Pairs) -> dict[str, Any]:
         row["p_vs_rnn"] = None if p is None else rounded(p)
     found: dict[str, Any] = {
         "score": job.study.score,
-        "unit": "Lyapunov times" if job.study.score == "valid_time" else "dimensionless",
+        "unit": UNITS.get(job.study.score, "dimensionless"),
         "better": "higher" if higher else "lower",
         "question": job.study.question,
         "task": job.study.task,
         "kind": job.task().kind,
         "lyapunov": metrics.exponent_of(job.study),
+        "measured": job.study.series is not None,
         "methods": rows,
     }
     loose = solver.default_tolerance(job.study)

@@ -25,9 +25,9 @@ SCORES = {
     "forecast_rmse": "RMSE of the forecast run alone",
     "mse": "MSE one step ahead",
     "rmse": "RMSE over all steps",
-    "nrmse": "RMSE over all steps / spread of the truth",
-    "nrmse_alone": "error at the last step run alone / spread",
-    "valid_time": "valid time of the forecast run alone",
+    "nrmse": "RMSE over all steps",
+    "nrmse_alone": "error at the last step run alone",
+    "valid_time": "valid time run alone",
 }
 
 
@@ -63,8 +63,13 @@ class Evaluation:
     @property
     def score(self) -> str:
         """Return the name of the score with its unit."""
-        name = SCORES[self.metrics["score"]]
+        name = "MSE of the answer" if self.metrics.get("task") == "recall" else SCORES[self.metrics["score"]]
         return f"{name} ({self.metrics['unit']})"
+
+    @property
+    def units(self) -> tuple[str, str]:
+        """Return the units of time and of the outputs, for axes."""
+        return ("samples", "units of spread") if self.metrics.get("measured") else ("dimensionless", "dimensionless")
 
     def ranked(self) -> list[str]:
         """Return the methods that learn, best first."""

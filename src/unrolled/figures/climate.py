@@ -5,6 +5,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from unrolled.evaluation.climate import FLOOR
 from unrolled.figures._base import TRUTH, Evaluation, new
 
 SCOPE = "study"
@@ -41,6 +42,8 @@ def draw(evaluation: Evaluation) -> Figure:
         look = evaluation.looks.get(name)
         colour, dash = (look.colour, look.dash) if look else (TRUTH, "-")
         axis.plot(part["a"], part["b"], color=colour, ls=dash, lw=2.2 if name == "truth" else 1.2, label=name)
+    spectra = table[(table["kind"] == "spectrum") & (table["b"] > 1.01 * FLOOR)]
+    axis.set_xlim(0, 1.05 * spectra["a"].max() if len(spectra) else None)
     axis.set_yscale("log")
     axis.set_xlabel("frequency (1 / unit of time)")
     axis.set_ylabel("power density")

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from unrolled.figures._base import Evaluation, new
 
 SCOPE = "study"
-CAPTION = "The numbers that the methods learn from, are tuned on and are tested on; dimensionless."
+CAPTION = "The numbers that the methods learn from, are tuned on and are tested on."
 SHADES = {"train": "#0072B2", "val": "#E69F00", "test": "#D55E00"}
 NAMES = {"train": "learning", "val": "validation", "test": "test"}
 
@@ -24,7 +24,7 @@ def draw(evaluation: Evaluation) -> Figure:
         for split, part in table[table["channel"] == channel].groupby("split", sort=False):
             axis.plot(part["time"], part["value"], color=SHADES[str(split)], lw=1.2, label=NAMES[str(split)])
         axis.set_ylabel(channel)
-    axes[-1, 0].set_xlabel("time (dimensionless)")
+    axes[-1, 0].set_xlabel(f"time ({evaluation.units[0]})")
     many = len(table["split"].unique()) == 1
     if not many:
         axes[0, 0].legend(ncols=3, loc="upper right", bbox_to_anchor=(1, 1.2))

@@ -49,9 +49,9 @@ def draw(evaluation: Evaluation) -> Figure:
     axis.axhline(THRESHOLD, color="black", lw=1, ls=":")
     axis.set_yscale("log")
     axis.set_ylim(max(own["median"].min() / 2, 1e-8), 4)
-    axis.set_xlabel(f"time without the truth ({'Lyapunov times' if exponent else 'dimensionless'})")
+    axis.set_xlabel(f"time without the truth ({'Lyapunov times' if exponent else evaluation.units[0]})")
     axis.set_ylabel("error (units of the truth's spread)")
-    axis.legend(loc="lower right", ncols=2)
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     figure.suptitle(_title(best, rate(own)) if exponent else _reach(best, own), x=0.01, ha="left")
     return figure
 

@@ -36,8 +36,9 @@ def draw(evaluation: Evaluation) -> Figure:
     spread = np.ptp(truth["value"])
     axes[0, 0].set_ylim(truth["value"].min() - 0.35 * spread, truth["value"].max() + 0.35 * spread)
     recall = evaluation.metrics.get("task") == "recall"
-    figure.supxlabel("test sequence" if recall else "time (dimensionless)", fontsize=10)
-    figure.supylabel(f"{table['output'].iloc[0]} (dimensionless)", fontsize=10)
+    time, size = evaluation.units
+    figure.supxlabel("test sequence" if recall else f"time ({time})", fontsize=10)
+    figure.supylabel(f"{table['output'].iloc[0]} ({size})", fontsize=10)
     figure.suptitle(_title(evaluation), x=0.01, ha="left")
     return figure
 

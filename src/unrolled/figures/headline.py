@@ -2,6 +2,7 @@
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from unrolled.figures._base import Evaluation, new
 
@@ -17,10 +18,10 @@ COLUMNS = 3
 
 def draw(evaluations: list[Evaluation]) -> Figure:
     """Draw one panel a study, methods sorted by their median."""
-    tallest = max(len(evaluation.methods) for evaluation in evaluations)
     columns = min(COLUMNS, len(evaluations))
-    rows = -(-len(evaluations) // columns)
-    figure, axes = new(4.1 * columns, 0.5 + rows * (1.0 + 0.26 * tallest), rows=rows, columns=columns)
+    rows = [evaluations[i : i + columns] for i in range(0, len(evaluations), columns)]
+    heights = [1.0 + 0.24 * max(len(evaluation.methods) for evaluation in row) for row in rows]
+    figure, axes = new(4.1 * columns, 0.5 + sum(heights), rows=len(rows), columns=columns, height_ratios=heights)
     for axis, evaluation in zip(axes.flat, evaluations, strict=False):
         panel(axis, evaluation)
     for axis in axes.flat[len(evaluations) :]:
@@ -49,6 +50,10 @@ def panel(axis: Axes, evaluation: Evaluation) -> None:
     medians = [row["median"] for row in shown.values()]
     if not evaluation.higher and max(medians) > 5 * min(medians):
         axis.set_xscale("log")
+        if max(medians) < 100 * min(medians):  # few decades: name the numbers between them too
+            axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.xaxis.set_major_formatter("{x:g}")
+            axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_xlabel(evaluation.score)
     axis.set_title(evaluation.name, fontweight="bold")
     if "floor" in evaluation.metrics:

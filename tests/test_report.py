@@ -209,7 +209,7 @@ def test_climate_finding_tells_chaos_from_order(evaluation: Evaluation) -> None:
 
 def test_gradient_flow_names_who_reaches_farthest(evaluation: Evaluation) -> None:
     item = discover.load("figures", "gradient_flow")
-    said = "the gradient of rnn by a factor of 0.9, that of linear by 0.7"
+    said = "the gradient of rnn by a factor of 0.9,\nthat of linear by 0.7"
     assert said in item.draw(evaluation).get_suptitle()
     table = evaluation.tables["gradients"]
     table.loc[(table["method"] == "gru") & (table["when"] == "after"), "median"] = 1.0

@@ -59,6 +59,6 @@ def _title(evaluation: Evaluation, known: dict[str, float]) -> str:
         return "No method has a gradient that can be followed"
     far, near = max(learned, key=lambda n: learned[n]), min(learned, key=lambda n: learned[n])
     return (
-        f"After learning, a step back changes the gradient of {far} by a factor of {learned[far]:.3g}, "
+        f"After learning, a step back changes the gradient of {far} by a factor of {learned[far]:.3g},\n"
         f"that of {near} by {learned[near]:.2g}"
     )

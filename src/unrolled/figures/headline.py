@@ -50,7 +50,7 @@ def panel(axis: Axes, evaluation: Evaluation) -> None:
     medians = [row["median"] for row in shown.values()]
     if not evaluation.higher and max(medians) > 5 * min(medians):
         axis.set_xscale("log")
-        if max(medians) < 100 * min(medians):  # few decades: name the numbers between them too
+        if max(medians) < 30 * min(medians):  # few decades: name the numbers between them too
             axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axis.xaxis.set_major_formatter("{x:g}")
             axis.xaxis.set_minor_formatter(NullFormatter())

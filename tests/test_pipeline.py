@@ -51,7 +51,7 @@ def test_from_scratch_gives_the_same_bytes_with_one_worker(repro: Path, tmp_path
     shutil.copytree(
         repro, again, ignore=shutil.ignore_patterns("data", "cache", "mlflow.db", "mlartifacts", "dvc.lock")
     )
-    (again / "data").mkdir()
+    shutil.copytree(repro / "data/measured", again / "data/measured")
     run(again, "dvc", "repro", UNROLLED_WORKERS="1")
     ours, theirs = outputs(repro), outputs(again)
     assert [name for name in ours if ours[name] != theirs.get(name)] == []

@@ -29,8 +29,8 @@ def fresh(repro: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "fresh"
     left_out = shutil.ignore_patterns("data", "cache", "mlflow.db*", "mlartifacts", "dvc.lock", "reports")
     shutil.copytree(repro, folder, ignore=left_out)
-    for name in ("data", "reports"):
-        (folder / name).mkdir()
+    shutil.copytree(repro / "data/measured", folder / "data/measured")
+    (folder / "reports").mkdir()
     return folder
 
 

@@ -50,7 +50,7 @@ def _row(job: Job, result: Result) -> dict[str, Any]:
         "trained": len(result.seeds),
         "learning_rate": rate if job.iterative else None,
         "clip": rounded(min(norm, value)),
-        "rate_at_edge": job.iterative and len(tried) > 1 and rate in (tried[0], tried[-1]),
+        "rate_at_edge": job.iterative and len(tried) > 2 and rate in (tried[0], tried[-1]),  # of two both are edges
         "parameters": job.network().parameters,
         "passes": dict(zip(("forward", "backward", "curvature"), map(rounded, result.passes.tolist()), strict=True)),
         "learns": job.method.optimiser != "fixed",

@@ -9,10 +9,10 @@ from unrolled.figures._base import Evaluation, new
 
 SCOPE = "study"
 CAPTION = (
-    "Error of the forecast run alone, in units of the attractor's size, median over the start points, of each method's "
-    "seed of median score; band: quartiles, for the best. The slope of the dashed line is the system's largest "
-    "Lyapunov exponent: even a perfect model, once off by a little, drifts away at this rate. Above the dotted line "
-    "the forecast counts as lost."
+    "Error without the truth, in units of the truth's spread, median over the trajectories, of each method's seed of "
+    "median score; band: quartiles, for the best. The slope of the dashed line, if there is one, is the system's "
+    "largest Lyapunov exponent: even a perfect model, once off by a little, drifts away at this rate. Above the dotted "
+    "line the trajectory counts as lost."
 )
 LINEAR = (1e-3, 0.1)
 """Errors between which growth is exponential: above the noise of a first step, below saturation."""

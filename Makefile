@@ -18,6 +18,7 @@ setup: .venv/.ready ## create .venv and install the locked versions
 	@touch $@
 
 repro: setup ## generate the data, train every method, render reports/index.html
+	@$(BIN)/python -m unrolled.mend
 	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	@[ reports/local.html -nt reports/index.html ] || $(BIN)/unrolled report
 	@echo

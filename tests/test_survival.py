@@ -15,7 +15,7 @@ import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 
-from pipeline import STUDIES, environment, outputs
+from pipeline import STUDIES, environment, outputs, run
 from unrolled.datasets.files import write_atomic
 
 pytestmark = pytest.mark.pipeline
@@ -40,6 +40,11 @@ def start(folder: Path, *command: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             command, cwd=folder, env=environment(), text=True, stdout=log, stderr=log, start_new_session=True
         )
+
+
+def mend(folder: Path) -> None:
+    """Do as `make repro` does first: DVC cannot start on a `dvc.lock` in whose writing it was killed."""
+    run(folder, "python", "-m", "unrolled.mend")
 
 
 def family(process: subprocess.Popen[str]) -> dict[str, list[psutil.Process]]:
@@ -94,6 +99,7 @@ def test_killed_again_and_again_it_ends_the_same(repro: Path, fresh: Path, victi
     print(f"UNROLLED_KILL_SEED={seed} repeats this test")
     random, killed = np.random.default_rng(seed), 0
     for _ in range(KILLS):
+        mend(fresh)
         process = start(fresh, "dvc", "repro")
         until = time.monotonic() + random.uniform(1.0, 15.0)
         while process.poll() is None and time.monotonic() < until:
@@ -125,6 +131,7 @@ def test_killed_again_and_again_it_ends_the_same(repro: Path, fresh: Path, victi
 
 def run_to_the_end(folder: Path) -> None:
     """Run the pipeline undisturbed."""
+    mend(folder)
     process = start(folder, "dvc", "repro")
     assert process.wait(timeout=600) == 0, (folder / "log").read_text()[-3000:]
 

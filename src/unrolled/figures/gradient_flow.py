@@ -31,7 +31,7 @@ def factors(table: pd.DataFrame) -> dict[str, float]:
 def draw(evaluation: Evaluation) -> Figure:
     """Draw the medians and quartiles against the lag."""
     table = evaluation.tables["gradients"]
-    shown, known = set(table["method"]), factors(table)
+    shown, known = list(dict.fromkeys(table["method"])), factors(table)  # a set's order changes from run to run
     order = [n for n in evaluation.ranked() if n in shown] + [n for n in shown if n not in evaluation.ranked()]
     rows = -(-len(order) // 4)
     figure, axes = new(9.5, 1.1 + 1.45 * rows, rows=rows, columns=4, sharex=True, sharey=True)

@@ -121,7 +121,7 @@ def pairs_of_errors(rates: list[float], system: str = "lorenz63") -> study.Pairs
     split = {"inputs": truth, "targets": truth, "alone": truth, "times": np.arange(200.0)}
     one = np.array([0])
     result = Result(
-        *([one] * 3),
+        *([one] * 4),
         one,
         np.array([0.1]),
         np.array([False]),
@@ -168,7 +168,15 @@ def test_recall_counts_the_seeds_that_solve_it_and_the_updates_they_need() -> No
     }
     three = np.arange(3)
     result = Result(
-        three, three, three, three * 0, three * 0.0, three < 0, losses, losses, three, np.zeros(3), {"test": predicted}
+        *([three] * 4),
+        three * 0,
+        three * 0.0,
+        three < 0,
+        losses,
+        losses,
+        three,
+        np.zeros(3),
+        {"test": predicted},
     )
     job = Job("s", "gru", row, Method(about="?", cell="gru"), 3, splits)
     found = study._solved(job, result, study.scores_of(job, result))

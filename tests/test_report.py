@@ -97,8 +97,11 @@ def fading(methods: dict[str, Any]) -> pd.DataFrame:
     for place, name in enumerate(methods):
         for when, factor in (("before", 0.5), ("after", 0.9 - 0.1 * place)):
             size = factor ** np.arange(20.0)
-            row = {"when": when, "lag": np.arange(20), "low": size, "median": size, "high": size, "method": name}
-            tables.append(pd.DataFrame(row))
+            row = {"when": when, "lag": np.arange(20), "low": size, "median": size, "high": size, "loss": size}
+            tables.append(pd.DataFrame(row | {"method": name}))
+        slope = float(np.log(0.9 - 0.1 * place))
+        rates = {"before": float(np.log(0.5)), "after": slope, "exponent": slope, "memory": -1 / slope, "radius": 0.9}
+        methods[name]["flow"] = rates
     return pd.concat(tables)
 
 
@@ -211,9 +214,24 @@ def test_gradient_flow_names_who_reaches_farthest(evaluation: Evaluation) -> Non
     item = discover.load("figures", "gradient_flow")
     said = "the gradient of rnn by a factor of 0.9,\nthat of linear by 0.7"
     assert said in item.draw(evaluation).get_suptitle()
-    table = evaluation.tables["gradients"]
-    table.loc[(table["method"] == "gru") & (table["when"] == "after"), "median"] = 1.0
+    said = findings.memory(evaluation)
+    assert "9.49 steps in rnn" in said and "2.8 in linear" in said and "lengthened this reach in 3 of 3" in said
+    evaluation.methods["gru"]["flow"] |= {"after": 0.0, "memory": None}
+    evaluation.methods["rnn"]["flow"] |= {"after": -1.0, "memory": 1.0}
     assert "the gradient of gru by a factor of 1," in item.draw(evaluation).get_suptitle()
+    said = findings.memory(evaluation)
+    assert "in 1 in rnn" in said and "do not shrink in gru" in said and "lengthened this reach in 2 of 3" in said
+
+
+def test_rates_of_gradients_stand_beside_exponents(evaluation: Evaluation) -> None:
+    item = discover.load("figures", "rates")
+    assert "In 100% of 3 learned networks" in item.draw([evaluation]).get_suptitle()
+    assert "(rank correlation of the two rates 1.00)" in item.draw([evaluation]).get_suptitle()
+    evaluation.methods["gru"]["flow"]["exponent"] = 0.1
+    assert "In 67% of 3" in item.draw([evaluation]).get_suptitle()
+    assert "1.00" not in item.draw([evaluation]).get_suptitle()
+    del evaluation.methods["gru"]["flow"]
+    assert not item.applies([evaluation])
 
 
 def recalled(evaluation: Evaluation, steps: int) -> None:

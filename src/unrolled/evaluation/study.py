@@ -248,15 +248,16 @@ def climates(pairs: Pairs) -> pd.DataFrame:
     return climate.table(lines, job.study.step)
 
 
-def gradients(pairs: Pairs) -> pd.DataFrame:
-    """Return how far back the gradients of each recurrent method reach, before and after learning."""
-    tables = [
-        gradient_flow.table(job, result.theta[result.chosen[:1]]).assign(method=name)
-        for name, (job, result) in pairs.items()
-        if gradient_flow.applies(job)
-    ]
-    columns = ["when", "lag", "low", "median", "high", "method"]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+def gradients(pairs: Pairs) -> tuple[pd.DataFrame, dict[str, dict[str, float | None]]]:
+    """Return how far back the gradients of each recurrent method reach: the table, and the numbers of each method."""
+    tables, numbers = [], {}
+    for name, (job, result) in pairs.items():
+        if gradient_flow.applies(job):
+            table, own = gradient_flow.of_method(job, result)
+            tables.append(table.assign(method=name))
+            numbers[name] = {key: None if value is None else rounded(value) for key, value in own.items()}
+    joined = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(gradient_flow.COLUMNS))
+    return joined, numbers
 
 
 def data(job: Job) -> pd.DataFrame:

@@ -161,9 +161,29 @@ def climate(evaluation: Evaluation) -> str:
     return text + (f" No chaos (they settle or circle): {', '.join(ordered)}." if ordered else "")
 
 
+def memory(evaluation: Evaluation) -> str:
+    """Say over how many steps gradients still reach, before and after learning, and where one step can amplify."""
+    rows = {n: evaluation.methods[n]["flow"] for n in evaluation.ranked() if evaluation.methods[n].get("flow")}
+    reach = {n: row["memory"] for n, row in rows.items() if row.get("memory") is not None}
+    if not reach:
+        return ""
+    far, near = max(reach, key=lambda n: reach[n]), min(reach, key=lambda n: reach[n])
+    text = (
+        f"After learning, going back through time shrinks gradients e-fold in {number(reach[far])} steps in {far} and "
+        f"in {number(reach[near])} in {near}."
+    )
+    if endless := [n for n, row in rows.items() if row.get("memory") is None and row.get("after") is not None]:
+        text += f" They do not shrink in {', '.join(endless)}."
+    longer = [n for n, row in rows.items() if row.get("before") is not None and row["after"] > row["before"]]
+    known = [n for n, row in rows.items() if row.get("before") is not None]
+    if known:
+        text += f" Learning has lengthened this reach in {len(longer)} of {len(known)} methods."
+    return text
+
+
 def of_study(evaluation: Evaluation) -> list[str]:
     """Return what one study means, as sentences."""
-    sentences = (ranking, recall, outside, climate, tolerance, significance, floor, recurrence, edges)
+    sentences = (ranking, recall, outside, climate, memory, tolerance, significance, floor, recurrence, edges)
     return [text for say in sentences if (text := say(evaluation))]
 
 

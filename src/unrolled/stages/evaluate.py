@@ -33,8 +33,11 @@ def main(name: str) -> None:
     metrics = study.evaluate(pairs)
     job = next(iter(pairs.values()))[0]
     made = [make(pairs) for make in (study.curves, study.forecasts)] + [study.data(job)]
-    made += [make(pairs) for make in (study.growth, study.climates, study.gradients)]
+    made += [study.growth(pairs), study.climates(pairs)]
+    gradients, flow = study.gradients(pairs)
+    for method, numbers in flow.items():
+        metrics["methods"][method]["flow"] = numbers
     scores = {m: row["median"] for m, row in metrics["methods"].items()}
-    write(name, metrics, scores, dict(zip(TABLES, made, strict=True)))
+    write(name, metrics, scores, dict(zip(TABLES, [*made, gradients], strict=True)))
     ranked = sorted((row["rank"], m) for m, row in metrics["methods"].items() if row["rank"])
     print(f"{name}: {metrics['score']} " + ", ".join(f"{m} {metrics['methods'][m]['median']:.3g}" for _, m in ranked))

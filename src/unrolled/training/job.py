@@ -102,6 +102,8 @@ class Result:
     ----------
     theta : (S, P) array
         Best weights by validation loss.
+    halfway : (S, P) array
+        Weights after half of the epochs.
     seeds, rates, trials, best_loss, diverged : (S,) arrays
         `trials` is the place of a replica's trial in `Job.trials`.
     train_loss, val_loss : (epochs, S) arrays
@@ -114,6 +116,7 @@ class Result:
     """
 
     theta: Array
+    halfway: Array
     seeds: Array
     rates: Array
     trials: Array

@@ -109,6 +109,7 @@ def _arrays(job: Job, population: Population, replicas: list[Replica]) -> dict[s
     passes = np.array(list(population.passes.values())) / len(job.splits["train"]["inputs"])
     return {
         "theta": population.best.numpy(),
+        "halfway": population.halfway.numpy(),
         "seeds": np.array([seed for seed, _ in replicas]),
         "rates": np.array([job.trials()[number].rate for _, number in replicas]),
         "trials": np.array([number for _, number in replicas]),

@@ -34,6 +34,8 @@ class Population(pl.LightningModule):
     ----------
     best : (S, P) tensor
         The weights of each replica at its lowest validation loss, `best_loss` (S,).
+    halfway : (S, P) tensor
+        The weights after half of the epochs, for those who want to see learning under way.
     alive : (S,) tensor of bool
         False for a replica whose loss or gradient was not finite: frozen, counted as diverged.
     passes : dict of int
@@ -65,6 +67,7 @@ class Population(pl.LightningModule):
         self.clip_value: Tensor
         self.rates: Tensor
         self.best: Tensor
+        self.halfway: Tensor
         self.best_loss: Tensor
         self.alive: Tensor
         self.register_buffer("rates", rates)
@@ -72,6 +75,7 @@ class Population(pl.LightningModule):
         self.register_buffer("clip_norm", unbounded if clip_norm is None else clip_norm)
         self.register_buffer("clip_value", unbounded if clip_value is None else clip_value)
         self.register_buffer("best", theta.clone())
+        self.register_buffer("halfway", theta.clone())
         self.register_buffer("best_loss", torch.full_like(rates, torch.inf))
         self.register_buffer("alive", torch.ones_like(rates, dtype=torch.bool))
         self.history: History = {"train": [], "val": []}
@@ -117,6 +121,8 @@ class Population(pl.LightningModule):
         """Close the epoch's books."""
         self.history["train"].append(torch.stack(self._epoch).mean(dim=0).cpu())
         self._epoch.clear()
+        if 2 * len(self.history["train"]) == self.trainer.max_epochs + self.trainer.max_epochs % 2:
+            self.halfway = self.theta.detach().clone()
         self.progress(self.history)
 
     def configure_optimizers(self) -> None:

@@ -387,14 +387,14 @@ def _training_seconds(study: str) -> dict[str, float]:
     }
 
 
-def log_figures(study: str, figures: list[Path], scores: dict[str, float | None]) -> None:
-    """Put the study's figures and test scores into its run `comparison`, made anew each time."""
+def log_figures(study: str, figures: list[Path], numbers: dict[str, float | None]) -> None:
+    """Put the study's figures and numbers into its run `comparison`, made anew each time."""
     client = connect()
     tracker = Tracker(study, client)
-    tracker.guarded(lambda: _log_figures(tracker, figures, scores))
+    tracker.guarded(lambda: _log_figures(tracker, figures, numbers))
 
 
-def _log_figures(tracker: Tracker, figures: list[Path], scores: dict[str, float | None]) -> None:
+def _log_figures(tracker: Tracker, figures: list[Path], numbers: dict[str, float | None]) -> None:
     client, experiment = tracker.client, tracker.client.get_experiment_by_name(tracker.study_name)
     if experiment is None:
         return
@@ -403,7 +403,7 @@ def _log_figures(tracker: Tracker, figures: list[Path], scores: dict[str, float 
     tags = {"mlflow.runName": "comparison", "kind": "comparison", "mlflow.source.git.commit": _git_commit()}
     run = client.create_run(experiment.experiment_id, tags=tags).info.run_id
     stamp = int(time.time() * 1000)
-    client.log_batch(run, [Metric(f"test {n}", v, stamp, 0) for n, v in scores.items() if v is not None])
+    client.log_batch(run, [Metric(n, v, stamp, 0) for n, v in numbers.items() if v is not None])
     for path in figures:
         client.log_artifact(run, str(path), "figures")
     client.set_terminated(run)

@@ -121,7 +121,7 @@ class Population(pl.LightningModule):
         """Close the epoch's books."""
         self.history["train"].append(torch.stack(self._epoch).mean(dim=0).cpu())
         self._epoch.clear()
-        if 2 * len(self.history["train"]) == self.trainer.max_epochs + self.trainer.max_epochs % 2:
+        if len(self.history["train"]) == (int(self.trainer.max_epochs or 0) + 1) // 2:
             self.halfway = self.theta.detach().clone()
         self.progress(self.history)
 

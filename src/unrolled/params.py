@@ -236,17 +236,10 @@ def _explain(error: ValidationError) -> str:
 
 
 def _check_names(params: Params) -> None:
-    for initialiser in params.theory.initialisers:
-        if initialiser not in discover.names("initialisers"):
-            raise discover.unknown("theory.initialisers: initialiser", initialiser, discover.names("initialisers"))
-    for name, study in params.studies.items():
-        if (study.system is None) == (study.series is None):
-            raise UnrolledError(f"{paths.PARAMS}: studies.{name} needs either a 'system' or a 'series'")
-        source = study.series.source if study.series else None
-        for kind, item in (("systems", study.system), ("series", source), ("tasks", study.task)):
-            if item is not None and item not in discover.names(kind):
-                raise discover.unknown(f"studies.{name}: {kind[:-1]}", item, discover.names(kind))
-        _check_changes(params, name, study.methods or {})
+    known = discover.names("initialisers")
+    if unknown := [name for name in params.theory.initialisers if name not in known]:
+        raise discover.unknown("theory.initialisers: initialiser", unknown[0], known)
+    _check_studies(params)
     for name, method in params.methods.items():
         row = method.resolved(params.training)
         for kind, used in (("cells", row.cell), ("initialisers", row.initialiser), ("optimisers", row.optimiser)):
@@ -255,6 +248,18 @@ def _check_names(params: Params) -> None:
         for study_name in method.only or ():
             if study_name not in params.studies:
                 raise discover.unknown(f"methods.{name}.only: study", study_name, list(params.studies))
+
+
+def _check_studies(params: Params) -> None:
+    """Check the names of each study's system, series, task and methods."""
+    for name, study in params.studies.items():
+        if (study.system is None) == (study.series is None):
+            raise UnrolledError(f"{paths.PARAMS}: studies.{name} needs either a 'system' or a 'series'")
+        source = study.series.source if study.series else None
+        for kind, item in (("systems", study.system), ("series", source), ("tasks", study.task)):
+            if item is not None and item not in discover.names(kind):
+                raise discover.unknown(f"studies.{name}: {kind[:-1]}", item, discover.names(kind))
+        _check_changes(params, name, study.methods or {})
 
 
 def _check_changes(params: Params, study: str, methods: dict[str, dict[str, Any]]) -> None:

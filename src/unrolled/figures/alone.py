@@ -47,7 +47,9 @@ def _exponents(axis: Any, theory: Theory) -> None:
     table, counts = theory.tables["alone"], theory.numbers["alone"]["counts"]
     for kind, (colour, marker) in LOOKS.items():
         part = table[table["kind"] == kind]
-        axis.plot(part["gain"], part["exponent"], marker, color=colour, ms=4, alpha=0.8, label=f"{kind} ({counts[kind]})")
+        axis.plot(
+            part["gain"], part["exponent"], marker, color=colour, ms=4, alpha=0.8, label=f"{kind} ({counts[kind]})"
+        )
     axis.axhline(0, color=GREY, lw=0.8)
     axis.set_xlabel("gain g of the recurrent weights")
     axis.set_ylabel("largest exponent (per step)")
@@ -57,7 +59,7 @@ def _exponents(axis: Any, theory: Theory) -> None:
 
 def _bifurcation(axis: Any, theory: Theory) -> None:
     table = theory.tables["bifurcation"]
-    axis.plot(table["gain"], table["value"], ",", color=TRUTH, alpha=0.5, rasterized=True)
+    axis.plot(table["gain"], table["value"], ".", color=TRUTH, ms=0.7, mew=0, rasterized=True)
     axis.set_xlabel("gain g of the recurrent weights")
     axis.set_ylabel("h of one unit")
     axis.set_title("Bifurcations of one network")
@@ -85,7 +87,7 @@ def _learned(axis: Any, evaluation: Evaluation, exponents: dict[str, float]) -> 
     axis.axvline(0, color=GREY, lw=0.8)
     axis.set_yticks(np.arange(len(names)), names)
     axis.set_xlabel("largest exponent (per unit of time)")
-    axis.legend(fontsize=8, loc="lower left")
+    axis.legend(fontsize=8, loc="upper left")
     axis.set_title(f"Networks that learned {evaluation.name}, best first")
 
 
@@ -94,4 +96,5 @@ def _title(theory: Theory) -> str:
     settled, chaotic = numbers["settled_up_to"], numbers["mostly_chaotic_from"]
     parts = [] if settled is None else [f"settles up to g = {settled:.1f}"]
     parts += ["is never mostly chaotic" if chaotic is None else f"is mostly chaotic from g = {chaotic:.1f}"]
-    return f"Left alone, a random network {' and '.join(parts)}; it oscillates in between"
+    oscillating = ";\nit oscillates in between" if numbers["counts"]["oscillates"] else ""
+    return f"Left alone, a random network {' and '.join(parts)}{oscillating}"

@@ -15,8 +15,8 @@ CAPTION = (
     "the lines it is within a thousand (drawn: measured, dashed: mean-field theory). Top right: the change of its "
     "logarithm per step; a line of slope one, log g, is the theory for linear units, the other lines that of wide tanh "
     "networks under white noise; marks: weights as the initialisers start them. Bottom left: the same weights against "
-    "the length. Bottom right: the gradient of all weights over 100 steps, and how much of what it says of the inputs is "
-    "about the first half: clipping cuts the one, and leaves the other."
+    "the length. Bottom right: the gradient of all weights over 100 steps, and how much of what it says of the inputs "
+    "is about the first half: clipping cuts the one, and leaves the other."
 )
 FAR = 12.0
 """Powers of ten at which the colours end."""
@@ -52,8 +52,10 @@ def _map(figure: Figure, axis: Any, theory: Theory) -> None:
     table, lost = theory.tables["map"], theory.numbers["lost"]
     found, foretold = (middle(table, shown(theory), value) for value in ("log10", "theory"))
     gains, lengths = found.columns.to_numpy(), found.index.to_numpy()
-    # "RdBu" is told apart by colour-blind readers: its ends differ in lightness from the middle and in hue from each other.
-    mesh = axis.pcolormesh(gains, lengths, found, cmap="RdBu_r", vmin=-FAR, vmax=FAR, shading="gouraud", rasterized=True)
+    # "RdBu" is told apart by colour-blind readers: red and blue, both darker than the middle.
+    mesh = axis.pcolormesh(
+        gains, lengths, found, cmap="RdBu_r", vmin=-FAR, vmax=FAR, shading="gouraud", rasterized=True
+    )
     axis.contour(gains, lengths, found, levels=[-lost, lost], colors=TRUTH, linewidths=1.4, linestyles="solid")
     axis.contour(gains, lengths, foretold, levels=[-lost, lost], colors=TRUTH, linewidths=1.0, linestyles="dashed")
     axis.set_yscale("log")
@@ -69,7 +71,9 @@ def _rates(axis: Any, theory: Theory) -> None:
     table = theory.tables["map"]
     longest = table["length"].max()
     scale = np.log(10) / longest
-    for colour, (name, _) in zip((TRUTH, HUES[4], HUES[2], HUES[6]), table.groupby("network", sort=False), strict=False):
+    for colour, (name, _) in zip(
+        (TRUTH, HUES[4], HUES[2], HUES[6]), table.groupby("network", sort=False), strict=False
+    ):
         rate, line = (middle(table, str(name), value).loc[longest] * scale for value in ("log10", "theory"))
         label = f"{name}: {'log g' if name == 'linear' else 'mean field'}"
         axis.plot(line.index, line, color=colour, lw=1.4, ls="-", label=label)
@@ -91,9 +95,13 @@ def _start(theory: Theory) -> list[tuple[str, pd.DataFrame]]:
 
 def _initialisers(axis: Any, theory: Theory) -> None:
     lost, spread = theory.numbers["lost"], []
-    for hue, marker, (name, part) in zip((HUES[2], HUES[4], HUES[0], HUES[7]), MARKERS[1:], _start(theory), strict=False):
+    for hue, marker, (name, part) in zip(
+        (HUES[2], HUES[4], HUES[0], HUES[7]), MARKERS[1:], _start(theory), strict=False
+    ):
         line = part.groupby("length")["log10"].median()
-        axis.plot(line.index, line, marker=marker, color=hue, ms=5, lw=1.3, label=f"{name} ({part['activation'].iloc[0]})")
+        axis.plot(
+            line.index, line, marker=marker, color=hue, ms=5, lw=1.3, label=f"{name} ({part['activation'].iloc[0]})"
+        )
         spread.append(line.min())
     axis.axhspan(-lost, lost, color=GREY, alpha=0.15, lw=0)
     axis.set_ylim(max(min(spread), -40.0) - 2, lost + 4)
@@ -121,5 +129,5 @@ def _title(theory: Theory) -> str:
     length = min((int(each) for each in family["lost"]), key=lambda each: abs(each - 100))
     said = f"Over {length} steps the gradient is lost at {family['lost'][str(length)]:.0%} of the gains"
     if family["edge"] is None:
-        return f"{said}, and grows at none of them"
-    return f"{said}: below g = {family['edge']:.2f} it vanishes, above it explodes"
+        return f"{said},\nand grows at none of them"
+    return f"{said}:\nbelow g = {family['edge']:.2f} it vanishes, above it explodes"

@@ -13,10 +13,10 @@ from unrolled.theory.memory import decay
 SCOPE = "theory"
 CAPTION = (
     "Three things that should fade alike. Black: the free oscillator's state (x, v), from its exact solution, and its "
-    "envelope exp(-η t / 2). Green: |λ|ᵏ of the eigenvalues that each seed of the linear RNN learned from data, k steps "
-    "after a disturbance. Red: the gradient of that network's last output with respect to its state k steps before "
-    "(median and quartiles over directions). State and gradient swing within their envelope, since x and v take turns, "
-    "so their rates are fitted together with the swing."
+    "envelope exp(-η t / 2). Green: |λ|ᵏ of the eigenvalues that each seed of the linear RNN learned from data, k "
+    "steps after a disturbance. Red: the gradient of that network's last output with respect to its state k steps "
+    "before (median and quartiles over directions). State and gradient swing within their envelope, since x and v take "
+    "turns, so their rates are fitted together with the swing."
 )
 
 
@@ -31,7 +31,8 @@ def study(evaluations: list[Evaluation]) -> Evaluation | None:
 def gradient(evaluation: Evaluation) -> pd.DataFrame:
     """Return the learned linear network's gradient against the lag."""
     table = evaluation.tables["gradients"]
-    return table[(table["method"] == evaluation.metrics["dynamics"]["method"]) & (table["when"] == "after")]
+    own = table["method"] == evaluation.metrics["dynamics"]["method"]
+    return table[own & (table["when"] == "after") & (table["median"] > 0)]
 
 
 def rates(evaluation: Evaluation) -> dict[str, float]:
@@ -84,6 +85,6 @@ def _equation(axis: Any, time: Any, rate: float) -> None:
 
 def _title(found: dict[str, float]) -> str:
     return (
-        f"Forgetting at one rate: η/2 = {found['equation']:.3g} in the equation, {found['eigenvalue']:.3g} in the learned "
-        f"eigenvalue,\n{found['gradient']:.3g} in the gradient, all per unit of time"
+        f"Forgetting at one rate: η/2 = {found['equation']:.3g} in the equation, {found['eigenvalue']:.3g} in the "
+        f"learned eigenvalue,\n{found['gradient']:.3g} in the gradient, all per unit of time"
     )

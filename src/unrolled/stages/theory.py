@@ -20,6 +20,8 @@ def compute(row: Theory) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
         "bifurcation": autonomous.bifurcation(row),
         "spectrum": autonomous.spectra(row),
         "newton": newton.measure(row),
+        "euler": equations.compare(row.seed),
+        "scaled": equations.scaled(row.hidden, row.seed),
     }
     numbers = {
         "map": gradient_map.numbers(tables["map"], tables["initialisers"], row.lost),

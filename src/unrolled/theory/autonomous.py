@@ -79,7 +79,7 @@ def measure(row: Theory) -> pd.DataFrame:
     Sompolinsky, Crisanti & Sommers, Phys. Rev. Lett. 61 (1988) 259, doi 10.1103/PhysRevLett.61.259: in
     continuous time and for large H, chaos begins at g = 1.
     """
-    gains = np.linspace(*row.alone, row.points)
+    gains = np.linspace(row.alone[0], row.alone[1], row.points)
     w, start = family(row, gains)
     step, jacobian = network(w)
     state = attractor(step, start, row.settle)
@@ -91,7 +91,7 @@ def measure(row: Theory) -> pd.DataFrame:
 
 def bifurcation(row: Theory) -> pd.DataFrame:
     """Return the values of one unit of the first seed's network on its attractor, for many gains."""
-    gains = np.linspace(*row.alone, 8 * row.points)
+    gains = np.linspace(row.alone[0], row.alone[1], 8 * row.points)
     w, start = family(row.model_copy(update={"seeds": 1}), gains)
     step, _ = network(w)
     state = attractor(step, start, row.settle)
@@ -113,7 +113,7 @@ def spectra(row: Theory) -> pd.DataFrame:
 
 
 def dimension(exponents: Array) -> float:
-    """Return the Kaplan-Yorke dimension j + Σ_{i≤j} λ_i / |λ_{j+1}|, with j the most exponents whose sum is not negative.
+    """Return the Kaplan-Yorke dimension j + Σ_{i≤j} λ_i / |λ_{j+1}|, j the most exponents with no negative sum.
 
     References
     ----------

@@ -58,7 +58,7 @@ def early_share(w: Weights, states: States, dy: Array, threshold: float = np.inf
 
 
 def measure(row: Theory) -> pd.DataFrame:
-    """Return the norm of the gradient and the share of the far past, as they are and clipped, for every gain and seed."""
+    """Return norm of the gradient and share of the far past, as they are and clipped, for every gain and seed."""
     rows = []
     for gain in gains(row):
         for seed in range(row.seeds):

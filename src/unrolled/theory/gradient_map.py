@@ -82,7 +82,7 @@ def mean_field_rate(gain: float, noise: float) -> float:
 
 def gains(row: Theory) -> Array:
     """Return the gains of the map, evenly spaced on a logarithmic axis."""
-    return np.geomspace(*row.gains, row.points)
+    return np.geomspace(row.gains[0], row.gains[1], row.points)
 
 
 def networks(row: Theory) -> Iterator[tuple[str, float, float]]:

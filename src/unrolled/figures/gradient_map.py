@@ -18,6 +18,8 @@ CAPTION = (
     "the length. Bottom right: the gradient of all weights over 100 steps, and how much of what it says of the inputs "
     "is about the first half: clipping cuts the one, and leaves the other."
 )
+STARTS = (HUES[2], HUES[4], HUES[0], HUES[7], HUES[6])
+"""Colours of the initialisers, in their order in `params.yaml`."""
 FAR = 12.0
 """Powers of ten at which the colours end."""
 
@@ -78,9 +80,9 @@ def _rates(axis: Any, theory: Theory) -> None:
         label = f"{name}: {'log g' if name == 'linear' else 'mean field'}"
         axis.plot(line.index, line, color=colour, lw=1.4, ls="-", label=label)
         axis.plot(rate.index, rate, "o", color=colour, ms=3.5)
-    for marker, (name, part) in zip(MARKERS[1:], _start(theory), strict=False):
+    for hue, marker, (name, part) in zip(STARTS, MARKERS[1:], _start(theory), strict=False):
         last = part[part["length"] == longest].median(numeric_only=True)
-        axis.plot(last["gain"], last["log10"] * scale, marker, color=HUES[0], ms=9, mec="white", label=name)
+        axis.plot(last["gain"], last["log10"] * scale, marker, color=hue, ms=9, mec="white", label=name)
     axis.axhline(0, color=GREY, lw=0.8)
     axis.set_ylim(-1.9, 1.5)
     axis.set_ylabel("change of log |gradient| per step")
@@ -95,9 +97,7 @@ def _start(theory: Theory) -> list[tuple[str, pd.DataFrame]]:
 
 def _initialisers(axis: Any, theory: Theory) -> None:
     lost, spread = theory.numbers["lost"], []
-    for hue, marker, (name, part) in zip(
-        (HUES[2], HUES[4], HUES[0], HUES[7]), MARKERS[1:], _start(theory), strict=False
-    ):
+    for hue, marker, (name, part) in zip(STARTS, MARKERS[1:], _start(theory), strict=False):
         line = part.groupby("length")["log10"].median()
         axis.plot(
             line.index, line, marker=marker, color=hue, ms=5, lw=1.3, label=f"{name} ({part['activation'].iloc[0]})"

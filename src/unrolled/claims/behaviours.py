@@ -3,7 +3,7 @@
 from unrolled.claims._base import FAILS, HOLDS, PARTLY, Evidence, Judged, Numbers
 
 NUMBER = 12
-CLAIM = "A recurrent network can oscillate, settle to a point, or behave chaotically."
+CLAIM = "Left to themselves, some recurrent networks come to rest, some swing for ever, and some are chaotic."
 MEASURE = (
     "Random networks left alone, over the gain of their weights: how many settle, oscillate and are chaotic (largest "
     "Lyapunov exponent above zero). And networks that learned Lorenz's system: their largest exponent."

@@ -3,7 +3,7 @@
 from unrolled.claims._base import FAILS, HOLDS, PARTLY, Evidence, Judged, Numbers, factor
 
 NUMBER = 3
-CLAIM = "Over sequences of a hundred steps, gradients easily explode or vanish."
+CLAIM = "A hundred steps are enough for most gradients to be lost: they vanish, or they explode."
 MEASURE = (
     "The share of all gains, evenly spaced on a logarithmic axis, at which a gradient has changed by more than a "
     "thousand over about 100 steps; and the same factor for weights as PyTorch starts them (initialiser uniform)."

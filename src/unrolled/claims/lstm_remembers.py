@@ -3,7 +3,7 @@
 from unrolled.claims._base import FAILS, HOLDS, PARTLY, Evidence, Judged, Numbers, explained, reach
 
 NUMBER = 6
-CLAIM = "Long short-term memory is made of modules that keep values for a long time."
+CLAIM = "An LSTM, built of modules that hold on to what they are given, remembers over long times."
 MEASURE = (
     "Recall of two marked values: the share of the answers' variance that the median seed explains, at each length, "
     "for the plain LSTM, for the best LSTM, and for the simple network."

@@ -89,7 +89,8 @@ def _equation(axis: Any, time: Any, rate: float) -> None:
 def _title(found: dict[str, float]) -> str:
     off = max(abs(found[key] / found["equation"] - 1) for key in ("eigenvalue", "gradient"))
     how = "one rate" if off <= SAME else "different rates"
+    equation, eigenvalue, gradient = (f"{found[key]:.3g}" for key in ("equation", "eigenvalue", "gradient"))
     return (
-        f"Forgetting at {how}: η/2 = {found['equation']:.3g} in the equation, {found['eigenvalue']:.3g} in the learned eigenvalue,\n"
-        f"{found['gradient']:.3g} in the gradient, all per unit of time"
+        f"Forgetting at {how}: η/2 = {equation} in the equation, {eigenvalue} in the learned eigenvalue,\n"
+        f"{gradient} in the gradient, all per unit of time"
     )

@@ -130,3 +130,13 @@ def test_feed_forward_compares_the_best_of_either_kind() -> None:
 
     assert verdict(plain, good, weak) == HOLDS and verdict(plain, weak) == FAILS
     assert item.measure(Evidence({"a": {"better": "lower", "methods": {"only": good}}}, {})) is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_where_every_seed_diverged_no_claim_fails_to_answer(evidence: Evidence, name: str) -> None:
+    studies = json.loads(json.dumps(evidence.studies))
+    for study in studies.values():
+        for each in study["methods"].values():
+            each |= {"median": None, "mean": None, "ci95": [None, None]}
+    found = _base.assess(discover.load("claims", name), Evidence(studies, evidence.theory))
+    assert found["verdict"] in _base.VERDICTS

@@ -27,6 +27,16 @@ SIZES: dict[str, dict[str, Any]] = {
     "santa_fe": {"steps": 60, "horizon": 10, "train": 300, "val": 100, "test": 200},
 }
 STUDIES = tuple(SIZES)
+THEORY: dict[str, Any] = {
+    "hidden": 12,
+    "seeds": 3,
+    "points": 5,
+    "lengths": [5, 10, 20],
+    "settle": 200,
+    "spectra": [0.8, 2.0],
+    "newton_hidden": 3,
+    "newton_updates": 2,
+}
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
@@ -49,13 +59,14 @@ def run(folder: Path, *command: str, check: bool = True, **env: str) -> subproce
 
 
 def shrink(folder: Path) -> None:
-    """Make the table tiny: two epochs, three seeds, two rates, short series."""
+    """Make the table tiny: two epochs, three seeds, two rates, short series, small random networks."""
     path = folder / "params.yaml"
     table = yaml.safe_load(path.read_text())
     for name, study in table["studies"].items():
         study |= TINY | SIZES.get(name, {})
         study.pop("learning_rates", None)
         study.pop("seeds", None)
+    table["theory"] |= THEORY
     table["training"] |= {"seeds": 3, "tuning_seeds": 2, "learning_rates": [1.0e-3, 1.0e-2]}
     path.write_text(yaml.safe_dump(table, sort_keys=False))
 

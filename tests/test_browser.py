@@ -63,7 +63,7 @@ def test_report_opens_without_console_errors(report: webdriver.Chrome) -> None:
 
 def test_report_has_its_headings(report: webdriver.Chrome) -> None:
     headings = [element.text for element in report.find_elements(By.TAG_NAME, "h2")]
-    assert headings == ["Findings", "Comparison", *STUDIES, "Methods", "Reproduce"]
+    assert headings == ["Findings", "Comparison", "Why they forget", *STUDIES, "Methods", "Reproduce"]
 
 
 def test_report_does_not_scroll_sideways_and_figures_fill_it(report: webdriver.Chrome) -> None:

@@ -12,13 +12,14 @@ from unrolled.discover import names
 
 EVERYWHERE = {"unrolled", "unrolled.params", "unrolled.paths", "unrolled.errors", "unrolled.discover"}
 """The plumbing: it reads names and paths, and computes nothing."""
-STAGES = ("generate", "train", "evaluate", "report")
+STAGES = ("generate", "train", "evaluate", "theory", "report")
 LEARNING = ("cells", "initialisers", "optimisers", "systems", "tasks")
 ITEMS = {
     "generate": ("series", "systems", "tasks"),
     "train": LEARNING,
     "evaluate": LEARNING,
-    "report": (*LEARNING, "figures"),
+    "theory": ("cells", "initialisers", "tasks"),
+    "report": (*LEARNING, "claims", "figures"),
 }
 """Kinds whose items a stage loads by name, which grimp cannot see."""
 

@@ -53,6 +53,7 @@ def test_the_unchanged_copy_loads(in_tmp: Path) -> None:
         ("training", "clip_nrom", "clip_norm"),
         ("methods.rnn", "hiden", "hidden"),
         ("methods.lstm", "optimizer", "optimiser"),
+        ("theory", "hiden", "hidden"),
     ],
 )
 def test_a_misspelt_key_is_named_with_the_one_meant(
@@ -237,3 +238,20 @@ def test_merging_changes_one_key_and_leaves_its_neighbours() -> None:
     table = {"a": {"b": 1, "c": {"d": 2}}, "e": [1, 2]}
     assert full.merged(table, {"a": {"c": {"d": 3}}, "e": [4]}) == {"a": {"b": 1, "c": {"d": 3}}, "e": [4]}
     assert table["a"]["c"] == {"d": 2}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("theory.lengths", [100, 10, 50], "the values ascend"),
+        ("theory.gains", [4.0, 0.25], "the values ascend"),
+        ("theory.gains", [0.0, 4.0], "greater than 0"),
+        ("theory.points", 1, "greater than or equal to 4"),
+        ("theory.initialisers", {"orthogonal": "sine"}, "'tanh' or 'relu'"),
+        ("theory.initialisers", {"orthogonl": "tanh"}, "did you mean 'orthogonal'?"),
+    ],
+)
+def test_what_the_theory_is_asked_is_checked(key: str, value: Any, said: str, in_tmp: Path, refused: Refused) -> None:
+    write({key: value})
+    with refused(key, said):
+        params.load()

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from pipeline import STUDIES, outputs, run
+from unrolled.claims._base import VERDICTS
 from unrolled.params import Params
 
 pytestmark = pytest.mark.pipeline
@@ -26,6 +27,13 @@ def test_report_and_metrics_are_there(repro: Path) -> None:
             assert {"median", "mean", "ci95", "diverged", "learning_rate", "parameters", "p_vs_rnn"} <= set(row)
             assert len(row["replicas"]) == 3
             assert row["ci95"][0] <= row["median"] <= row["ci95"][1]
+
+
+def test_every_claim_has_a_verdict(repro: Path) -> None:
+    claims = json.loads((repro / "reports/claims.json").read_text())
+    assert [claim["number"] for claim in claims] == list(range(1, 14))
+    assert {claim["verdict"] for claim in claims} <= set(VERDICTS) and all(claim["words"] for claim in claims)
+    assert "not tested here" not in [claim["verdict"] for claim in claims]
 
 
 def test_the_exact_recurrence_is_exact_and_euler_is_not(repro: Path) -> None:

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unrolled import discover
+from pipeline import ROOT, THEORY
+from unrolled import discover, params
 from unrolled.figures import _base as figures
-from unrolled.figures._base import Evaluation
+from unrolled.figures._base import Evaluation, Theory
 from unrolled.report import findings, published
+from unrolled.stages.theory import compute
 
 
 def row(median: float, rank: int | None, **extra: Any) -> dict[str, Any]:
@@ -173,13 +175,21 @@ def test_number(value: float | None, said: str) -> None:
     assert findings.number(value) == said
 
 
+@pytest.fixture(scope="module")
+def theory() -> Theory:
+    """Return the theory of tiny networks."""
+    row = params.load(ROOT / "params.yaml").theory
+    return Theory(*compute(row.model_copy(update=THEORY)))
+
+
 @pytest.mark.parametrize("name", discover.names("figures"))
-def test_every_figure_has_title_caption_and_labelled_axes(evaluation: Evaluation, name: str) -> None:
+def test_every_figure_has_title_caption_and_labelled_axes(evaluation: Evaluation, theory: Theory, name: str) -> None:
     item = discover.load("figures", name)
     recalled(evaluation, 50)
+    given: Any = {"overview": ([evaluation],), "study": (evaluation,), "theory": (theory, [evaluation])}[item.SCOPE]
     with figures.style():
-        first, second = (item.draw([evaluation] if item.SCOPE == "overview" else evaluation) for _ in range(2))
-        assert item.SCOPE == "overview" or item.applies(evaluation)
+        first, second = (item.draw(*given) for _ in range(2))
+        assert item.SCOPE != "study" or item.applies(*given)
         assert len(first.get_suptitle()) > 10 and len(item.CAPTION) > 10
         assert any([axis.get_xlabel() for axis in first.axes] + [first.get_supxlabel()])
         drawn = figures.svg(first, "same")
@@ -334,3 +344,50 @@ def test_outside_says_who_is_best_under_stronger_forces(evaluation: Evaluation) 
     assert "gru is best, not linear" in findings.outside(evaluation)
     evaluation.methods["linear"]["outside"] = 0.8
     assert "linear is best, also the best inside" in findings.outside(evaluation)
+
+
+def changed(theory: Theory, section: str, **numbers: Any) -> Theory:
+    """Return the theory with other numbers in a section."""
+    return Theory(theory.numbers | {section: theory.numbers[section] | numbers}, theory.tables)
+
+
+def test_alone_says_from_where_on_networks_are_chaotic(evaluation: Evaluation, theory: Theory) -> None:
+    item = discover.load("figures", "alone")
+    one = changed(theory, "alone", settled_up_to=0.9, mostly_chaotic_from=1.7)
+    assert "settles up to g = 0.9 and is mostly chaotic from g = 1.7" in item.draw(one, []).get_suptitle()
+    other = changed(theory, "alone", settled_up_to=None, mostly_chaotic_from=None)
+    assert "a random network is never mostly chaotic" in item.draw(other, []).get_suptitle()
+    assert item.learned([evaluation]) is None
+    evaluation.metrics["lyapunov"] = 0.9
+    evaluation.methods["gru"]["exponent"] = 0.85
+    assert item.learned([evaluation]) == (evaluation, {"gru": 0.85})
+
+
+def test_the_map_says_where_gradients_grow(theory: Theory) -> None:
+    item = discover.load("figures", "gradient_map")
+    families = {name: each | {"edge": None} for name, each in theory.numbers["map"]["families"].items()}
+    assert "grows at none" in item.draw(changed(theory, "map", families=families), []).get_suptitle()
+    families = {name: each | {"edge": 1.25} for name, each in families.items()}
+    assert "below g = 1.25 it vanishes" in item.draw(changed(theory, "map", families=families), []).get_suptitle()
+
+
+def test_newton_says_whether_the_curvature_is_smaller(theory: Theory) -> None:
+    item = discover.load("figures", "newton")
+    title = item.draw(changed(theory, "newton", slope=0.1, curvature=0.001), []).get_suptitle()
+    assert "0.1 of the steepest\nand the curvature, 0.001, is smaller still" in title
+    assert "not smaller" in item.draw(changed(theory, "newton", slope=0.1, curvature=0.5), []).get_suptitle()
+
+
+def test_memory_puts_three_rates_side_by_side(evaluation: Evaluation, theory: Theory) -> None:
+    item, table = discover.load("figures", "memory"), evaluation.tables["gradients"]
+    for rate in (0.09, 0.3):
+        own = (table["method"] == "rnn") & (table["when"] == "after")
+        table.loc[own, "median"] = np.exp(-rate * 0.1 * table.loc[own, "lag"])
+        found = item.rates(evaluation)
+        assert found["gradient"] == pytest.approx(rate, rel=1e-6)
+        assert found["equation"] == 0.1 and found["eigenvalue"] == 0.09 and found["median eigenvalue"] == 0.1
+        title = item.draw(theory, [evaluation]).get_suptitle()
+        assert f"{rate:g} in the gradient" in title.replace("\n", " ")
+        assert ("at one rate" in title) is (rate == 0.09) and ("different rates" in title) is (rate != 0.09)
+    del evaluation.metrics["dynamics"]
+    assert not item.applies(theory, [evaluation])

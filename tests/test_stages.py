@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from mlflow.exceptions import MlflowException
 
 from conftest import MakeJob, Refused
-from pipeline import ROOT
+from pipeline import ROOT, THEORY
 from unrolled import params
 from unrolled.errors import UnrolledError
 from unrolled.report import render
-from unrolled.stages import evaluate, generate
+from unrolled.stages import evaluate, generate, theory
 from unrolled.stages import train as stage
 from unrolled.training import fan_out, results
 from unrolled.training.job import Job
@@ -118,3 +119,22 @@ def test_a_study_whose_data_cannot_be_had_is_not_run_and_says_why(
     assert render.read(only) == [] and render.not_run(only) == {"santa_fe": reason}
     with refused("study 'santa_fe' is not run", "pip install reservoirpy"):
         make_jobs("santa_fe")
+
+
+def test_a_report_without_its_theory_says_what_to_run(in_tmp: Path, refused: Refused) -> None:
+    with refused("reports/theory is missing or damaged", "dvc repro theory"):
+        render.read_theory()
+
+
+def test_the_theory_stage_writes_what_the_report_reads(
+    in_tmp: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = yaml.safe_load((ROOT / "params.yaml").read_text())
+    table["theory"] |= THEORY
+    Path("params.yaml").write_text(yaml.safe_dump(table))
+    theory.main()
+    found = render.read_theory()
+    assert capsys.readouterr().out.startswith("theory: map ")
+    assert set(found.numbers) >= {"map", "clipping", "alone", "newton", "euler", "linearity"}
+    assert found.tables["map"]["length"].max() == max(THEORY["lengths"])
+    assert found.numbers["lost"] == table["theory"]["lost"]

@@ -78,15 +78,16 @@ def track(studies: list[str]) -> None:
 def local_report() -> None:
     """Write the report with the training times that MLflow recorded."""
     from unrolled.figures._base import style
-    from unrolled.report import render
+    from unrolled.report import render, verdicts
     from unrolled.training import tracking
 
     table = params.load()
-    evaluations = render.read(table)
+    evaluations, theory = render.read(table), render.read_theory()
     tracking.connect()
     seconds = tracking.training_seconds(list(table.studies))
     with style():
-        text = render.page(table, evaluations, render.draw(evaluations), seconds)
+        drawn, claims = render.draw(evaluations, theory), verdicts.of_all(evaluations, theory)
+        text = render.page(table, evaluations, drawn, claims, seconds)
     paths.LOCAL.write_text(text, encoding="utf-8")
     print(f"report with training times: {paths.LOCAL}")
 

@@ -131,12 +131,48 @@ class Method(_Row):
         return self.model_copy(update=gaps)
 
 
+class Theory(_Row):
+    """What is asked of networks that learn nothing: the chapter "Why they forget".
+
+    The map: `points` gains between the bounds `gains`, `seeds` networks of `hidden` units each,
+    gradients over `lengths` steps, under normal inputs of each deviation in `inputs` at every unit;
+    a gradient beyond 10^±`lost` counts as gone; `clip` is the threshold of clipping; `initialisers`
+    gives the activation that each is measured with. Alone: `points` gains between the bounds
+    `alone`, `settle` steps to the attractor, all exponents at the gains `spectra`. Hessian-free:
+    `newton_updates` steps of networks with `newton_hidden` units.
+    """
+
+    hidden: Count
+    seeds: Count
+    seed: Annotated[int, Field(ge=0)] = 0
+    points: Annotated[int, Field(ge=4)]
+    gains: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+    lengths: Annotated[list[Count], Field(min_length=3)]
+    inputs: Positives
+    lost: Positive
+    clip: Positive
+    initialisers: Annotated[dict[str, Literal["tanh", "relu"]], Field(min_length=1)]
+    alone: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+    settle: Annotated[int, Field(ge=40)]
+    spectra: Positives
+    newton_hidden: Count
+    newton_updates: Annotated[int, Field(ge=2)]
+
+    @field_validator("gains", "alone", "lengths", "inputs", "spectra")
+    @classmethod
+    def _ascending(cls, values: list[Any]) -> list[Any]:
+        if values != sorted(set(values)):
+            raise ValueError("the values ascend")
+        return values
+
+
 class Params(_Row):
     """The whole table."""
 
     studies: dict[str, Study]
     training: Training
     methods: dict[str, Method]
+    theory: Theory
 
     def study(self, name: str) -> Study:
         """Return one study's row; an unknown name is an error that lists the known ones."""
@@ -171,7 +207,8 @@ def _allowed(location: tuple[Any, ...]) -> list[str]:
     model: Any = Params
     for part in location[:-1]:
         if model is Params:
-            model = {"studies": dict[str, Study], "methods": dict[str, Method], "training": Training}.get(part)
+            sections: dict[Any, Any] = {"studies": dict[str, Study], "methods": dict[str, Method]}
+            model = (sections | {"training": Training, "theory": Theory}).get(part)
         else:
             model = {dict[str, Study]: Study, dict[str, Method]: Method}.get(model)
     return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
@@ -199,14 +236,10 @@ def _explain(error: ValidationError) -> str:
 
 
 def _check_names(params: Params) -> None:
-    for name, study in params.studies.items():
-        if (study.system is None) == (study.series is None):
-            raise UnrolledError(f"{paths.PARAMS}: studies.{name} needs either a 'system' or a 'series'")
-        source = study.series.source if study.series else None
-        for kind, item in (("systems", study.system), ("series", source), ("tasks", study.task)):
-            if item is not None and item not in discover.names(kind):
-                raise discover.unknown(f"studies.{name}: {kind[:-1]}", item, discover.names(kind))
-        _check_changes(params, name, study.methods or {})
+    known = discover.names("initialisers")
+    if unknown := [name for name in params.theory.initialisers if name not in known]:
+        raise discover.unknown("theory.initialisers: initialiser", unknown[0], known)
+    _check_studies(params)
     for name, method in params.methods.items():
         row = method.resolved(params.training)
         for kind, used in (("cells", row.cell), ("initialisers", row.initialiser), ("optimisers", row.optimiser)):
@@ -215,6 +248,18 @@ def _check_names(params: Params) -> None:
         for study_name in method.only or ():
             if study_name not in params.studies:
                 raise discover.unknown(f"methods.{name}.only: study", study_name, list(params.studies))
+
+
+def _check_studies(params: Params) -> None:
+    """Check the names of each study's system, series, task and methods."""
+    for name, study in params.studies.items():
+        if (study.system is None) == (study.series is None):
+            raise UnrolledError(f"{paths.PARAMS}: studies.{name} needs either a 'system' or a 'series'")
+        source = study.series.source if study.series else None
+        for kind, item in (("systems", study.system), ("series", source), ("tasks", study.task)):
+            if item is not None and item not in discover.names(kind):
+                raise discover.unknown(f"studies.{name}: {kind[:-1]}", item, discover.names(kind))
+        _check_changes(params, name, study.methods or {})
 
 
 def _check_changes(params: Params, study: str, methods: dict[str, dict[str, Any]]) -> None:

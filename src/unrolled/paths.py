@@ -11,6 +11,8 @@ INDEX = REPORTS / "index.html"
 LOCAL = REPORTS / "local.html"
 PUBLISHED = REPORTS / "published.json"
 METRICS = REPORTS / "metrics.json"
+CLAIMS = REPORTS / "claims.json"
+THEORY = REPORTS / "theory"
 
 
 def dataset(study: str) -> Path:

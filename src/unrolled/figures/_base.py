@@ -1,7 +1,8 @@
 """The contract of a figure, and the look all figures share.
 
-A figure item has `SCOPE` ("overview" or "study"), `CAPTION`, and `draw`; one of scope "study" has
-`applies` too. Its title says the finding, computed from the numbers.
+A figure item has `SCOPE` ("overview", "study" or "theory"), `CAPTION`, and `draw`; one of scope
+"study" has `applies` too. What `draw` and `applies` take: all evaluations; one evaluation; the
+theory and all evaluations. Its title says the finding, computed from the numbers.
 """
 
 import io
@@ -38,6 +39,14 @@ class Look:
     colour: str
     dash: Any
     marker: str
+
+
+@dataclass(frozen=True)
+class Theory:
+    """What networks that learn nothing showed: the numbers and tables of the stage `theory`."""
+
+    numbers: dict[str, Any]
+    tables: dict[str, pd.DataFrame]
 
 
 @dataclass(frozen=True)

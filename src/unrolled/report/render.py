@@ -10,10 +10,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from unrolled import discover, paths
+from unrolled.claims._base import VERDICTS
 from unrolled.datasets.files import write_atomic
 from unrolled.errors import UnrolledError
 from unrolled.figures import _base as figures
-from unrolled.figures._base import Evaluation
+from unrolled.figures._base import Evaluation, Theory
 from unrolled.params import Method, Params, Study
 from unrolled.report import findings, published
 
@@ -57,6 +58,22 @@ def read(params: Params) -> list[Evaluation]:
     return [Evaluation(e.name, e.metrics, e.tables, looks) for e in evaluations]
 
 
+def read_theory() -> Theory:
+    """Read what the stage `theory` wrote.
+
+    Raises
+    ------
+    UnrolledError
+        If it is missing or damaged.
+    """
+    try:
+        numbers = json.loads((paths.THEORY / "numbers.json").read_text(encoding="utf-8"))
+        tables = {path.stem: pd.read_csv(path) for path in sorted(paths.THEORY.glob("*.csv"))}
+    except (OSError, ValueError):
+        raise UnrolledError(f"{paths.THEORY} is missing or damaged: run `dvc repro theory`") from None
+    return Theory(numbers, tables)
+
+
 def not_run(params: Params) -> dict[str, str]:
     """Return why studies were not run; call after `read`, which checks the files."""
     numbers = {
@@ -65,13 +82,15 @@ def not_run(params: Params) -> dict[str, str]:
     return {study: each[study]["not_run"] for study, each in numbers.items() if "not_run" in each[study]}
 
 
-def draw(evaluations: list[Evaluation]) -> Figures:
-    """Draw every figure item that applies; keys are "overview" or the study, then the figure's name."""
-    drawn: Figures = {place: {} for place in ("overview", *(evaluation.name for evaluation in evaluations))}
+def draw(evaluations: list[Evaluation], theory: Theory) -> Figures:
+    """Draw every figure item that applies; keys are "overview", "theory" or the study, then the figure's name."""
+    drawn: Figures = {place: {} for place in ("overview", "theory", *(evaluation.name for evaluation in evaluations))}
     for name in discover.names("figures"):
         item = discover.load("figures", name)
         if item.SCOPE == "overview" and getattr(item, "applies", lambda evaluations: True)(evaluations):
             drawn["overview"][name] = _drawn(item.draw(evaluations), f"overview-{name}", item.CAPTION)
+        if item.SCOPE == "theory" and getattr(item, "applies", lambda theory, evaluations: True)(theory, evaluations):
+            drawn["theory"][name] = _drawn(item.draw(theory, evaluations), f"theory-{name}", item.CAPTION)
         for evaluation in evaluations if item.SCOPE == "study" else ():
             if item.applies(evaluation):
                 figure = item.draw(evaluation)
@@ -83,7 +102,13 @@ def _drawn(figure: Figure, name: str, caption: str) -> Drawn:
     return Drawn(figures.svg(figure, name), caption, figure.get_suptitle())
 
 
-def page(params: Params, evaluations: list[Evaluation], drawn: Figures, seconds: dict[str, dict[str, float]]) -> str:
+def page(
+    params: Params,
+    evaluations: list[Evaluation],
+    drawn: Figures,
+    claims: list[dict[str, Any]],
+    seconds: dict[str, dict[str, float]],
+) -> str:
     """Render the page; `seconds` (study, method) adds a table of training times where it is not empty."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -101,6 +126,9 @@ def page(params: Params, evaluations: list[Evaluation], drawn: Figures, seconds:
         "of_study": {e.name: findings.of_study(e) for e in evaluations},
         "methods": [m for m in params.methods if any(m in e.methods for e in evaluations)],
         "published": published.compare(evaluations),
+        "claims": claims,
+        "verdicts": {verdict: [c["number"] for c in claims if c["verdict"] == verdict] for verdict in VERDICTS},
+        "linked": {f"{place}-{name}" for place, group in drawn.items() for name in group},
         "seconds": seconds,
         "not_run": not_run(params),
         "absent": lambda method, study: absent(params, method, study),

@@ -3,7 +3,7 @@
 from unrolled import errors, params, paths
 from unrolled.datasets.files import write_atomic, write_json
 from unrolled.figures._base import Evaluation, style
-from unrolled.report import published, render
+from unrolled.report import published, render, verdicts
 from unrolled.training import tracking
 
 
@@ -19,11 +19,13 @@ def _numbers(evaluation: Evaluation) -> dict[str, float | None]:
 def main() -> None:
     """Render the comparison from all evaluations."""
     table = params.load()
-    evaluations = render.read(table)
+    evaluations, theory = render.read(table), render.read_theory()
     with style():
-        drawn = render.draw(evaluations)
+        drawn = render.draw(evaluations, theory)
+    claims = verdicts.of_all(evaluations, theory)
     render.write_figures(drawn)
-    write_atomic(paths.INDEX, render.page(table, evaluations, drawn, seconds={}).encode())
+    write_atomic(paths.INDEX, render.page(table, evaluations, drawn, claims, seconds={}).encode())
+    write_json(paths.CLAIMS, claims)
     write_json(paths.PUBLISHED, published.compare(evaluations))
     write_json(paths.METRICS, {e.name: e.metrics for e in evaluations})
     for e in evaluations:
@@ -31,5 +33,5 @@ def main() -> None:
         tracking.log_figures(e.name, figures, _numbers(e))
     # Times differ from run to run, so they stand on a page that is no output of the pipeline.
     seconds = tracking.training_seconds(list(table.studies))
-    write_atomic(paths.LOCAL, render.page(table, evaluations, drawn, seconds).encode())
+    write_atomic(paths.LOCAL, render.page(table, evaluations, drawn, claims, seconds).encode())
     print(f"report: {paths.INDEX}")

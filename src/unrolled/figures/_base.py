@@ -69,6 +69,8 @@ class Evaluation:
     @property
     def units(self) -> tuple[str, str]:
         """Return the units of time and of the outputs, for axes."""
+        if "axes" in self.metrics:
+            return self.metrics["axes"][0], self.metrics["axes"][1]
         return ("samples", "units of spread") if self.metrics.get("measured") else ("dimensionless", "dimensionless")
 
     def ranked(self) -> list[str]:

@@ -49,6 +49,8 @@ def free_run(network: Network, w: Weights, warm_up: Tensor, steps: int, given: T
     first = network.readout(w, h)
     if steps == 1:
         return first[:, :, None]
+    if hasattr(network.cell, "run_on") and len(network.layers) == 1 and network.outputs == 1 and first.device.type == "cpu":
+        return torch.cat([first[:, :, None], network.cell.run_on(w["V0"], w["c0"], first, state, rest)], dim=2)
     linear = hasattr(network.cell, "closed") and len(network.layers) == 1
     compiled = linear and first.device.type == "cpu" and fusable(first, *state, *w.values())
     run = _compiled if compiled else _step_by_step

@@ -13,7 +13,7 @@ from unrolled import discover
 from unrolled.datasets.module import PopulationData
 from unrolled.initialisers._base import Setting
 from unrolled.systems._base import of
-from unrolled.training.job import Array, Job, Replica, Result, Trained, choose
+from unrolled.training.job import Array, Job, Replica, Result, Trained, choose, feeds_back
 from unrolled.training.network import Network
 from unrolled.training.population import History, Population
 
@@ -74,7 +74,7 @@ def learn(job: Job, progress: Progress = lambda history, replicas: None) -> Resu
     # Losses are (epochs, S), all others (S, ...).
     arrays = {key: np.concatenate([each[key] for each in rounds], axis=int(key in LOSSES)) for key in rounds[0]}
     chosen = np.flatnonzero(arrays["trials"] == trial)
-    model = Trained(network, torch.from_numpy(arrays["theta"][chosen]), task.last)
+    model = Trained(network, torch.from_numpy(arrays["theta"][chosen]), task.last, feeds_back(job.method))
     return Result(
         **arrays | {"passes": arrays["passes"][0]}, chosen=chosen, predictions=task.predict(model, job.splits)
     )

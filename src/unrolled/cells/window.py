@@ -73,11 +73,12 @@ class Window(Cell):
         given : (S, B, n - 1, D - 1) tensor
             The other inputs.
         """
-        arrays = [each.double().numpy() for each in (v[..., 0], c[:, 0, 0], first[..., 0], state[0], given)]
         outputs = first.new_empty(*given.shape[:3], 1, dtype=torch.float64)
+        v, c, first, line = (each.double().contiguous() for each in (v[..., 0], c[:, 0, 0], first[..., 0], state[0]))
+        rest = given.double().contiguous()
         with _fused.announced("window"):
-            loop(*arrays, outputs[..., 0].numpy(), self.window)
-        return outputs.to(first.dtype)
+            loop(v.numpy(), c.numpy(), first.numpy(), line.numpy(), rest.numpy(), outputs[..., 0].numpy(), self.window)
+        return outputs.to(given.dtype)
 
 
 @compiled

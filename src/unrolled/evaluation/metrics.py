@@ -80,8 +80,9 @@ def score(study: Study, predictions: dict[str, Array], test: Split) -> Array:
     """Return a study's score (S,) on its test data.
 
     `mse`: mean square error one step ahead. `rmse`: root mean square error over all steps and
-    outputs, in the units of the series where the test has their `scale`. `forecast_rmse`: root mean square error of the recursive forecast. `valid_time`: how
-    long a forecast run alone stays on the true trajectory; the higher, the better. `nrmse`: `rmse`
+    outputs, in the units of the series where the test has their `scale`. `forecast_rmse`: root mean
+    square error of the recursive forecast. `valid_time`: how long a forecast run alone stays on the
+    true trajectory; the higher, the better. `nrmse`: `rmse`
     over the truth's spread. `nrmse_alone`: the same at the last step run alone.
     """
     if study.score == "nrmse":

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from unrolled.evaluation import climate, closed_loop, dynamics, gradient_flow, metrics, solver, statistics
 from unrolled.systems._base import of
-from unrolled.training.job import Job, Result
+from unrolled.training.job import Job, Result, feeds_back
 
 Pairs = dict[str, tuple[Job, Result]]
 Array = NDArray[Any]
@@ -56,6 +56,7 @@ def _row(job: Job, result: Result) -> dict[str, Any]:
         "parameters": job.network().parameters,
         "passes": dict(zip(("forward", "backward", "curvature"), map(rounded, result.passes.tolist()), strict=True)),
         "learns": job.method.optimiser != "fixed",
+        "feeds_back": feeds_back(job.method),
         "recurrent": job.method.cell != "window" and not job.method.fold,
         "network": f"{job.method.cell} {job.method.activation} {job.method.hidden}",
         "about": job.method.about,
@@ -70,7 +71,8 @@ def _row(job: Job, result: Result) -> dict[str, Any]:
         beyond = metrics.mse(result.predictions["outside"], job.splits["test"]["outside"])
         row["outside"] = rounded(float(np.median(beyond)) ** 0.5)
     for name, errors in metrics.other_tests(result.predictions, job.splits["test"]).items():
-        row |= {name: rounded(float(np.median(errors))), f"{name}_ci95": list(map(rounded, statistics.interval(errors)))}
+        row[name] = rounded(float(np.median(errors)))
+        row[f"{name}_ci95"] = [rounded(bound) for bound in statistics.interval(errors)]
     if job.study.task == "recall":
         row |= _solved(job, result, scores)
     if "train" in result.predictions:

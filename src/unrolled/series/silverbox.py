@@ -18,7 +18,7 @@ FILE = Path("Silverbox/SilverboxFiles/SNLS80mV.mat")
 START = 50
 """Samples at the start of each test that give the state and are not scored."""
 NAMES = ("test", "arrow", "arrow_no_extrapolation")
-"""The tests as the loader orders them (it misnames the second): multisine, growing amplitude, the part of it learned."""
+"""The tests as the loader orders them (it misnames the second): multisine, growing amplitude, its part as learned."""
 
 
 def read(row: Series) -> pd.DataFrame:
@@ -59,11 +59,11 @@ def _records() -> Any:
             warnings.simplefilter("ignore")
             import nonlinear_benchmarks
     except ImportError:
-        raise NotRunError("its data come by the package nonlinear_benchmarks: pip install nonlinear_benchmarks") from None
+        raise NotRunError("its data come by a package: pip install nonlinear_benchmarks") from None
     silence = io.StringIO()
     try:
-        if folder:  # the loader takes this file's presence, whatever it holds, for that of the data
-            (Path(folder) / FILE.parent.with_suffix(".zip")).touch()
+        if folder and not (mark := Path(folder) / FILE.parent.with_suffix(".zip")).exists():
+            mark.touch()  # the loader takes its presence, whatever it holds, for that of the data
         with contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
             path = Path(nonlinear_benchmarks.Silverbox(dir_placement=folder, data_file_locations=True)[1])
     except Exception as error:  # the loader raises a bare one after five tries
@@ -76,5 +76,5 @@ def _records() -> Any:
             return nonlinear_benchmarks.Silverbox(dir_placement=folder)
     except Exception as error:
         raise UnrolledError(
-            f"{path} is damaged ({type(error).__name__}): delete the folder {path.parents[1]}, so that it is fetched anew"
+            f"{path} is damaged ({type(error).__name__}): delete the folder {path.parents[1]}, and it is fetched anew"
         ) from None

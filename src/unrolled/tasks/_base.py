@@ -67,7 +67,8 @@ class Task(ABC):
 
     def cut(self, study: Study, series: Measured) -> tuple[dict[str, Split], Facts]:
         """Make the same from a measured series; a task that cannot is an error."""
-        raise UnrolledError(f"task '{study.task}' takes no series: use 'forecast', 'response' or 'simulation' in params.yaml")
+        known = "'forecast', 'response' or 'simulation'"
+        raise UnrolledError(f"task '{study.task}' takes no series: use {known} in params.yaml")
 
     @abstractmethod
     def predict(self, model: Runner, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:

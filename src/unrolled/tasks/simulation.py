@@ -45,25 +45,25 @@ class Simulation(Task):
 
     def cut(self, study: Study, series: Measured) -> tuple[dict[str, Split], Facts]:
         """Cut half overlapping windows to learn from; validation data and tests are whole records."""
-        if study.steps is None or not series.inputs.shape[1] or study.steps <= series.start:
-            need = f"needs 'steps' of more than {series.start}" if series.inputs.shape[1] else "needs a series with inputs"
-            raise UnrolledError(f"task 'simulation' {need}: change the study's row in params.yaml")
+        if not series.inputs.shape[1]:
+            raise UnrolledError("task 'simulation' needs a series with inputs: name them in params.yaml")
+        if study.steps is None or study.steps <= series.start:
+            raise UnrolledError(f"task 'simulation' needs 'steps' of more than {series.start}: see params.yaml")
         model = fit(series.inputs[: study.train], series.outputs[: study.train], study.window)
-        known = (series.inputs, series.outputs, linear_response(model, series.inputs, series.outputs, series.start))
-        rows = np.array(starts(study, 0, study.steps, study.steps // 2))[:, None] + np.arange(study.steps)
-        validation = np.array(starts(study, 1, study.val, study.val))[:, None] + np.arange(study.val)
-        splits = {"train": rows, "val": validation}
-        found = {name: record(*(each[at] for each in known), series.start) for name, at in splits.items()}
-        own = {"test": tuple(each[series.block(study, 2)] for each in (series.inputs, series.outputs))}
-        test: Split = {"scale": series.spread[series.inputs.shape[1] :]}
-        for name, (u, y) in (series.tests or own).items():
-            one = record(u[None], y[None], linear_response(model, u, y, series.start)[None], series.start)
-            one["inputs"][:, series.start + 1 :, : y.shape[1]] = 0  # nobody may see them
-            prefix = "" if name == "test" else f"{name}_"
-            test |= {f"{prefix}inputs": one["inputs"], f"{prefix}targets": one["targets"]}
-        found["test"] = test
+        u, y, start = series.inputs, series.outputs, series.start
+        linear = linear_response(model, u, y, start)
+        found: dict[str, Split] = {}
+        for number, (part, length) in enumerate((("train", study.steps), ("val", study.val))):
+            at = np.array(starts(study, number, length, max(1, length // 2)))[:, None] + np.arange(length)
+            found[part] = record(u[at], y[at], linear[at], start)
+        found["test"] = {"scale": series.spread[u.shape[1] :]}
+        rows = series.block(study, 2)
+        for name, (own_u, own_y) in (series.tests or {"test": (u[rows], y[rows])}).items():
+            own = record(own_u[None], own_y[None], linear_response(model, own_u, own_y, start)[None], start)
+            own["inputs"][:, start + 1 :, : y.shape[1]] = 0  # nobody may see them
+            found["test"] |= {key if name == "test" else f"{name}_{key}": array for key, array in own.items()}
         for split in found.values():
-            split["times"] = study.step * np.arange(series.start, series.start + split["targets"].shape[1])
+            split["times"] = study.step * np.arange(start, start + split["targets"].shape[1])
         return found, {"solver_error": 0.0}
 
     def predict(self, model: Runner, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:

@@ -15,8 +15,9 @@ def make_jobs(study: str) -> list[Job]:
     _check_options(table.methods_of(study))
     row, splits = table.study(study), files.load(study)
     seeds, tuning = table.seeds_of(study), table.training.tuning_seeds
-    methods = {name: (method, shown(study, row, name, method, splits)) for name, method in table.methods_of(study).items()}
-    return [Job(study, name, row, method, seeds, seen, tuning) for name, (method, seen) in methods.items()]
+    methods = table.methods_of(study)
+    seen = {name: shown(study, row, name, method, splits) for name, method in methods.items()}
+    return [Job(study, name, row, method, seeds, seen[name], tuning) for name, method in methods.items()]
 
 
 def shown(study: str, row: Study, name: str, method: Method, splits: dict[str, Split]) -> dict[str, Split]:

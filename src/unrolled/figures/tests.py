@@ -7,8 +7,8 @@ from unrolled.figures._base import Evaluation, new
 SCOPE = "study"
 CAPTION = (
     "Root mean square error of the simulation on each official test, median over the seeds with its bootstrap 95 % "
-    "interval, best on the first test at the top. Open diamonds: published for a method of that kind, most of them with "
-    "the first 50 samples scored too, which ours are not; the table of published values says which."
+    "interval, best on the first test at the top. Open diamonds: published for a method of that kind, most with the "
+    "first 50 samples scored too, which ours are not; the table of published values says which."
 )
 NAMES = {"median": "multisine", "arrow": "arrow", "arrow_no_extrapolation": "arrow, no extrapolation"}
 

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
+from scipy.io import savemat
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -25,6 +27,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "mackey_glass": {"steps": 60, "horizon": 10, "transient": 20.0, "train": 4, "val": 2, "test": 4},
     "initial_value": {"steps": 20, "train": 4, "val": 2, "test": 3, "parameters": {"least": 0.5, "most": 2.0}},
     "santa_fe": {"steps": 60, "horizon": 10, "train": 300, "val": 100, "test": 200},
+    "silverbox": {"steps": 80, "train": 2000, "val": 1000, "test": 1088},
 }
 STUDIES = tuple(SIZES)
 THEORY: dict[str, Any] = {
@@ -48,7 +51,11 @@ def outputs(folder: Path) -> dict[str, bytes]:
 def environment(**more: str) -> dict[str, str]:
     """Return this environment's commands and none of the user's settings."""
     plain = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "DASK_", "UNROLLED_"))}
-    return plain | {"PATH": f"{BIN}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"} | more
+    return (
+        plain
+        | {"PATH": f"{BIN}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1", "UNROLLED_MEASURED": "data/measured"}
+        | more
+    )
 
 
 def run(folder: Path, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
@@ -71,6 +78,22 @@ def shrink(folder: Path) -> None:
     path.write_text(yaml.safe_dump(table, sort_keys=False))
 
 
+def silverbox(folder: Path, count: int = 45000) -> tuple[Any, Any]:
+    """Write a made-up Silverbox of 45000 samples in the official form; return its input and output [V].
+
+    y_t = 1.5 y_{t-1} - 0.9 y_{t-2} + 0.5 u_t - 4 y_{t-1}³, so that NARX can be exact.
+    """
+    u = 0.02 * np.random.default_rng(0).standard_normal(count)
+    y = [0.0, 0.0]
+    for force in u[2:].tolist():
+        y.append(1.5 * y[-1] - 0.9 * y[-2] + 0.5 * force - 4 * y[-1] ** 3)
+    place = folder / "Silverbox" / "SilverboxFiles"
+    place.mkdir(parents=True)
+    place.with_suffix(".zip").touch()
+    savemat(place / "SNLS80mV.mat", {"V1": u[None], "V2": np.array(y)[None]})
+    return u, np.array(y)
+
+
 def clone(folder: Path) -> Path:
     """Copy what git tracks, and what it would, to `folder`, and commit it with tiny parameters."""
     listed = subprocess.run(
@@ -81,6 +104,7 @@ def clone(folder: Path) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     shrink(folder)
+    silverbox(folder / "data" / "measured")
     identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
     for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "tiny"]):
         subprocess.run(["git", *command], cwd=folder, check=True)

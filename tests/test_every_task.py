@@ -11,6 +11,7 @@ from torch import Tensor
 
 from conftest import MakeJob, Refused
 from unrolled import discover, params
+from unrolled.datasets.measured import Measured
 from unrolled.params import Study
 from unrolled.systems._base import make
 from unrolled.tasks._base import Facts, Split, Task
@@ -28,6 +29,12 @@ def build(name: str, **change: Any) -> Built:
     assert rows, f"no study in params.yaml asks for task '{name}'"
     row = rows[0].model_copy(update=SMALL | ({"steps": 12} if rows[0].steps else {}) | change)
     task = discover.load("tasks", name)()
+    if row.series is not None:  # 300 values of it
+        row = row.model_copy(update={"steps": 12, "train": 200, "val": 50, "test": 50} | change)
+        random = np.random.default_rng(row.seed)
+        series = Measured(*random.normal(size=(2, 300, 1)), mean=np.zeros(2), spread=np.ones(2), start=4)
+        splits, facts = task.cut(row, series)
+        return task, row, splits, facts | {"outputs": row.series.outputs}
     return task, row, *task.build(row, make(row.system, row.parameters))
 
 
@@ -48,6 +55,10 @@ class Untrained:
         inputs = inputs.expand(2, *inputs.shape[-3:]) if inputs.dim() == 3 else inputs
         answers = inputs.cumsum(dim=2).tanh() @ self.weights[:, None]
         return answers[:, :, -1] if self.last else answers
+
+    def simulate(self, inputs: Tensor) -> Tensor:
+        """Return (2, B, T - 4, K)."""
+        return self(inputs)[:, :, 4:]
 
     def run_alone(self, warm_up: Tensor, steps: int) -> Tensor:
         """Return (2, B, steps, K), each output fed back."""
@@ -103,7 +114,7 @@ def test_a_forecast_has_the_steps_asked_for(built: Built) -> None:
     task, _, splits, _ = built
     warm_up = torch.from_numpy(splits["test"]["inputs"][:3])
     forecast = task.forecast(model_for(built), warm_up, 4)
-    assert forecast.shape == (2, 3, 4, splits["test"]["targets"].shape[-1])
+    assert forecast.shape == (2, len(warm_up), 4, splits["test"]["targets"].shape[-1])
     assert torch.equal(forecast[:, :, :2], task.forecast(model_for(built), warm_up, 2))
 
 

@@ -59,6 +59,13 @@ def evaluation() -> Evaluation:
         "kind": "many-to-one",
         "dynamics": dynamics,
     }
+    metrics["tests"] = ["median", "arrow"]
+    for entry in methods.values():
+        entry |= {
+            "feeds_back": False,
+            "arrow": 2 * entry["median"],
+            "arrow_ci95": [entry["median"], 3 * entry["median"]],
+        }
     metrics["floor"] = {"theory": 1 / 3, "in_sample": 0.32, "out_of_sample": 0.34}
     epochs = np.arange(1, 4)
     curve = {"low": 0.1 / epochs, "median": 0.2 / epochs, "high": 0.3 / epochs, "epoch": epochs}
@@ -157,6 +164,49 @@ def test_overall_counts_baselines_and_divergence(evaluation: Evaluation) -> None
     assert said[0].startswith("A method without recurrence is best on 1 of 1")
     assert "5 of 45" in said[-1]
     assert findings.overall([reversed_ranks(evaluation)])[0].startswith("A recurrent network is best")
+
+
+def simulated(evaluation: Evaluation) -> dict[str, Any]:
+    """Make the study one of two tests in mV, in which a regression feeds back; return its methods."""
+    evaluation.metrics["unit"] = "mV"
+    methods = evaluation.methods
+    methods["linear"]["feeds_back"] = True
+    methods["narx"], methods["gru_start"] = (
+        methods.pop("linear"),
+        row(0.3, 4, feeds_back=False, arrow=0.2, arrow_ci95=[0.1, 0.3]),
+    )
+    return methods
+
+
+def test_choices_give_both_errors_and_leave_out_what_is_absent(evaluation: Evaluation) -> None:
+    assert findings.choices(evaluation) == ""
+    simulated(evaluation)
+    said = findings.choices(evaluation)
+    assert "in mV on the first test: seeing the first measured outputs, 0.4 to 0.3 (gru to gru_start)." in said
+    assert "state_space" not in said and "residual" not in said
+
+
+def test_tests_name_the_best_of_each_and_who_beats_the_regression(evaluation: Evaluation) -> None:
+    methods = simulated(evaluation)
+    said = findings.tests(evaluation)
+    assert "on arrow gru_start is best with 0.2 mV" in said
+    assert said.endswith("narx, a regression learned in a second, is beaten on the first test by gru_start.")
+    methods["gru_start"] |= {"median": 0.9, "arrow": 9.0}
+    said = findings.tests(evaluation)
+    assert "on arrow narx is best with 0.7 mV" in said and "beaten on the first test by no network." in said
+    assert "It has no state but its own outputs." in findings.ranking(evaluation)
+    del evaluation.metrics["tests"]
+    assert findings.tests(evaluation) == ""
+
+
+def test_a_published_value_of_another_test_is_held_against_that_test(evaluation: Evaluation) -> None:
+    simulated(evaluation)
+    entry = {"study": "study", "method": "gru", "value": 4.0, "field": "arrow", "source": "s", "differs": "d"}
+    [found] = published.compare([evaluation], [entry])
+    assert (found["ours"], found["best_here"]) == (0.8, "gru_start")
+    assert found["ci95"] == evaluation.methods["gru"]["arrow_ci95"] and found["verdict"].startswith("ours is better")
+    [score] = published.compare([evaluation], [{**entry, "field": "median", "value": 0.4}])
+    assert (score["ours"], score["best_here"]) == (0.4, "narx") and score["verdict"] == "within our interval"
 
 
 def test_otherwise_compares_the_same_network_alone(evaluation: Evaluation) -> None:

@@ -103,8 +103,10 @@ class Method(_Row):
     `only` restricts the row to some studies, and `why` says in a few words why; `fold` gives a
     recurrent cell its whole window as one step; `readout` lists the ReLU layers between the cell
     and the linear output; `truncate` cuts back-propagation every so many steps; `input_noise` is the
-    standard deviation of the noise that every training batch gets on its inputs; `options` are
-    settings of the cell, initialiser or optimiser.
+    standard deviation of the noise that every training batch gets on its inputs; `sees` names the
+    columns that it is shown, where a task lets it choose; `adds: linear` makes it learn what the linear
+    model lacks, whose output it must see; `steps` learns from only so many first steps of each window;
+    `options` are settings of the cell, initialiser or optimiser.
     """
 
     about: str
@@ -122,6 +124,9 @@ class Method(_Row):
     clip_value: Positives | None = None
     input_noise: Positive | None = None
     truncate: Count | None = None
+    sees: Annotated[list[str], Field(min_length=1)] | None = None
+    adds: Literal["linear"] | None = None
+    steps: Count | None = None
     options: dict[str, FiniteFloat] = {}
 
     def resolved(self, training: Training) -> "Method":

@@ -1,6 +1,6 @@
 """A measured series: read, checked, cut in order into train, val and test, and into windows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -23,12 +23,19 @@ class Measured:
         Minus the mean and over the standard deviation of the learning data.
     mean, spread : (D + K,) arrays
         In the units of the columns, inputs first.
+    tests : dict of pairs of arrays
+        Inputs (T, D) and outputs (T, K) of each official test, where the series has some; `test` counts
+        the values of the first.
+    start : int
+        How many first values of a record give its state and are not scored.
     """
 
     inputs: Array
     outputs: Array
     mean: Array
     spread: Array
+    tests: dict[str, tuple[Array, Array]] = field(default_factory=dict)
+    start: int = 0
 
     def block(self, study: Study, number: int) -> slice:
         """Return the rows of a split."""
@@ -47,14 +54,17 @@ def load(study: Study) -> Measured:
     """
     row = study.series
     assert row is not None
-    table = discover.load("series", row.source).read(row)
-    what = row.file or row.source
+    item, what = discover.load("series", row.source), row.file or row.source
+    table = item.read(row)
+    official = item.tests(row) if hasattr(item, "tests") else {}
     for name in (*row.inputs, *row.outputs):
         if name not in table.columns:
             raise discover.unknown(f"column of {what}", name, [str(column) for column in table.columns])
     chosen = table[[*row.inputs, *row.outputs]]
     values = _numbers(chosen, what)
-    need = study.train + study.val + study.test
+    need = study.train + study.val + (0 if official else study.test)
+    if official and (found := len(next(iter(official.values())))) != study.test:
+        raise UnrolledError(f"the first official test of {what} has {found} values, not {study.test}: see params.yaml")
     if len(values) < need:
         raise UnrolledError(
             f"{what} has {len(values)} rows, train + val + test ask for {need}: lower them in params.yaml"
@@ -63,8 +73,13 @@ def load(study: Study) -> Measured:
     for name, each in zip(chosen.columns, spread, strict=True):
         if each == 0:
             raise UnrolledError(f"{what}: column '{name}' is constant over the learning data: leave it out")
-    scaled = (values[:need] - mean) / spread
-    return Measured(scaled[:, : len(row.inputs)], scaled[:, len(row.inputs) :], mean, spread)
+
+    def scaled(values: Array) -> tuple[Array, Array]:
+        units = (values - mean) / spread
+        return units[:, : len(row.inputs)], units[:, len(row.inputs) :]
+
+    tests = {name: scaled(_numbers(test[chosen.columns], f"{what}, {name}")) for name, test in official.items()}
+    return Measured(*scaled(values[:need]), mean, spread, tests, getattr(item, "START", study.window))
 
 
 def _numbers(table: pd.DataFrame, what: str) -> Array:

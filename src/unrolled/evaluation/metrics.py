@@ -80,8 +80,9 @@ def score(study: Study, predictions: dict[str, Array], test: Split) -> Array:
     """Return a study's score (S,) on its test data.
 
     `mse`: mean square error one step ahead. `rmse`: root mean square error over all steps and
-    outputs. `forecast_rmse`: root mean square error of the recursive forecast. `valid_time`: how
-    long a forecast run alone stays on the true trajectory; the higher, the better. `nrmse`: `rmse`
+    outputs, in the units of the series where the test has their `scale`. `forecast_rmse`: root mean
+    square error of the recursive forecast. `valid_time`: how long a forecast run alone stays on the
+    true trajectory; the higher, the better. `nrmse`: `rmse`
     over the truth's spread. `nrmse_alone`: the same at the last step run alone.
     """
     if study.score == "nrmse":
@@ -93,4 +94,10 @@ def score(study: Study, predictions: dict[str, Array], test: Split) -> Array:
     if study.score == "valid_time":
         return valid_time(study, predictions["alone"], test["alone"])
     which = "forecast" if study.score == "forecast_rmse" else "test"
-    return np.sqrt(mse(predictions[which], test["targets"]))
+    return np.sqrt(mse(predictions[which], test["targets"])) * test.get("scale", np.ones(1)).mean()
+
+
+def other_tests(predictions: dict[str, Array], test: Split) -> dict[str, Array]:
+    """Return the root mean square error (S,) on each further test that has targets of its own."""
+    names = [name for name in predictions if f"{name}_targets" in test]
+    return {name: np.sqrt(mse(predictions[name], test[f"{name}_targets"])) * test["scale"].mean() for name in names}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from unrolled.evaluation import climate, closed_loop, dynamics, gradient_flow, metrics, solver, statistics
 from unrolled.systems._base import of
-from unrolled.training.job import Job, Result
+from unrolled.training.job import Job, Result, feeds_back
 
 Pairs = dict[str, tuple[Job, Result]]
 Array = NDArray[Any]
@@ -19,6 +19,8 @@ INPUTS = {"response": ("F",), "recall": ("u", "m")}
 UNITS = {"valid_time": "Lyapunov times", "nrmse": "spread of the truth", "nrmse_alone": "spread of the truth"}
 STARTS = 8
 """Starts over which a network's Lyapunov exponent is averaged."""
+SIMULATED = 300
+"""How many steps of a simulated record are drawn."""
 SHOWN = 60
 """How many answers of a recall are drawn."""
 EVERY, LARGEST = 4, 1e6
@@ -54,6 +56,7 @@ def _row(job: Job, result: Result) -> dict[str, Any]:
         "parameters": job.network().parameters,
         "passes": dict(zip(("forward", "backward", "curvature"), map(rounded, result.passes.tolist()), strict=True)),
         "learns": job.method.optimiser != "fixed",
+        "feeds_back": feeds_back(job.method),
         "recurrent": job.method.cell != "window" and not job.method.fold,
         "network": f"{job.method.cell} {job.method.activation} {job.method.hidden}",
         "about": job.method.about,
@@ -67,6 +70,9 @@ def _row(job: Job, result: Result) -> dict[str, Any]:
     if "outside" in result.predictions:
         beyond = metrics.mse(result.predictions["outside"], job.splits["test"]["outside"])
         row["outside"] = rounded(float(np.median(beyond)) ** 0.5)
+    for name, errors in metrics.other_tests(result.predictions, job.splits["test"]).items():
+        row[name] = rounded(float(np.median(errors)))
+        row[f"{name}_ci95"] = [rounded(bound) for bound in statistics.interval(errors)]
     if job.study.task == "recall":
         row |= _solved(job, result, scores)
     if "train" in result.predictions:
@@ -127,7 +133,7 @@ def evaluate(pairs: Pairs) -> dict[str, Any]:
         row["p_vs_rnn"] = None if p is None else rounded(p)
     found: dict[str, Any] = {
         "score": job.study.score,
-        "unit": UNITS.get(job.study.score, "dimensionless"),
+        "unit": unit_of(job) or UNITS.get(job.study.score, "dimensionless"),
         "better": "higher" if higher else "lower",
         "question": job.study.question,
         "task": job.study.task,
@@ -136,6 +142,9 @@ def evaluate(pairs: Pairs) -> dict[str, Any]:
         "measured": job.study.series is not None,
         "methods": rows,
     }
+    if (unit := unit_of(job)) is not None:
+        found["axes"] = ["s", unit]
+        found["tests"] = ["median", *metrics.other_tests(next(iter(pairs.values()))[1].predictions, job.splits["test"])]
     loose = solver.default_tolerance(job.study)
     if loose is not None:
         found["default_tolerance"] = rounded(loose)
@@ -160,6 +169,12 @@ def _floor(job: Job) -> dict[str, Any]:
         for s in ("train", "test")
     }
     return {"theory": rounded((high - low) ** 2 / 12), "in_sample": sample["train"], "out_of_sample": sample["test"]}
+
+
+def unit_of(job: Job) -> str | None:
+    """Return the unit of the outputs of a measured series that is scored in it."""
+    series = job.study.series
+    return series.units.get(series.outputs[0]) if series and "scale" in job.splits["test"] else None
 
 
 def outputs_of(job: Job) -> list[str]:
@@ -207,6 +222,8 @@ def forecasts(pairs: Pairs) -> pd.DataFrame:
     outputs = outputs_of(job)
     if job.study.task == "recall":  # one answer a sequence: some are enough to see
         times, lines = times[:SHOWN], {name: line[:SHOWN] for name, line in lines.items()}
+    if job.study.task == "simulation":  # the last part of the record, long after the start
+        times, lines = times[-SIMULATED:], {name: line[-SIMULATED:] * test["scale"] for name, line in lines.items()}
     tables = [
         pd.DataFrame({"method": name, "output": output, "time": times, "value": line[:, k]})
         for name, line in lines.items()
@@ -270,6 +287,8 @@ def data(job: Job) -> pd.DataFrame:
         ]
         return pd.concat(tables, ignore_index=True)
     times, names = train["times"], job.study.series.inputs if job.study.series else INPUTS.get(job.study.task, ())
+    if job.study.task == "simulation":  # the first method sees the inputs alone; the first steps have no target
+        train = train | {"inputs": train["inputs"][:, -len(times) :]}
     channels = {name: train["inputs"][0, :, k] for k, name in enumerate(names)}
     if train["targets"].ndim == 3:
         channels |= {name: train["targets"][0, :, k] for k, name in enumerate(outputs_of(job))}

@@ -57,6 +57,8 @@ class Evaluation:
     metrics: dict[str, Any]
     tables: dict[str, pd.DataFrame]
     looks: dict[str, Look] = field(default_factory=dict)
+    published: list[dict[str, Any]] = field(default_factory=list)
+    """What others have published on it."""
 
     @property
     def methods(self) -> dict[str, dict[str, Any]]:
@@ -78,11 +80,18 @@ class Evaluation:
     @property
     def units(self) -> tuple[str, str]:
         """Return the units of time and of the outputs, for axes."""
+        if "axes" in self.metrics:
+            return self.metrics["axes"][0], self.metrics["axes"][1]
         return ("samples", "units of spread") if self.metrics.get("measured") else ("dimensionless", "dimensionless")
 
     def ranked(self) -> list[str]:
         """Return the methods that learn, best first."""
         return sorted((n for n, row in self.methods.items() if row["rank"]), key=lambda n: self.methods[n]["rank"])
+
+    def best_at(self, field: str) -> str:
+        """Return the learning method that is best by some number of its row; but for the score the lowest."""
+        known = [name for name in self.ranked() if self.methods[name][field] is not None]
+        return known[0] if field == "median" else min(known, key=lambda name: self.methods[name][field])
 
 
 def looks(methods: dict[str, bool]) -> dict[str, Look]:

@@ -15,7 +15,8 @@ class Ridge(Optimiser):
 
     λ is chosen on the validation data, for each replica, from 1e-12 to 100 in steps of ten (in
     units of the squared features). Solved in float64. The option `washout` leaves that many first
-    steps of each sequence out of the regression and its validation, while the state forgets where it began.
+    steps of each sequence out of the regression and its validation, while the state forgets where it
+    began; so do steps without a target.
 
     References
     ----------
@@ -36,10 +37,12 @@ class Ridge(Optimiser):
         features, targets = self._features(population, train[0]), train[1]
         skipped = int(self.option["washout"])
         if not population.last:
-            features, targets = features[:, :, skipped:], targets[:, skipped:].flatten(0, 1)
+            features = features[:, :, features.shape[2] - targets.shape[1] + skipped :]
+            targets = targets[:, skipped:].flatten(0, 1)
         solutions = [solve(h.reshape(-1, h.shape[-1]), targets) for h in features]
         population.count(forward=len(train[0]))
         seen = self._features(population, val[0])
+        seen = seen if population.last else seen[:, :, seen.shape[2] - val[1].shape[1] :]
         for number in range(len(GRID)):
             for s, (slopes, offsets) in enumerate(solutions):
                 replica = {name: weight[s] for name, weight in weights.items()}

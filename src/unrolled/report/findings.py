@@ -5,6 +5,16 @@ from unrolled.figures._base import Evaluation
 from unrolled.figures.cost import cost
 from unrolled.figures.eigenvalues import damping
 
+CHOICES = (
+    ("gru", "gru_start", "seeing the first measured outputs"),
+    ("gru_start_short", "gru_start", "learning from windows of twice the length"),
+    ("gru_start", "gru_residual", "adding to a linear model"),
+    ("gru", "gru_feedback", "the output of the step before as an input"),
+    ("gru_start", "state_space", "a linear recurrence in the loop"),
+    ("state_space", "state_space_residual", "adding that to a linear model"),
+    ("arx", "narx", "two powers of the last output in a regression"),
+)
+"""Pairs of methods that differ in one choice, and its name."""
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -35,12 +45,45 @@ def ranking(evaluation: Evaluation) -> str:
         text += f" Its interval overlaps those of {', '.join(close)}: the order among them is not settled."
     recurrent = [name for name in order if rows[name]["recurrent"]]
     if recurrent and recurrent[0] != best:
+        without = "state but its own outputs" if rows[best].get("feeds_back") else "recurrence"
         text += (
-            f" It has no recurrence. The best recurrent network is {recurrent[0]} with {interval(rows[recurrent[0]])}."
+            f" It has no {without}. The best recurrent network is {recurrent[0]} with {interval(rows[recurrent[0]])}."
         )
     if "rnn" in rows and "rnn" not in (best, recurrent[0]):
         text += f" The simple RNN has {interval(rows['rnn'])}."
     return text
+
+
+def choices(evaluation: Evaluation) -> str:
+    """Say what each choice is worth: two methods that differ in nothing else."""
+    rows, unit = evaluation.methods, evaluation.metrics["unit"]
+    known = [(a, b, what) for a, b, what in CHOICES if a in rows and b in rows]
+    pairs = [(a, b, what) for a, b, what in known if rows[a]["median"] is not None and rows[b]["median"] is not None]
+    if not pairs:
+        return ""
+    said = [f"{what}, {number(rows[a]['median'])} to {number(rows[b]['median'])} ({a} to {b})" for a, b, what in pairs]
+    return f"What each choice is worth, in {unit} on the first test: {'; '.join(said)}."
+
+
+def tests(evaluation: Evaluation) -> str:
+    """Say who is best on each further test, and which networks beat the regressions that take a second."""
+    others, unit, rows = evaluation.metrics.get("tests", ["median"])[1:], evaluation.metrics["unit"], evaluation.methods
+    if not others:
+        return ""
+    best = {test: evaluation.best_at(test) for test in others}
+    parts = [f"on {t.replace('_', ' ')} {n} is best with {number(rows[n][t])} {unit}" for t, n in best.items()]
+    text = f"Of the other tests, {', '.join(parts)}."
+    networks = [name for name in evaluation.ranked() if rows[name]["recurrent"]]
+    for name in evaluation.ranked():
+        if rows[name]["feeds_back"] and not rows[name]["recurrent"]:
+            ahead = ", ".join(n for n in networks if _below(evaluation, n, name)) or "no network"
+            text += f" {name}, a regression learned in a second, is beaten on the first test by {ahead}."
+    return text
+
+
+def _below(evaluation: Evaluation, one: str, other: str) -> bool:
+    low, high = evaluation.methods[one]["median"], evaluation.methods[other]["median"]
+    return low is not None and high is not None and low < high
 
 
 def _overlap(one: list[float], other: list[float]) -> bool:
@@ -183,7 +226,8 @@ def memory(evaluation: Evaluation) -> str:
 
 def of_study(evaluation: Evaluation) -> list[str]:
     """Return what one study means, as sentences."""
-    sentences = (ranking, recall, outside, climate, memory, tolerance, significance, floor, recurrence, edges)
+    told = (ranking, choices, tests, recall, outside, climate, memory, tolerance, significance)
+    sentences = (*told, floor, recurrence, edges)
     return [text for say in sentences if (text := say(evaluation))]
 
 

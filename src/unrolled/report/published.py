@@ -11,28 +11,37 @@ from unrolled.report.findings import number
 TABLE = Path(__file__).with_name("published.yaml")
 
 
-def compare(evaluations: list[Evaluation], entries: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
+def entries() -> list[dict[str, Any]]:
+    """Return the table of published values."""
+    table: list[dict[str, Any]] = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+    return table
+
+
+def compare(evaluations: list[Evaluation], given: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
     """Return each published value with ours, its interval and a verdict; those of absent studies are left out.
 
     Parameters
     ----------
-    entries : list of dict, optional
-        `study`, `method`, `value`, `source`, `differs`; by default those of `published.yaml`.
+    given : list of dict, optional
+        `study`, `method`, `value`, `source`, `differs`, and `field` where it is held against another
+        number of the method's row than the median of its score; by default those of `published.yaml`.
     """
-    known = entries if entries is not None else yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+    known = given if given is not None else entries()
     by_name = {evaluation.name: evaluation for evaluation in evaluations}
     rows = []
     for entry in known:
         evaluation = by_name.get(entry["study"])
         row = evaluation.methods.get(entry["method"]) if evaluation else None
-        if evaluation is None or row is None or row["median"] is None:
+        field = entry.get("field", "median")
+        if evaluation is None or row is None or row[field] is None:
             continue
-        best = evaluation.ranked()[0]
+        interval = row["ci95" if field == "median" else f"{field}_ci95"]
+        best = evaluation.best_at(field)
         rows.append(
             entry
-            | {"score": evaluation.metrics["score"], "ours": row["median"], "ci95": row["ci95"]}
-            | {"verdict": verdict(entry["value"], row["ci95"], evaluation.higher)}
-            | {"best_here": best, "best_score": evaluation.methods[best]["median"]}
+            | {"score": evaluation.metrics["score"], "ours": row[field], "ci95": interval}
+            | {"verdict": verdict(entry["value"], interval, evaluation.higher)}
+            | {"best_here": best, "best_score": evaluation.methods[best][field]}
         )
     return rows
 

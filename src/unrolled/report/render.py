@@ -55,7 +55,11 @@ def read(params: Params) -> list[Evaluation]:
         evaluations.append(Evaluation(study, metrics, tables))
     learns = {n: row["learns"] for e in evaluations for n, row in e.methods.items()}
     looks = figures.looks({name: learns[name] for name in params.methods if name in learns})
-    return [Evaluation(e.name, e.metrics, e.tables, looks) for e in evaluations]
+    known = published.entries()
+    return [
+        Evaluation(e.name, e.metrics, e.tables, looks, [entry for entry in known if entry["study"] == e.name])
+        for e in evaluations
+    ]
 
 
 def read_theory() -> Theory:
@@ -160,9 +164,11 @@ def differences(row: Method) -> str:
         "norm at most": row.clip_norm,
         "components at most": row.clip_value,
         "cut every": [row.truncate] if row.truncate else None,
+        "steps": [row.steps] if row.steps else None,
         **{name: [value] for name, value in row.options.items()},
     }
-    return ", ".join(f"{name} {' or '.join(f'{v:g}' for v in values)}" for name, values in known.items() if values)
+    said = [f"{name} {' or '.join(f'{v:g}' for v in values)}" for name, values in known.items() if values]
+    return ", ".join([*([f"sees {', '.join(row.sees)}"] if row.sees else []), *said])
 
 
 def write_figures(drawn: Figures) -> None:

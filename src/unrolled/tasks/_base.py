@@ -42,6 +42,9 @@ class Runner(Model, Protocol):
     def run_alone(self, warm_up: Tensor, steps: int) -> Tensor:
         """Return (S, B, steps, K): its own outputs fed back after a warm-up (B, T, K)."""
 
+    def simulate(self, inputs: Tensor) -> Tensor:
+        """Return (S, B, T - n, K) for (B, T, D); a network that sees its output gets its own after the first n."""
+
 
 class Task(ABC):
     """What is asked: which arrays the network sees, which it must give."""
@@ -50,13 +53,22 @@ class Task(ABC):
     last: ClassVar[bool]
     """Whether only the output of the last step counts (many-to-one)."""
 
+    def columns(self, study: Study) -> list[str]:
+        """Return names for the columns of the inputs, if a method may choose among them."""
+        return []
+
+    def default(self, study: Study) -> list[str]:
+        """Return the names of those that it sees if it does not choose."""
+        return self.columns(study)
+
     @abstractmethod
     def build(self, study: Study, system: System) -> tuple[dict[str, Split], Facts]:
         """Make the splits (`inputs` (N, T, D), `targets` (N, [T,] K), ...) and the sidecar's facts."""
 
     def cut(self, study: Study, series: Measured) -> tuple[dict[str, Split], Facts]:
         """Make the same from a measured series; a task that cannot is an error."""
-        raise UnrolledError(f"task '{study.task}' takes no series: use 'forecast' or 'response' in params.yaml")
+        known = "'forecast', 'response' or 'simulation'"
+        raise UnrolledError(f"task '{study.task}' takes no series: use {known} in params.yaml")
 
     @abstractmethod
     def predict(self, model: Runner, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:

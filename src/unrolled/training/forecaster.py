@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unrolled import discover
 from unrolled.params import Method
-from unrolled.training.job import Job, Result, Trained, network_of
+from unrolled.training.job import Job, Result, Trained, feeds_back, network_of
 
 
 def best_replica(result: Result) -> int:
@@ -36,8 +36,10 @@ class Forecaster:
         self.about, self.theta = about, theta
         self.task = discover.load("tasks", about["task"])()
         method = Method.model_validate(about["method"])
-        network = network_of(method, about["window"], tuple(about["inputs"]), about["outputs"])
-        self.model = Trained(network, torch.from_numpy(theta), self.task.last)
+        network = network_of(
+            method, about["window"], tuple(about["inputs"]), about["outputs"], about["skips"], about["adds"]
+        )
+        self.model = Trained(network, torch.from_numpy(theta), self.task.last, feeds_back(method))
 
     @classmethod
     def of(cls, job: Job, result: Result) -> "Forecaster":
@@ -45,6 +47,7 @@ class Forecaster:
         train = job.splits["train"]
         about = {"task": job.study.task, "method": job.method.model_dump(), "window": job.study.window}
         about |= {"inputs": list(train["inputs"].shape), "outputs": train["targets"].shape[-1]}
+        about |= dict(zip(("skips", "adds"), job.residual(), strict=True))
         return cls(about, result.theta[best_replica(result)][None])
 
     def save(self, path: Path) -> None:
@@ -55,7 +58,7 @@ class Forecaster:
         """Forecast `params["steps"]` steps, (B, steps, K), from a warm-up (B, T, D).
 
         For `next_value` the warm-up is the last values of the series, for `response` the forces with
-        the initial state at the first step.
+        the initial state at the first step, for `simulation` a record with its first outputs.
         """
         warm_up = torch.from_numpy(np.asarray(model_input)).float()
         forecast = self.task.forecast(self.model, warm_up, int((params or {}).get("steps", 1)))

@@ -51,7 +51,7 @@ def free_run(network: Network, w: Weights, warm_up: Tensor, steps: int, given: T
         return first[:, :, None]
     linear = hasattr(network.cell, "closed") and len(network.layers) == 1
     compiled = linear and first.device.type == "cpu" and fusable(first, *state, *w.values())
-    run = _compiled if compiled else _step_by_step
+    run = _compiled if compiled else _regression if _is_regression(network, first) else _step_by_step
     return torch.cat([first[:, :, None], run(network, w, first, state, rest)], dim=2)
 
 
@@ -60,6 +60,18 @@ def _compiled(network: Network, w: Weights, first: Tensor, state: State, rest: T
     cell = {name: w[name] for name in network.cell.shapes()}
     h, _ = network.cell.fused(network.cell.closed(cell, w["V0"], w["c0"]), rest, state)  # type: ignore[attr-defined]
     return network.readout(w, h)
+
+
+def _is_regression(network: Network, first: Tensor) -> bool:
+    """Return whether the cell has a compiled loop for one output of a linear readout."""
+    one = network.layers == [(network.cell.features, 1)]
+    return one and hasattr(network.cell, "run_on") and first.device.type == "cpu"
+
+
+def _regression(network: Network, w: Weights, first: Tensor, state: State, rest: Tensor) -> Tensor:
+    """Run a regression on a window on its own output, in a compiled loop."""
+    y: Tensor = network.cell.run_on(w["V0"], w["c0"], first, state, rest)  # type: ignore[attr-defined]
+    return y
 
 
 def _step_by_step(network: Network, w: Weights, first: Tensor, state: State, rest: Tensor) -> Tensor:

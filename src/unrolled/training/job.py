@@ -79,7 +79,16 @@ class Job:
             self.study.window,
             self.splits["train"]["inputs"].shape,
             self.splits["train"]["targets"].shape[-1],
+            *self.residual(),
         )
+
+    def residual(self) -> tuple[int, float | None]:
+        """Return how many first steps have no target, and the spread of what a linear model lacks, if it is added."""
+        x, y = self.splits["train"]["inputs"], self.splits["train"]["targets"]
+        skips = 0 if self.task().last else x.shape[1] - y.shape[1]
+        if self.method.adds is None:
+            return skips, None
+        return skips, float(np.float32((y - x[:, skips:, -y.shape[-1] :]).std(dtype=np.float64)))
 
     def task(self) -> Task:
         """Return the study's task."""
@@ -87,11 +96,18 @@ class Job:
         return task
 
 
-def network_of(method: Method, window: int, inputs: tuple[int, ...], outputs: int) -> Network:
-    """Build the network of a method's row for inputs (N, T, D) and K outputs."""
+def network_of(
+    method: Method, window: int, inputs: tuple[int, ...], outputs: int, skips: int = 0, adds: float | None = None
+) -> Network:
+    """Build the network of a method's row for inputs (N, T, D) and K outputs; `skips`, `adds` as in `Network`."""
     size = inputs[1] * inputs[2] if method.fold else inputs[2]
     cell = discover.load("cells", method.cell)(size, method.hidden, method.activation, window, method.options)
-    return Network(cell, outputs, tuple(method.readout), method.fold, method.truncate)
+    return Network(cell, outputs, tuple(method.readout), method.fold, method.truncate, skips, adds)
+
+
+def feeds_back(method: Method) -> bool:
+    """Return whether a method sees its own output of the step before (`Simulation`)."""
+    return "before" in (method.sees or ())
 
 
 @dataclass(frozen=True)
@@ -149,9 +165,12 @@ class Trained:
     theta : (S, P) tensor
     last : bool
         Whether only the last output counts.
+    feeds_back : bool
+        Whether its first K inputs are its outputs of the step before.
     """
 
-    def __init__(self, network: Network, theta: Tensor, last: bool) -> None:
+    def __init__(self, network: Network, theta: Tensor, last: bool, feeds_back: bool = False) -> None:
+        self.feeds_back = feeds_back
         self.network, self.weights, self.last, self.replicas = network, network.unpack(theta), last, len(theta)
 
     @torch.no_grad()
@@ -164,3 +183,12 @@ class Trained:
     def run_alone(self, warm_up: Tensor, steps: int) -> Tensor:
         """Return what every replica gives when fed its own outputs; see `free_run`."""
         return free_run(self.network, self.weights, warm_up.expand(self.replicas, *warm_up.shape), steps)
+
+    @torch.no_grad()
+    def simulate(self, inputs: Tensor) -> Tensor:
+        """Return the outputs after the first n steps; see `unrolled.tasks._base.Runner`."""
+        if not self.feeds_back:
+            return self(inputs)
+        x, first = inputs.expand(self.replicas, *inputs.shape), self.network.skips + 1
+        given = x[:, :, first:, self.network.outputs :]
+        return free_run(self.network, self.weights, x[:, :, :first], given.shape[2] + 1, given)

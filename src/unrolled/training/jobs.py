@@ -2,9 +2,11 @@
 
 from unrolled import discover, params
 from unrolled.datasets import files
-from unrolled.params import Method
+from unrolled.errors import UnrolledError
+from unrolled.params import Method, Study
+from unrolled.tasks._base import Split, Task
 from unrolled.training import results
-from unrolled.training.job import Job, Result
+from unrolled.training.job import Job, Result, feeds_back
 
 
 def make_jobs(study: str) -> list[Job]:
@@ -13,7 +15,40 @@ def make_jobs(study: str) -> list[Job]:
     _check_options(table.methods_of(study))
     row, splits = table.study(study), files.load(study)
     seeds, tuning = table.seeds_of(study), table.training.tuning_seeds
-    return [Job(study, name, row, method, seeds, splits, tuning) for name, method in table.methods_of(study).items()]
+    methods = table.methods_of(study)
+    seen = {name: shown(study, row, name, method, splits) for name, method in methods.items()}
+    return [Job(study, name, row, method, seeds, seen[name], tuning) for name, method in methods.items()]
+
+
+def shown(study: str, row: Study, name: str, method: Method, splits: dict[str, Split]) -> dict[str, Split]:
+    """Return the splits with only those columns and steps that a method sees.
+
+    Raises
+    ------
+    UnrolledError
+        If it names a column that the study has not, adds a linear model that it does not see or that a
+        loop would miss, or learns from fewer steps than a state needs.
+    """
+    task: Task = discover.load("tasks", row.task)()
+    columns, place = task.columns(row), f"studies.{study}: methods.{name}"
+    sees = method.sees or task.default(row)
+    for each in sees:
+        if each not in columns:
+            raise discover.unknown(f"{place}.sees: column", each, list(dict.fromkeys(columns)))
+    if method.adds and (method.adds not in sees or feeds_back(method)):
+        raise UnrolledError(f"{place}.adds is '{method.adds}': it must be in 'sees', and 'before' must not")
+    skips = splits["train"]["inputs"].shape[1] - splits["train"]["targets"].shape[1]
+    if method.steps is not None and not (columns and skips < method.steps):
+        raise UnrolledError(f"{place}.steps is {method.steps}: more than {skips}, and only in task 'simulation'")
+    return {split: _shown(arrays, split, sees, columns, method.steps, skips) for split, arrays in splits.items()}
+
+
+def _shown(arrays: Split, split: str, sees: list[str], columns: list[str], steps: int | None, skips: int) -> Split:
+    chosen = [number for number, column in enumerate(columns) if column in sees]
+    found = {k: a[..., chosen] if columns and k.endswith("inputs") else a for k, a in arrays.items()}
+    if steps is not None and split == "train":
+        found |= {"inputs": found["inputs"][:, :steps], "targets": found["targets"][:, : steps - skips]}
+    return found
 
 
 def _check_options(methods: dict[str, Method]) -> None:

@@ -13,7 +13,7 @@ from unrolled import discover
 from unrolled.datasets.module import PopulationData
 from unrolled.initialisers._base import Setting
 from unrolled.systems._base import of
-from unrolled.training.job import Array, Job, Replica, Result, Trained, choose
+from unrolled.training.job import Array, Job, Replica, Result, Trained, choose, feeds_back
 from unrolled.training.network import Network
 from unrolled.training.population import History, Population
 
@@ -74,7 +74,7 @@ def learn(job: Job, progress: Progress = lambda history, replicas: None) -> Resu
     # Losses are (epochs, S), all others (S, ...).
     arrays = {key: np.concatenate([each[key] for each in rounds], axis=int(key in LOSSES)) for key in rounds[0]}
     chosen = np.flatnonzero(arrays["trials"] == trial)
-    model = Trained(network, torch.from_numpy(arrays["theta"][chosen]), task.last)
+    model = Trained(network, torch.from_numpy(arrays["theta"][chosen]), task.last, feeds_back(job.method))
     return Result(
         **arrays | {"passes": arrays["passes"][0]}, chosen=chosen, predictions=task.predict(model, job.splits)
     )
@@ -98,7 +98,16 @@ def _train(job: Job, network: Network, replicas: list[Replica], progress: Progre
             warnings.filterwarnings("ignore", message=".*(does not have many workers|returned `None`|LeafSpec).*")
             trainer(job.study.epochs).fit(population, datamodule=data)
     optimiser.finish(population, data.train[:], data.val[:])
-    return _arrays(job, population.cpu(), replicas)
+    arrays = _arrays(job, population.cpu(), replicas)
+    return arrays | ({"best_loss": _alone(job, network, arrays["theta"])} if feeds_back(job.method) else {})
+
+
+def _alone(job: Job, network: Network, theta: Array) -> Array:
+    """Return the validation loss (S,) of networks that get their own output, as they will in the test."""
+    x, y = (torch.from_numpy(job.splits["val"][name]) for name in ("inputs", "targets"))
+    found = Trained(network, torch.from_numpy(theta), job.task().last, feeds_back=True).simulate(x)
+    loss: Array = (found - y).square().flatten(1).mean(dim=1).nan_to_num(torch.inf, torch.inf).numpy()
+    return loss
 
 
 def _arrays(job: Job, population: Population, replicas: list[Replica]) -> dict[str, Array]:

@@ -51,6 +51,10 @@ class Network:
     truncate : int, optional
         Cut back-propagation through time every so many steps (Williams & Peng, Neural Computation 2
         (1990) 490, doi 10.1162/neco.1990.2.4.490): the state goes on, its gradient does not.
+    skips : int
+        How many first steps have no output: the state forms there.
+    adds : float, optional
+        Add so many times the readout to the last K inputs, the output of another model, in its place.
     """
 
     def __init__(
@@ -60,8 +64,11 @@ class Network:
         readout: tuple[int, ...] = (),
         fold: bool = False,
         truncate: int | None = None,
+        skips: int = 0,
+        adds: float | None = None,
     ) -> None:
         self.cell, self.outputs, self.fold, self.truncate = cell, outputs, fold, truncate
+        self.skips, self.adds = skips, adds
         self.layers = list(pairwise((cell.features, *readout, outputs)))
         self.shapes = cell.shapes()
         for number, (rows, columns) in enumerate(self.layers):
@@ -129,7 +136,12 @@ class Network:
         return torch.cat(outputs, dim=2), state
 
     def __call__(self, w: Weights, x: Tensor, last: bool = False) -> Tensor:
-        """Return y at every step (S, B, T, K), or only the last (S, B, K), for x (S, B, T, D)."""
+        """Return y at every step after `skips` (S, B, T - n, K), or only the last (S, B, K), for x (S, B, T, D)."""
+        y = self._answers(w, x, last)
+        y = y if self.adds is None else x[..., -self.outputs :] + self.adds * y
+        return y[:, :, self.skips :] if self.skips else y
+
+    def _answers(self, w: Weights, x: Tensor, last: bool) -> Tensor:
         length = self.cell.segment(x)
         if last or self.fold or length >= x.shape[2]:
             return self.readout(w, self.hidden(w, x, last)[0])

@@ -231,3 +231,28 @@ def test_fixed_changes_nothing_and_records_the_validation_loss() -> None:
     assert torch.equal(population.theta, start) and torch.equal(population.best, start)
     expected = population.losses((x.expand(REPLICAS, *x.shape), y)).detach()
     assert torch.equal(population.best_loss, expected)
+
+
+def test_the_rate_falls_as_torch_anneals_it() -> None:
+    def distance_of(decay: int | None) -> float:
+        population, batches = problem(load("optimisers", "sgd")())
+        population.decay, start = decay, population.theta.detach().clone()
+        for index, batch in enumerate(batches):
+            population.training_step(batch, index)
+        rows = []
+        for s in range(REPLICAS):
+            theta = start[s : s + 1].clone().requires_grad_()
+            steps = torch.optim.SGD([theta], float(RATES[s]))
+            anneal = torch.optim.lr_scheduler.CosineAnnealingLR(steps, T_max=len(batches))
+            for x, y in batches:
+                steps.zero_grad()
+                predicted = population.network(population.network.unpack(theta), x[s : s + 1], last=True)
+                (predicted - y[s : s + 1]).square().mean().backward()
+                steps.step()
+                anneal.step()
+            rows.append(theta.detach())
+        return float((population.theta.detach() - torch.cat(rows)).abs().max())
+
+    count = len(problem(load("optimisers", "sgd")())[1])
+    assert distance_of(count) < 1e-12
+    assert distance_of(count + 1) > 1e-6 and distance_of(None) > 1e-6

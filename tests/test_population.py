@@ -257,3 +257,11 @@ def test_noise_is_on_the_inputs_of_training_batches_alone_and_each_seed_has_its_
     assert float(first.std()) == pytest.approx(0.5, rel=0.1)
     data.trainer = SimpleNamespace(training=False)  # type: ignore[assignment]
     assert data.on_after_batch_transfer([x, y], 0)[0] is x
+
+
+def test_a_study_may_let_the_rate_fall(make_job: MakeJob) -> None:
+    method = TANH | {"learning_rates": [1e-2]}
+    constant, cosine = learn(make_job(method)), learn(make_job(method, schedule="cosine"))
+    np.testing.assert_allclose(cosine.train_loss[0], constant.train_loss[0], rtol=0.2)
+    moved = [np.linalg.norm(each.theta - each.halfway, axis=1) for each in (constant, cosine)]
+    assert (moved[1] < moved[0]).all()

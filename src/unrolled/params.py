@@ -43,7 +43,8 @@ class Study(_Row):
     `observed` names the states the network sees (all by default), after a `transient` of the
     system, in units of their spread in the training data if `standardise` is set; `horizon` is how
     many steps it then runs on alone. The force of a driven system has `amplitudes` between two
-    bounds, and in a second test set, if any, between those of `outside`. `seeds` and
+    bounds, and in a second test set, if any, between those of `outside`. With the `schedule` cosine
+    the learning rate falls to zero over the epochs. `seeds` and
     `learning_rates` stand in place of those of `training`. `methods` lists those that fit the
     budget, each with what differs from its row.
     """
@@ -69,6 +70,7 @@ class Study(_Row):
     score: Literal["forecast_rmse", "mse", "rmse", "nrmse", "nrmse_alone", "valid_time"]
     epochs: Count
     batch: Count
+    schedule: Literal["constant", "cosine"] = "constant"
     seed: Annotated[int, Field(ge=0)] = 0
     seeds: Count | None = None
     learning_rates: Positives | None = None

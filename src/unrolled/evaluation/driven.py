@@ -34,6 +34,11 @@ class Driven:
         """Return the outputs of h (R, N, ..., H)."""
         return self.network.readout(self.weights, h)
 
+    def answers(self, h: Tensor) -> Tensor:
+        """Return the outputs of h (R, N, n, H) of the last n steps, with what the network adds them to."""
+        y, k = self.readout(h), self.network.outputs
+        return y if self.network.adds is None else self.inputs[:, :, -h.shape[2] :, -k:] + self.network.adds * y
+
     @torch.no_grad()
     def state_before(self, steps: int) -> State:
         """Return the state from which the last `steps` steps begin."""

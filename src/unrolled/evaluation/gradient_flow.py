@@ -71,7 +71,7 @@ def _loss(driven: Driven, states: list[tuple[Tensor, ...]], y: Tensor, last: boo
     """Return the loss over the steps unrolled, summed over replicas and sequences."""
     if last:
         return (driven.readout(states[-1][0]) - y).square().mean(dim=-1).sum()
-    outputs = driven.readout(torch.stack([state[0] for state in states[1:]], dim=2))
+    outputs = driven.answers(torch.stack([state[0] for state in states[1:]], dim=2))
     return (outputs - y[:, -outputs.shape[2] :]).square().mean(dim=-1).sum()
 
 

@@ -47,6 +47,10 @@ class Learners(Protocol):
     last: bool
 
     @property
+    def pace(self) -> float:
+        """Return by what the learning rates are multiplied in this update, as the study's schedule has it."""
+
+    @property
     def network(self) -> Net:
         """Return the network all replicas share."""
 
@@ -118,6 +122,6 @@ class GradientDescent(Optimiser):
             most = population.clip_value[:, None]
             gradient = torch.maximum(torch.minimum(gradient, most), -most)
         with torch.no_grad():
-            step = population.rates[:, None] * self.direction(gradient)
+            step = population.pace * population.rates[:, None] * self.direction(gradient)
             population.theta.sub_(torch.where(population.alive[:, None], step, 0.0))
         return loss.detach()

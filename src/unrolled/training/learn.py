@@ -86,10 +86,19 @@ def _train(job: Job, network: Network, replicas: list[Replica], progress: Progre
     rates, clip_norm, clip_value = map(torch.tensor, zip(*(job.trials()[n] for n in numbers), strict=True))
     optimiser = discover.load("optimisers", str(job.method.optimiser))(job.method.options)
     theta, last = initial_weights(job, network, replicas), job.task().last
-    population = Population(
-        network, optimiser, theta, rates, last, clip_norm, clip_value, lambda history: progress(history, replicas)
-    )
     data = PopulationData(job.splits, job.study.batch, list(seeds), job.method.input_noise or 0.0)
+    updates = job.study.epochs * len(data.train_dataloader())
+    population = Population(
+        network,
+        optimiser,
+        theta,
+        rates,
+        last,
+        clip_norm,
+        clip_value,
+        lambda history: progress(history, replicas),
+        updates if job.study.schedule == "cosine" else None,
+    )
     optimiser.begin(population, data.train[:])
     if optimiser.iterative:
         with warnings.catch_warnings():

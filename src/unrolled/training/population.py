@@ -1,5 +1,6 @@
 """The population: all replicas of one method on one study, trained together."""
 
+import math
 from collections.abc import Callable
 
 import pytorch_lightning as pl
@@ -25,6 +26,9 @@ class Population(pl.LightningModule):
         Learning rates.
     last : bool
         Whether only the last output counts (many-to-one).
+    decay : int, optional
+        Updates over which the learning rates fall to zero as (1 + cos(π i / n)) / 2 (Loshchilov & Hutter,
+        ICLR 2017, arXiv 1608.03983); by default they stay.
     clip_norm, clip_value : (S,) tensor, optional
         Largest norm of each replica's gradient, and largest size of its components; infinite by default.
     progress : callable, optional
@@ -56,12 +60,13 @@ class Population(pl.LightningModule):
         clip_norm: Tensor | None = None,
         clip_value: Tensor | None = None,
         progress: Callable[[History], None] = lambda history: None,
+        decay: int | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.network: Network = network
         self.optimiser = optimiser
-        self.last, self.progress = last, progress
+        self.last, self.progress, self.decay, self.updates = last, progress, decay, 0
         self.theta = nn.Parameter(theta.clone())
         self.clip_norm: Tensor
         self.clip_value: Tensor
@@ -88,6 +93,11 @@ class Population(pl.LightningModule):
         predicted = self.network(self.network.unpack(self.theta), x, self.last)
         return (predicted - y).square().flatten(1).mean(dim=1)
 
+    @property
+    def pace(self) -> float:
+        """Return by what the learning rates are multiplied in the update at hand."""
+        return 1.0 if self.decay is None else 0.5 * (1 + math.cos(math.pi * self.updates / self.decay))
+
     def count(self, forward: int = 0, backward: int = 0, curvature: int = 0) -> None:
         """Add to the passes."""
         for kind, more in (("forward", forward), ("backward", backward), ("curvature", curvature)):
@@ -108,6 +118,7 @@ class Population(pl.LightningModule):
     def training_step(self, batch: Batch, index: int) -> None:
         """Let the optimiser update every replica."""
         self._epoch.append(self.optimiser.update(self, batch))
+        self.updates += 1
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Measure every replica on the same sequences, and keep the best weights."""

@@ -13,7 +13,7 @@ from unrolled.params import Study
 from unrolled.systems._base import Array, System
 from unrolled.tasks._base import Facts, Runner, Split, Task
 
-PIECE = 512
+PIECE = 8192
 """Trajectories integrated together."""
 
 

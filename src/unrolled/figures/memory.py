@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from unrolled.evaluation.gradient_flow import REPLICAS
 from unrolled.figures._base import GREY, HUES, TRUTH, Evaluation, Theory, new
 from unrolled.systems.oscillator import Oscillator
 from unrolled.theory.memory import decay
@@ -15,7 +16,7 @@ CAPTION = (
     "Three things that should fade alike. Black: the free oscillator's state (x, v), from its exact solution, and its "
     "envelope exp(-η t / 2). Green: |λ|ᵏ of the eigenvalues that each seed of the linear RNN learned from data, k "
     "steps after a disturbance. Red: the gradient of that network's last output with respect to its state k steps "
-    "before (median and quartiles over directions). State and gradient swing within their envelope, since x and v take "
+    "before (median and quartiles over seeds and directions). State and gradient swing within their envelope, since x and v take "
     "turns, so their rates are fitted together with the swing."
 )
 
@@ -42,13 +43,14 @@ def rates(evaluation: Evaluation) -> dict[str, float]:
     """Return the rates of decay per unit of time: of the equation, of the learned eigenvalues, of the gradient."""
     dynamics, table = evaluation.metrics["dynamics"], gradient(evaluation)
     true = dynamics["exact"][0]
-    first = dynamics["learned"][0]  # the gradient was followed through the first seed
+    followed = dynamics["learned"][:REPLICAS]  # the seeds through which the gradient was followed
+    frequency = float(np.median([each["frequency"] for each in followed]))
     time, median = dynamics["step"] * table["lag"].to_numpy(), table["median"].to_numpy()
     return {
         "equation": true["decay"],
-        "eigenvalue": first["decay"],
+        "eigenvalue": float(np.median([each["decay"] for each in followed])),
         "median eigenvalue": float(np.median([each["decay"] for each in dynamics["learned"]])),
-        "gradient": decay(time, median, first["frequency"]),
+        "gradient": decay(time, median, frequency),
     }
 
 
@@ -70,7 +72,7 @@ def draw(theory: Theory, evaluations: list[Evaluation]) -> Figure:
         label = f"recurrence |λ|ᵏ, one a seed (median rate {found['median eigenvalue']:.4f})" if number == 0 else None
         axis.plot(time, np.exp(-each["decay"] * time), color=HUES[5], lw=1.1, alpha=0.8, label=label)
     axis.fill_between(time, table["low"], table["high"], color=HUES[2], alpha=0.18, lw=0)
-    label = f"gradient of the first seed (rate {found['gradient']:.4f}; its |λ|: {found['eigenvalue']:.4f})"
+    label = f"gradient, first {REPLICAS} seeds (rate {found['gradient']:.4f}; their |λ|: {found['eigenvalue']:.4f})"
     axis.plot(time, table["median"], color=HUES[2], lw=1.6, label=label)
     axis.set_yscale("log")
     axis.set_xlabel("time back, or since the disturbance (units of 1 / natural frequency)")

@@ -12,10 +12,11 @@ from unrolled.discover import names
 
 EVERYWHERE = {"unrolled", "unrolled.params", "unrolled.paths", "unrolled.errors", "unrolled.discover"}
 """The plumbing: it reads names and paths, and computes nothing."""
-STAGES = ("generate", "train", "evaluate", "theory", "report")
+STAGES = ("generate", "methods", "train", "evaluate", "theory", "report")
 LEARNING = ("cells", "initialisers", "optimisers", "systems", "tasks")
 ITEMS = {
     "generate": ("series", "systems", "tasks"),
+    "methods": (),
     "train": LEARNING,
     "evaluate": LEARNING,
     "theory": ("cells", "initialisers", "tasks"),

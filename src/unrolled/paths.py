@@ -5,6 +5,7 @@ from pathlib import Path
 PARAMS = Path("params.yaml")
 DATA = Path("data")
 TRAINED = DATA / "trained"
+METHODS = DATA / "methods"
 REPORTS = Path("reports")
 FIGURES = REPORTS / "figures"
 INDEX = REPORTS / "index.html"

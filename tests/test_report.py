@@ -435,7 +435,11 @@ def test_memory_puts_three_rates_side_by_side(evaluation: Evaluation, theory: Th
         table.loc[own, "median"] = np.exp(-rate * 0.1 * table.loc[own, "lag"])
         found = item.rates(evaluation)
         assert found["gradient"] == pytest.approx(rate, rel=1e-6)
-        assert found["equation"] == 0.1 and found["eigenvalue"] == pytest.approx(0.09) and found["median eigenvalue"] == 0.1
+        assert (
+            found["equation"] == 0.1
+            and found["eigenvalue"] == pytest.approx(0.09)
+            and found["median eigenvalue"] == 0.1
+        )
         title = item.draw(theory, [evaluation]).get_suptitle()
         assert f"{rate:g} in the gradient" in title.replace("\n", " ")
         assert ("at one rate" in title) is (rate == 0.09) and ("different rates" in title) is (rate != 0.09)

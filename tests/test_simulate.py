@@ -8,6 +8,7 @@ from scipy.integrate import solve_ivp
 
 from conftest import Refused
 from unrolled.datasets import forcing
+from unrolled.datasets import simulate as module
 from unrolled.datasets.simulate import simulate, solver_error
 from unrolled.systems._base import Array, System, make
 
@@ -123,3 +124,13 @@ def test_forces_are_random_of_three_kinds_and_within_the_band() -> None:
     low, high = forcing.BAND
     outside = (frequency < low - 0.05) | (frequency > high + 0.05)
     assert (power[:, outside].sum(axis=1) < 1e-4 * power.sum(axis=1)).all()
+
+
+def test_many_integrated_alone_share_the_cores_and_keep_their_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    system, times = make("van_der_pol", {"least": 0.5, "most": 5.0}), 0.1 * np.arange(4.0)
+    initial = system.start(np.random.default_rng(0), 9)
+    plain = simulate(system, initial, times)
+    monkeypatch.setattr(module, "MANY", 9)
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 2)
+    assert np.array_equal(simulate(system, initial, times), plain)
+    assert not np.array_equal(simulate(system, initial[::-1].copy(), times), plain)

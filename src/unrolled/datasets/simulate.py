@@ -1,5 +1,9 @@
 """All trajectories of a data set in one batched integration."""
 
+import os
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -10,6 +14,8 @@ from unrolled.systems._base import Array, System
 
 LEAST = 100 * np.finfo(float).eps
 """SciPy takes no smaller relative tolerance."""
+MANY = 64
+"""Trajectories, each integrated alone, from which starting processes pays."""
 
 
 def simulate(
@@ -49,9 +55,7 @@ def simulate(
         If the solver fails or a value is not finite.
     """
     if not system.together and len(initial) > 1:
-        forces = [None] * len(initial) if forcing is None else list(forcing[:, None])
-        each = zip(initial[:, None], forces, strict=True)
-        return np.concatenate([simulate(system, one, times, force, rtol, atol) for one, force in each])
+        return _alone(system, initial, times, forcing, rtol, atol)
     count, d = initial.shape
     rtol = system.rtol if rtol is None else rtol
     atol = rtol / 100 if atol is None else atol
@@ -65,6 +69,29 @@ def simulate(
         first = {"first_step": float(span[1] - span[0])}
         states[:, i + 1] = _integrate(system, states[:, i], span, forcing[:, i], options | first)[:, -1]
     return states
+
+
+Tolerance = float | None
+
+
+def _alone(
+    system: System, initial: Array, times: Array, forcing: Array | None, rtol: Tolerance, atol: Tolerance
+) -> Array:
+    """Integrate each trajectory by itself; many of them on all cores, in processes that start afresh."""
+    run, cores = partial(_one_by_one, system, times, rtol, atol), os.cpu_count() or 1
+    if len(initial) < MANY or cores == 1:
+        return run(initial, forcing)
+    forces = [None] * cores if forcing is None else np.array_split(forcing, cores)
+    with ProcessPoolExecutor(cores, get_context("spawn")) as pool:
+        return np.concatenate(list(pool.map(run, np.array_split(initial, cores), forces)))
+
+
+def _one_by_one(
+    system: System, times: Array, rtol: Tolerance, atol: Tolerance, initial: Array, forcing: Array | None
+) -> Array:
+    forces = [None] * len(initial) if forcing is None else list(forcing[:, None])
+    each = zip(initial[:, None], forces, strict=True)
+    return np.concatenate([simulate(system, one, times, force, rtol, atol) for one, force in each])
 
 
 def _integrate(system: System, initial: Array, times: Array, force: Array | None, options: dict[str, Any]) -> Array:

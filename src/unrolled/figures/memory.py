@@ -16,8 +16,8 @@ CAPTION = (
     "Three things that should fade alike. Black: the free oscillator's state (x, v), from its exact solution, and its "
     "envelope exp(-η t / 2). Green: |λ|ᵏ of the eigenvalues that each seed of the linear RNN learned from data, k "
     "steps after a disturbance. Red: the gradient of that network's last output with respect to its state k steps "
-    "before (median and quartiles over seeds and directions). State and gradient swing within their envelope, since x and v take "
-    "turns, so their rates are fitted together with the swing."
+    "before (median and quartiles over seeds and directions). State and gradient swing within their envelope, since x "
+    "and v take turns, so their rates are fitted together with the swing."
 )
 
 SAME = 0.15

@@ -22,7 +22,6 @@ SIZES: dict[str, dict[str, Any]] = {
     "fitzhugh_nagumo": {"steps": 30, "train": 8, "val": 4, "test": 4},
     "lorenz": {"steps": 30, "horizon": 60, "train": 8, "val": 4, "test": 4},
     "recall_50": {"steps": 20, "train": 16, "val": 8, "test": 8},
-    "recall_100": {"steps": 30, "train": 16, "val": 8, "test": 8},
     "recall_200": {"steps": 40, "train": 16, "val": 8, "test": 8},
     "recall_1000": {"steps": 60, "train": 16, "val": 8, "test": 8},
     "mackey_glass": {"steps": 60, "horizon": 10, "transient": 20.0, "train": 4, "val": 2, "test": 4},

@@ -1,7 +1,8 @@
-"""Stage `methods`: the rows of `methods`, defaults filled in, one file for each study.
+"""Stage `methods`: what is learned on each study, its row and those of its methods, one file a study.
 
-Training and scoring depend on their study's file in place of the rows: a changed row is felt only by
-the studies that use it, and `dvc.lock`, which DVC reads and writes after every stage, stays short.
+Training and scoring depend on their study's file in place of `params.yaml`: a changed row is felt
+only by the studies that use it, and `dvc.lock`, which DVC reads and writes after every stage, stays
+short.
 """
 
 from unrolled import errors, params, paths
@@ -10,12 +11,12 @@ from unrolled.datasets.files import write_json
 
 @errors.one_line
 def main() -> None:
-    """Write what each study's methods are, with how many seeds."""
+    """Write each study's row, its methods with every default filled in, and how many seeds learn."""
     table = params.load()
     for path in paths.METHODS.glob("*.json"):
         path.unlink()
-    for study in table.studies:
-        rows = {name: method.model_dump() for name, method in table.methods_of(study).items()}
-        seeds = {"seeds": table.seeds_of(study), "tuning_seeds": table.training.tuning_seeds}
-        write_json(paths.METHODS / f"{study}.json", seeds | {"methods": rows})
+    for name, study in table.studies.items():
+        rows = {method: row.model_dump() for method, row in table.methods_of(name).items()}
+        seeds = {"seeds": table.seeds_of(name), "tuning_seeds": table.training.tuning_seeds}
+        write_json(paths.METHODS / f"{name}.json", {"study": study.model_dump()} | seeds | {"methods": rows})
     print(f"methods: {len(table.methods)} rows for {len(table.studies)} studies")

@@ -40,4 +40,5 @@ def main(name: str) -> None:
     scores = {m: row["median"] for m, row in metrics["methods"].items()}
     write(name, metrics, scores, dict(zip(TABLES, [*made, gradients], strict=True)))
     ranked = sorted((row["rank"], m) for m, row in metrics["methods"].items() if row["rank"])
-    print(f"{name}: {metrics['score']} " + ", ".join(f"{m} {metrics['methods'][m]['median']:.3g}" for _, m in ranked))
+    said = (f"{m} diverged" if scores[m] is None else f"{m} {scores[m]:.3g}" for _, m in ranked)
+    print(f"{name}: {metrics['score']} {', '.join(said)}")

@@ -115,11 +115,14 @@ def of_method(job: Job, result: Result) -> tuple[pd.DataFrame, dict[str, Any]]:
     """
     network, test = job.network(), job.splits["test"]
     x, y = (torch.from_numpy(test[name][:SEQUENCES]) for name in ("inputs", "targets"))
+    weights = stages(job, result)
+    found = sizes(network, torch.cat(list(weights.values())), x, y, job.task().last)  # all stages at once
     frames, numbers = [], {}
-    for when, theta in stages(job, result).items():
-        found = sizes(network, theta, x, y, job.task().last)
-        low, median, high = np.quantile(found.state.reshape(-1, found.state.shape[2]), [0.25, 0.5, 0.75], axis=0)
-        loss = np.median(found.loss.reshape(-1, found.loss.shape[2]), axis=0)
+    for number, when in enumerate(weights):
+        own = slice(number * len(weights[when]), (number + 1) * len(weights[when]))
+        state, losses = (each[own].reshape(-1, each.shape[2]) for each in (found.state, found.loss))
+        low, median, high = np.quantile(state, [0.25, 0.5, 0.75], axis=0)
+        loss = np.median(losses, axis=0)
         numbers[when] = rate(median)
         frames.append(
             pd.DataFrame(
@@ -130,8 +133,7 @@ def of_method(job: Job, result: Result) -> tuple[pd.DataFrame, dict[str, Any]]:
     table = table[(table["lag"] <= DENSE) | (table["lag"] % EVERY == 0)]
     slope = numbers["after"]
     numbers["memory"] = -1 / slope if slope is not None and slope < 0 else None
-    after = torch.from_numpy(result.theta[result.chosen[:REPLICAS]])
-    return table, numbers | jacobians.of_weights(network, after, x)
+    return table, numbers | jacobians.of_weights(network, weights["after"], x)
 
 
 def applies(job: Job) -> bool:

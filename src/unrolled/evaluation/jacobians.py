@@ -15,7 +15,7 @@ from unrolled.training.network import Network
 Array = NDArray[Any]
 PLACES, LARGEST = 4, 130
 """Steps along a sequence whose Jacobian is computed, and the most state components for which it is."""
-STEPS, SKIP, LEAST = 200, 20, 30
+STEPS, SKIP, LEAST = 120, 20, 30
 """Of the exponent: most steps that count, steps before in which the tangent turns, fewest steps that say anything."""
 NUDGE = 1e-6
 """Size of the finite difference that stands for a tangent vector; states are near one, in float64."""
@@ -69,13 +69,12 @@ def exponent(driven: Driven) -> float | None:
     later = iter(driven.inputs[:, :, driven.inputs.shape[2] - steps :].unbind(2))
     state = flat(start)
 
-    def step(vector: Array, x: Tensor) -> Array:
-        shaped = torch.from_numpy(vector).reshape(state.shape)
-        return flat(driven.network.cell.step(driven.weights, x, split(shaped, start))).reshape(vector.shape).numpy()
-
     def advance(s: Array, frame: Array) -> tuple[Array, Array]:
-        x, nudge = next(later), NUDGE * frame[:, :, 0]
-        return step(s, x), ((step(s + nudge, x) - step(s - nudge, x)) / (2 * NUDGE))[:, :, None]
+        nudge = NUDGE * frame[:, :, 0]
+        three = torch.cat([torch.from_numpy(each).reshape(state.shape) for each in (s, s + nudge, s - nudge)], dim=1)
+        after = flat(driven.network.cell.step(driven.weights, next(later).repeat(1, 3, 1), split(three, start)))
+        here, ahead, behind = (part.reshape(s.shape).numpy() for part in after.chunk(3, dim=1))
+        return here, ((ahead - behind) / (2 * NUDGE))[:, :, None]
 
     with torch.no_grad(), np.errstate(all="ignore"):
         try:

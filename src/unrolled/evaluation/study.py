@@ -108,9 +108,9 @@ def _mse(result: Result, job: Job, split: str) -> Array:
 
 
 def _rank(rows: dict[str, dict[str, Any]], sign: float) -> None:
-    """Rank the methods that learn by median; those that learn nothing have no rank."""
-    learned = [name for name, row in rows.items() if row["learns"]]
-    ordered = sorted(learned, key=lambda n: np.inf if rows[n]["median"] is None else sign * rows[n]["median"])
+    """Rank the methods that learn by median; those that learn nothing, or diverged with every seed, have no rank."""
+    learned = [name for name, row in rows.items() if row["learns"] and row["median"] is not None]
+    ordered = sorted(learned, key=lambda n: sign * rows[n]["median"])
     for name, row in rows.items():
         row["rank"] = ordered.index(name) + 1 if name in ordered else None
 

@@ -84,6 +84,12 @@ class Evaluation:
             return self.metrics["axes"][0], self.metrics["axes"][1]
         return ("samples", "units of spread") if self.metrics.get("measured") else ("dimensionless", "dimensionless")
 
+    def ordered(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return all methods with their rows, best first; those that diverged with every seed stand last."""
+        known = [item for item in self.methods.items() if item[1]["median"] is not None]
+        known.sort(key=lambda item: item[1]["median"], reverse=self.higher)
+        return known + [item for item in self.methods.items() if item[1]["median"] is None]
+
     def ranked(self) -> list[str]:
         """Return the methods that learn, best first."""
         return sorted((n for n, row in self.methods.items() if row["rank"]), key=lambda n: self.methods[n]["rank"])

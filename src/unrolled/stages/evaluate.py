@@ -40,5 +40,6 @@ def main(name: str) -> None:
     scores = {m: row["median"] for m, row in metrics["methods"].items()}
     write(name, metrics, scores, dict(zip(TABLES, [*made, gradients], strict=True)))
     ranked = sorted((row["rank"], m) for m, row in metrics["methods"].items() if row["rank"])
-    said = (f"{m} diverged" if scores[m] is None else f"{m} {scores[m]:.3g}" for _, m in ranked)
+    lost = [m for m, score in scores.items() if score is None]
+    said = [f"{m} {scores[m]:.3g}" for _, m in ranked] + [f"{m} diverged" for m in lost]
     print(f"{name}: {metrics['score']} {', '.join(said)}")

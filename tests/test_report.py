@@ -445,3 +445,20 @@ def test_memory_puts_three_rates_side_by_side(evaluation: Evaluation, theory: Th
         assert ("at one rate" in title) is (rate == 0.09) and ("different rates" in title) is (rate != 0.09)
     del evaluation.metrics["dynamics"]
     assert not item.applies(theory, [evaluation])
+
+
+def test_ranks_leave_out_studies_without_the_methods_of_most(evaluation: Evaluation) -> None:
+    item = discover.load("figures", "ranks")
+    others = [reversed_ranks(evaluation), reversed_ranks(evaluation)]
+    assert item.shared([evaluation, *others]) == [evaluation, *others]
+    others[1].methods["linear"]["rank"] = None  # in two of three
+    assert item.shared([evaluation, *others]) == [evaluation, others[0]]
+    others[0].methods["linear"]["rank"] = None  # in one of three
+    assert item.shared([evaluation, *others]) == [evaluation, *others]
+    assert item.applies([evaluation, *others]) and not item.applies([])
+
+
+def test_a_difference_within_rounding_is_no_verdict() -> None:
+    assert published.verdict(1.0, [1.01, 1.02], higher=False) == "as good, to 2%"
+    assert published.verdict(1.0, [1.03, 1.04], higher=False).startswith("ours is worse")
+    assert published.verdict(1.0, [0.9, 0.97], higher=False).startswith("ours is better")

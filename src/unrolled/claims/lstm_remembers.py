@@ -16,8 +16,10 @@ def measure(evidence: Evidence) -> Numbers | None:
     plain, best, simple = {}, {}, {}
     for length, rows in evidence.recalls().items():
         gated = [explained(row) for name, row in rows.items() if name.startswith("lstm")]
-        if gated and "lstm" in rows and "rnn" in rows:
-            plain[length], best[length], simple[length] = explained(rows["lstm"]), max(gated), explained(rows["rnn"])
+        if gated:
+            best[length] = max(gated)
+        if "lstm" in rows and "rnn" in rows:
+            plain[length], simple[length] = explained(rows["lstm"]), explained(rows["rnn"])
     return {"plain": plain, "best": best, "simple": simple} if plain else None
 
 
@@ -27,8 +29,8 @@ def judge(numbers: Numbers) -> Judged:
     far = max(int(length) for length in numbers["plain"])
     verdict = HOLDS if plain == far > simple else PARTLY if best > simple else FAILS
     return verdict, (
-        f"The plain LSTM remembers up to {plain} steps, the best of its variants up to {best}; the simple network up "
-        f"to {simple}. The longest tried: {far}."
+        f"The plain LSTM remembers up to {plain} steps and the simple network up to {simple} ({far} tried); the best "
+        f"variant of the LSTM up to {best} ({max(int(length) for length in numbers['best'])} tried)."
     )
 
 

@@ -1,5 +1,7 @@
 """Mean ranks over the studies, with the difference below which they say nothing."""
 
+from collections import Counter
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -8,15 +10,31 @@ from unrolled.figures._base import Evaluation, new
 
 SCOPE = "overview"
 CAPTION = (
-    "Mean rank over the studies (1 is best) of the methods that are in all of them, ranked among themselves; small "
-    "marks are the ranks in single studies. Methods joined by a bar differ by less than the critical difference of "
-    "Nemenyi's test at 5 %: with this few studies only large differences count (Demšar, JMLR 7 (2006) 1)."
+    "Mean rank (1 is best) of the methods that are in two thirds of the studies at least, over the studies that have "
+    "all of these, ranked among themselves; small marks are the ranks in single studies. Methods joined by a bar "
+    "differ by less than the critical difference of Nemenyi's test at 5 %: with this few studies only large "
+    "differences count (Demšar, JMLR 7 (2006) 1)."
 )
+
+
+def shared(evaluations: list[Evaluation]) -> list[Evaluation]:
+    """Return the studies that have every method which is in two thirds of all studies."""
+    count = Counter(name for evaluation in evaluations for name in evaluation.ranked())
+    frequent = {name for name, number in count.items() if 3 * number >= 2 * len(evaluations)}
+    return [evaluation for evaluation in evaluations if frequent <= set(evaluation.ranked())]
+
+
+def applies(evaluations: list[Evaluation]) -> bool:
+    """Return whether some methods share some studies."""
+    return len(mean_ranks(shared(evaluations))) > 1
 
 
 def mean_ranks(evaluations: list[Evaluation]) -> dict[str, list[int]]:
     """Return the ranks in each study of the methods that are in all, best mean first."""
-    common = [n for n in evaluations[0].ranked() if all(n in e.ranked() for e in evaluations)]
+    if not evaluations:
+        return {}
+    frequent = Counter(name for evaluation in evaluations for name in evaluation.ranked())
+    common = [n for n in evaluations[0].ranked() if frequent[n] == len(evaluations)]
     ranks = {n: [[m for m in e.ranked() if m in common].index(n) + 1 for e in evaluations] for n in common}
     return dict(sorted(ranks.items(), key=lambda item: np.mean(item[1])))
 
@@ -33,6 +51,7 @@ def groups(means: list[float], difference: float) -> list[tuple[int, int]]:
 
 def draw(evaluations: list[Evaluation]) -> Figure:
     """Draw one row a method, the best at the top, and a bar for each group that is not told apart."""
+    evaluations = shared(evaluations)
     ranks = mean_ranks(evaluations)
     means = [float(np.mean(each)) for each in ranks.values()]
     difference = critical_difference(len(ranks), len(evaluations))

@@ -8,6 +8,8 @@ import yaml
 from unrolled.figures._base import Evaluation
 from unrolled.report.findings import number
 
+SAME = 1.02
+"""The factor below which a difference outside our interval is not spoken of: that of rounding, and of 50 samples."""
 TABLE = Path(__file__).with_name("published.yaml")
 
 
@@ -54,4 +56,6 @@ def verdict(value: float, interval: list[float], higher: bool) -> str:
     worse = high < value if higher else low > value
     middle = high if worse == higher else low
     factor = max(middle / value, value / middle) if min(middle, value) > 0 else float("inf")
+    if factor < SAME:
+        return f"as good, to {SAME - 1:.0%}"
     return f"ours is {'worse' if worse else 'better'}, by a factor of {number(factor)} at least"

@@ -107,7 +107,7 @@ def test_the_store_has_experiments_runs_and_champions(repro: Path, store) -> Non
         assert len(nested) == 3
         assert all(len(store.get_metric_history(r.info.run_id, "val_loss")) == 2 for r in nested)
         assert own.data.metrics["training_seconds"] > 0
-        assert parents["rnn"].inputs.dataset_inputs[0].dataset.name == study
+        assert own.inputs.dataset_inputs[0].dataset.name == study
         assert store.get_metric_history(own.info.run_id, "val_loss rate 0.001")
         assert {r.info.status for r in runs} == {"FINISHED"}
         assert store.get_model_version_by_alias(f"unrolled-{study}", "champion").tags["method"] in parents

@@ -462,3 +462,10 @@ def test_a_difference_within_rounding_is_no_verdict() -> None:
     assert published.verdict(1.0, [1.01, 1.02], higher=False) == "as good, to 2%"
     assert published.verdict(1.0, [1.03, 1.04], higher=False).startswith("ours is worse")
     assert published.verdict(1.0, [0.9, 0.97], higher=False).startswith("ours is better")
+
+
+def test_what_cannot_be_compared_gets_no_verdict_from_the_numbers(evaluation: Evaluation) -> None:
+    entry = {"study": "study", "method": "rnn", "value": 1e-9, "source": "?", "differs": "?"}
+    assert published.compare([evaluation], [entry])[0]["verdict"].startswith("ours is worse")
+    [said] = published.compare([evaluation], [entry | {"verdict": "not comparable"}])
+    assert said["verdict"] == "not comparable"

@@ -26,7 +26,8 @@ def compare(evaluations: list[Evaluation], given: list[dict[str, Any]] | None = 
     ----------
     given : list of dict, optional
         `study`, `method`, `value`, `source`, `differs`, and `field` where it is held against another
-        number of the method's row than the median of its score; by default those of `published.yaml`.
+        number of the method's row than the median of its score, `model` where it is another than the
+        method's name says, `verdict` where the numbers cannot be compared; by default those of `published.yaml`.
     """
     known = given if given is not None else entries()
     by_name = {evaluation.name: evaluation for evaluation in evaluations}
@@ -42,7 +43,7 @@ def compare(evaluations: list[Evaluation], given: list[dict[str, Any]] | None = 
         rows.append(
             entry
             | {"score": evaluation.metrics["score"], "ours": row[field], "ci95": interval}
-            | {"verdict": verdict(entry["value"], interval, evaluation.higher)}
+            | {"verdict": entry.get("verdict") or verdict(entry["value"], interval, evaluation.higher)}
             | {"best_here": best, "best_score": evaluation.methods[best][field]}
         )
     return rows

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from benchmarks._measure import Row, one_core
-from unrolled import discover
+from unrolled import registry
 
 PARTS = ("growth", "pipeline", "generation", "training", "methods")
 SPREAD = ("growth", "pipeline")
@@ -23,7 +23,7 @@ BEGIN, END = "<!-- bench -->\n", "<!-- /bench -->"
 
 def unfused() -> list[str]:
     """Return the cells that have only their textbook form."""
-    return [name for name in discover.names("cells") if not hasattr(discover.load("cells", name), "fused")]
+    return [name for name in registry.names("cells") if not hasattr(registry.load("cells", name), "fused")]
 
 
 def merged(old: list[Row], new: list[Row]) -> list[Row]:

@@ -7,9 +7,9 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from benchmarks._measure import Row, alternating, row, seconds
-from unrolled.datasets import forcing
-from unrolled.datasets.simulate import simulate
-from unrolled.systems._base import Array, System, make
+from unrolled.data import forcing
+from unrolled.data.integrate import simulate
+from unrolled.data.system import Array, System, make
 
 COUNT, TRIED, ROUNDS = 1000, 40, 3
 TIMES = {"lorenz63": np.linspace(0, 2, 201), "oscillator": np.linspace(0, 4, 41)}

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from benchmarks._measure import Row, row, seconds
-from unrolled.cells import _base
-from unrolled.discover import load
-from unrolled.figures._base import new, style, svg
-from unrolled.training.network import Network
+from unrolled.models import cell
+from unrolled.models.network import Network
+from unrolled.registry import load
+from unrolled.report.style import new, style, svg
 
 HERE = Path(__file__).parent
 CELLS = ("elman", "gru", "lstm")
@@ -32,7 +32,7 @@ def peak() -> float:
 
 def measure(cell: str, steps: int, replicas: int, limit: int) -> dict[str, Any]:
     """Return the seconds of a forward and backward pass, and the memory it adds to the process, GiB."""
-    _base.LIMIT = limit
+    cell.LIMIT = limit
     network = Network(load("cells", cell)(1, HIDDEN), 1)
     theta = (torch.randn(replicas, network.parameters) / HIDDEN**0.5).requires_grad_()
 
@@ -46,7 +46,7 @@ def measure(cell: str, steps: int, replicas: int, limit: int) -> dict[str, Any]:
     return {"cell": cell, "T": steps, "S": replicas, "seconds": times[1], "GiB": peak() - before}
 
 
-def alone(cell: str, steps: int, replicas: int, limit: int = _base.LIMIT) -> dict[str, Any]:
+def alone(cell: str, steps: int, replicas: int, limit: int = cell.LIMIT) -> dict[str, Any]:
     """Measure in a process of its own, since a process's peak never falls."""
     command = [sys.executable, "-m", "benchmarks.growth", cell, str(steps), str(replicas), str(limit)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=HERE.parent)

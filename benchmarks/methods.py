@@ -10,12 +10,12 @@ from torch import Tensor
 
 from benchmarks._measure import Row, alternating, row, seconds
 from benchmarks.training import REPLICAS, data, make
-from unrolled.discover import load
-from unrolled.initialisers._base import Arrays, Setting
-from unrolled.optimisers.ridge import GRID
-from unrolled.systems._base import make as system
-from unrolled.training.free_run import free_run
-from unrolled.training.network import Network
+from unrolled.data.system import make as system
+from unrolled.models.closed_loop import free_run
+from unrolled.models.initialiser import Arrays, Setting
+from unrolled.models.network import Network
+from unrolled.registry import load
+from unrolled.training.optimisers.ridge import GRID
 from unrolled.training.population import Population
 
 STEPS, BATCH, HIDDEN, ROUNDS, UPDATES = 200, 32, 64, 5, 3

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from benchmarks._measure import Row, alternating, row, sgemm
-from unrolled.discover import load
-from unrolled.training.network import Network
+from unrolled.models.network import Network
+from unrolled.registry import load
 from unrolled.training.population import Population
 
 SIZES = [(200, 32, 32), (200, 32, 64), (1000, 32, 16)]  # T, B, H

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import pipeline
-from unrolled import discover
+from unrolled import registry
+from unrolled.config import Method, Study
+from unrolled.data.system import make
 from unrolled.errors import UnrolledError
-from unrolled.params import Method, Study
-from unrolled.systems._base import make
 from unrolled.training.job import Job
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -49,7 +49,7 @@ def make_job() -> MakeJob:
         sizes = {"train": 60, "val": 20, "test": 20, "window": 5, "epochs": 3, "batch": 16, "noise": [-0.1, 0.1]}
         shared = {"about": "?", "initialiser": "uniform", "optimiser": "adam", "learning_rates": [1e-2]}
         row = Study(**defaults | sizes | study)
-        splits, _ = discover.load("tasks", row.task)().build(row, make(row.system, row.parameters))
+        splits, _ = registry.load("tasks", row.task)().build(row, make(row.system, row.parameters))
         return Job("study", "method", row, Method(**shared | method), seeds, splits)
 
     return job

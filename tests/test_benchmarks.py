@@ -11,10 +11,10 @@ import torch
 from benchmarks import generation, methods, training
 from benchmarks.__main__ import PARTS, README, RESULTS, into_readme, main, merged, table, unfused
 from benchmarks._measure import alternating, row
-from unrolled.datasets import forcing
-from unrolled.discover import load
-from unrolled.systems._base import make
-from unrolled.training.network import Network
+from unrolled.data import forcing
+from unrolled.data.system import make
+from unrolled.models.network import Network
+from unrolled.registry import load
 
 KEYS = {"name", "peer", "ours_s", "peer_s", "ratio", "limit_fraction", "threads"}
 Rows = list[dict[str, Any]]

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from unrolled.gradients import bptt
-from unrolled.gradients.bptt import Array, States, Weights
+from unrolled.models import bptt
+from unrolled.models.bptt import Array, States, Weights
 
 SIZES = {"T": 12, "D": 3, "H": 16, "K": 4}
 EXACT = 1e-12

@@ -7,8 +7,8 @@ import pytest
 
 from conftest import Refused
 from unrolled import paths
-from unrolled.datasets import files
-from unrolled.datasets.files import Split
+from unrolled.data import store
+from unrolled.data.store import Split
 
 REMEDY = "dvc repro --force generate@waves"
 
@@ -27,12 +27,12 @@ def splits() -> dict[str, Split]:
 @pytest.fixture
 def folder(in_tmp: Path, splits: dict[str, Split]) -> Path:
     """Save the splits and return where they are."""
-    files.save("waves", splits, {"solver": "DOP853", "step": 0.1})
+    store.save("waves", splits, {"solver": "DOP853", "step": 0.1})
     return paths.dataset("waves")
 
 
 def test_what_is_saved_is_loaded_again(folder: Path, splits: dict[str, Split]) -> None:
-    loaded = files.load("waves")
+    loaded = store.load("waves")
     assert list(loaded) == list(splits)
     for name, split in splits.items():
         assert list(loaded[name]) == list(split)
@@ -42,29 +42,29 @@ def test_what_is_saved_is_loaded_again(folder: Path, splits: dict[str, Split]) -
 
 
 def test_the_sidecar_says_solver_shapes_and_hashes(folder: Path) -> None:
-    facts = files.facts("waves")
+    facts = store.facts("waves")
     assert facts["solver"] == "DOP853" and facts["step"] == 0.1
     assert facts["files"]["train.npz"]["shapes"] == {"inputs": [6, 5, 1], "targets": [6, 1], "times": [6]}
     assert {name: entry["sha256"] for name, entry in facts["files"].items()} == {
-        f"{split}.npz": files.sha256(folder / f"{split}.npz") for split in files.SPLITS
+        f"{split}.npz": store.sha256(folder / f"{split}.npz") for split in store.SPLITS
     }
 
 
 def test_saving_twice_gives_the_same_bytes(folder: Path, splits: dict[str, Split]) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    files.save("waves", splits, {"solver": "DOP853", "step": 0.1})
+    store.save("waves", splits, {"solver": "DOP853", "step": 0.1})
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     splits["val"]["inputs"][0, 0, 0] += 1e-6
-    files.save("waves", splits, {"solver": "DOP853", "step": 0.1})
+    store.save("waves", splits, {"solver": "DOP853", "step": 0.1})
     after = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert {name for name in before if before[name] != after[name]} == {"val.npz", files.SIDECAR}
+    assert {name for name in before if before[name] != after[name]} == {"val.npz", store.SIDECAR}
 
 
-@pytest.mark.parametrize("split", files.SPLITS)
+@pytest.mark.parametrize("split", store.SPLITS)
 def test_a_missing_file_is_named(split: str, folder: Path, refused: Refused) -> None:
     (folder / f"{split}.npz").unlink()
     with refused(f"{split}.npz is missing", REMEDY):
-        files.load("waves")
+        store.load("waves")
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.1, 0.5, 0.9, 0.999])
@@ -73,7 +73,7 @@ def test_a_truncated_file_is_named(kept: float, folder: Path, refused: Refused) 
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content))])
     with refused("val.npz is damaged", REMEDY):
-        files.load("waves")
+        store.load("waves")
 
 
 def test_flipped_bits_are_found(folder: Path, splits: dict[str, Split], refused: Refused) -> None:
@@ -82,21 +82,21 @@ def test_flipped_bits_are_found(folder: Path, splits: dict[str, Split], refused:
     assert content.count(stored) == 1
     path.write_bytes(content.replace(stored, bytes([stored[0] ^ 1]) + stored[1:]))
     with refused("train.npz is damaged", REMEDY):
-        files.load("waves")
+        store.load("waves")
 
 
 @pytest.mark.parametrize("content", [b"not an array", b"PK\x03\x04", b"\x80\x04K\x01."])
 def test_another_kind_of_file_is_named(content: bytes, folder: Path, refused: Refused) -> None:
     (folder / "test.npz").write_bytes(content)
     with refused("test.npz is damaged", REMEDY):
-        files.load("waves")
+        store.load("waves")
 
 
 def test_a_single_array_in_place_of_an_archive_is_named(folder: Path, refused: Refused) -> None:
     with (folder / "test.npz").open("wb") as file:
         np.save(file, np.ones(3))
     with refused("test.npz is damaged", REMEDY):
-        files.load("waves")
+        store.load("waves")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -104,33 +104,33 @@ def test_a_value_that_is_not_finite_is_named_with_its_place(
     value: float, folder: Path, splits: dict[str, Split], refused: Refused
 ) -> None:
     splits["test"]["inputs"][2, 3, 0] = value
-    files.save("waves", splits, {})
+    store.save("waves", splits, {})
     with refused("test.npz", "'inputs'", str(value), "(2, 3, 0)", REMEDY):
-        files.load("waves")
+        store.load("waves")
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"solver": NaN', b"\xff\xfe", b"3", b'"text"'])
 def test_a_damaged_sidecar_is_named(content: bytes, folder: Path, refused: Refused) -> None:
-    (folder / files.SIDECAR).write_bytes(content)
+    (folder / store.SIDECAR).write_bytes(content)
     with refused("dataset.json is damaged", "delete it", "dvc repro generate@waves"):
-        files.facts("waves")
+        store.facts("waves")
 
 
 def test_a_missing_sidecar_is_named(folder: Path, refused: Refused) -> None:
-    (folder / files.SIDECAR).unlink()
+    (folder / store.SIDECAR).unlink()
     with refused("dataset.json is missing", "dvc repro generate@waves"):
-        files.facts("waves")
+        store.facts("waves")
 
 
 def test_writing_leaves_no_temporary_file_and_replaces_what_was_there(in_tmp: Path) -> None:
     path = in_tmp / "deep" / "file.json"
-    files.write_json(path, {"a": 1})
-    files.write_json(path, {"a": "η"})
+    store.write_json(path, {"a": 1})
+    store.write_json(path, {"a": "η"})
     assert [p.name for p in path.parent.iterdir()] == ["file.json"]
     assert path.read_text(encoding="utf-8") == '{\n "a": "η"\n}\n'
 
 
 def test_json_with_nan_is_refused(in_tmp: Path) -> None:
     with pytest.raises(ValueError, match="Out of range float"):
-        files.write_json(in_tmp / "file.json", {"a": float("nan")})
+        store.write_json(in_tmp / "file.json", {"a": float("nan")})
     assert list(in_tmp.iterdir()) == []

@@ -6,8 +6,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from unrolled.datasets.delay import method_of_steps
-from unrolled.systems._base import Array, System
+from unrolled.data.delay import method_of_steps
+from unrolled.data.system import Array, System
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from pipeline import ROOT
-from unrolled.discover import names
+from unrolled.registry import names
 
-EVERYWHERE = {"unrolled", "unrolled.params", "unrolled.paths", "unrolled.errors", "unrolled.discover"}
+EVERYWHERE = {"unrolled", "unrolled.config", "unrolled.paths", "unrolled.errors", "unrolled.registry"}
 """The plumbing: it reads names and paths, and computes nothing."""
 STAGES = ("generate", "methods", "train", "evaluate", "theory", "report")
 LEARNING = ("cells", "initialisers", "optimisers", "systems", "tasks")

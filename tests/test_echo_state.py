@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.discover import load
-from unrolled.initialisers._base import Setting
-from unrolled.optimisers.ridge import GRID, solve
-from unrolled.systems._base import make
-from unrolled.training.free_run import free_run
-from unrolled.training.network import Network
+from unrolled.data.system import make
+from unrolled.models.closed_loop import free_run
+from unrolled.models.initialiser import Setting
+from unrolled.models.network import Network
+from unrolled.registry import load
+from unrolled.training.optimisers.ridge import GRID, solve
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

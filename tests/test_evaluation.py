@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from unrolled.evaluation import climate, dynamics, metrics, solver, statistics, study
-from unrolled.params import Method, Study
+from unrolled.analysis import evaluate, metrics, power_spectrum, statistics, step_matrix, tolerance
+from unrolled.config import Method, Study
 from unrolled.training.job import Job, Result
 
 Array = NDArray[Any]
@@ -102,19 +102,19 @@ def test_holm_keeps_the_family_error() -> None:
 def test_eigenvalues_do_not_depend_on_the_basis() -> None:
     matrix, basis = RANDOM.normal(size=(4, 4)), RANDOM.normal(size=(4, 4))
     similar = basis @ matrix @ np.linalg.inv(basis)
-    assert dynamics.eigenvalues(similar) == pytest.approx(dynamics.eigenvalues(matrix), abs=1e-9)
-    assert dynamics.eigenvalues(2 * matrix) != pytest.approx(dynamics.eigenvalues(matrix), abs=1e-9)
+    assert step_matrix.eigenvalues(similar) == pytest.approx(step_matrix.eigenvalues(matrix), abs=1e-9)
+    assert step_matrix.eigenvalues(2 * matrix) != pytest.approx(step_matrix.eigenvalues(matrix), abs=1e-9)
 
 
 def test_decay_and_frequency_of_the_damped_oscillator() -> None:
     eta, step = 0.2, 0.1
     exact = np.exp(complex(-eta / 2, np.sqrt(1 - eta**2 / 4)) * step)
-    assert dynamics.decay_and_frequency(exact, step) == pytest.approx((0.1, np.sqrt(0.99)))
+    assert step_matrix.decay_and_frequency(exact, step) == pytest.approx((0.1, np.sqrt(0.99)))
     euler = 1 + step * complex(-eta / 2, np.sqrt(1 - eta**2 / 4))
-    assert dynamics.decay_and_frequency(euler, step)[0] < 0.06
+    assert step_matrix.decay_and_frequency(euler, step)[0] < 0.06
 
 
-def pairs_of_errors(rates: list[float], system: str = "lorenz63") -> study.Pairs:
+def pairs_of_errors(rates: list[float], system: str = "lorenz63") -> evaluate.Pairs:
     """Return one method with one replica, whose forecasts leave the truth by rate × time."""
     predicted, truth = drifting(rates)
     row = asks("valid_time", system=system, task="forecast", step=0.02)
@@ -134,7 +134,7 @@ def pairs_of_errors(rates: list[float], system: str = "lorenz63") -> study.Pairs
 
 
 def test_growth_is_the_error_over_the_start_points_against_lyapunov_times() -> None:
-    table = study.growth(pairs_of_errors([0.001, 0.003, 0.009]))
+    table = evaluate.growth(pairs_of_errors([0.001, 0.003, 0.009]))
     np.testing.assert_allclose(table["time"], np.arange(0, 200, 4) * 0.02 * 0.9056)
     steps = np.arange(0, 200, 4)
     np.testing.assert_allclose(table["median"], 0.003 * steps, atol=1e-12)
@@ -143,7 +143,7 @@ def test_growth_is_the_error_over_the_start_points_against_lyapunov_times() -> N
 
 
 def test_growth_of_a_system_without_exponent_is_against_its_own_time() -> None:
-    table = study.growth(pairs_of_errors([0.001, 0.003, 0.009], system="fitzhugh_nagumo"))
+    table = evaluate.growth(pairs_of_errors([0.001, 0.003, 0.009], system="fitzhugh_nagumo"))
     np.testing.assert_allclose(table["time"], np.arange(0, 200, 4) * 0.02)
 
 
@@ -179,7 +179,7 @@ def test_recall_counts_the_seeds_that_solve_it_and_the_updates_they_need() -> No
         {"test": predicted},
     )
     job = Job("s", "gru", row, Method(about="?", cell="gru"), 3, splits)
-    found = study._solved(job, result, study.scores_of(job, result))
+    found = evaluate._solved(job, result, evaluate.scores_of(job, result))
     assert found == {"solved": pytest.approx(2 / 3), "updates": 9.0, "steps": 50}  # three batches an epoch
 
 
@@ -187,11 +187,11 @@ def test_the_default_tolerance_is_far_off_for_the_neuron_and_not_asked_of_chaos(
     row = asks("rmse", system="fitzhugh_nagumo", task="forecast").model_copy(
         update={"steps": 1000, "step": 0.4, "test": 1024, "observed": ["v"]}
     )
-    loose = solver.default_tolerance(row)
+    loose = tolerance.default_tolerance(row)
     assert loose is not None and 0.02 < loose < 0.2  # 0.042 was measured by others for the median of 20
-    assert solver.default_tolerance(row.model_copy(update={"system": "lorenz63", "observed": None})) is None
+    assert tolerance.default_tolerance(row.model_copy(update={"system": "lorenz63", "observed": None})) is None
     calm = row.model_copy(update={"system": "sine", "observed": None, "steps": 5, "step": 0.01})
-    assert 0 < (solver.default_tolerance(calm) or 0) < 1e-3
+    assert 0 < (tolerance.default_tolerance(calm) or 0) < 1e-3
 
 
 def waves(frequency: float, size: float = 1.0) -> Array:
@@ -202,20 +202,20 @@ def waves(frequency: float, size: float = 1.0) -> Array:
 
 
 def test_spectrum_has_its_peak_at_the_frequency_and_the_power_of_a_sine() -> None:
-    frequency, power = climate.spectrum(waves(1.25), 0.05)
+    frequency, power = power_spectrum.spectrum(waves(1.25), 0.05)
     assert frequency[power.argmax()] == pytest.approx(1.25)
     assert power.sum() * (frequency[1] - frequency[0]) == pytest.approx(0.5, rel=0.05)
 
 
 def test_climate_is_near_for_the_same_frequencies_whatever_the_phase_and_far_for_others() -> None:
     truth = waves(1.25)
-    assert climate.distance(waves(1.25), truth, 0.05) < 0.15
-    assert climate.distance(waves(1.25, size=0.1), truth, 0.05) > 0.3
-    assert climate.distance(waves(2.5), truth, 0.05) > 0.5
+    assert power_spectrum.distance(waves(1.25), truth, 0.05) < 0.15
+    assert power_spectrum.distance(waves(1.25, size=0.1), truth, 0.05) > 0.3
+    assert power_spectrum.distance(waves(2.5), truth, 0.05) > 0.5
     gone = truth.copy()
     gone[:, 50:] = np.nan
-    assert climate.distance(gone, truth, 0.05) > 0.5
+    assert power_spectrum.distance(gone, truth, 0.05) > 0.5
 
 
 def test_a_climate_is_asked_of_long_runs_in_chaos_alone() -> None:
-    assert len(study.climates(pairs_of_errors([0.001]))) == 0, "200 steps are too few"
+    assert len(evaluate.climates(pairs_of_errors([0.001]))) == 0, "200 steps are too few"

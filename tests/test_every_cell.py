@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from unrolled.cells import _fused
-from unrolled.cells._base import Cell, State, Weights
-from unrolled.discover import load, names
+from unrolled.models import kernels
+from unrolled.models.cell import Cell, State, Weights
+from unrolled.registry import load, names
 
 CELLS = names("cells")
 PEERS = {"elman": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
@@ -138,7 +138,7 @@ def test_the_adjoint_is_the_gradient(name: str, kind: str) -> None:
 @pytest.mark.parametrize("spoilt", ["dw", "dh"])
 @pytest.mark.parametrize("name", FUSED)
 def test_a_wrong_adjoint_is_found(name: str, spoilt: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = importlib.import_module(f"unrolled.cells.{name}")
+    module = importlib.import_module(f"unrolled.models.cells.{name}")
     right = module.adjoint
     place = right.py_func.__code__.co_varnames.index(spoilt)
 
@@ -264,11 +264,11 @@ def test_a_second_derivative_is_refused(name: str) -> None:
         gradient.sum().backward()
 
 
-@_fused.compiled
+@kernels.compiled
 def tanh_of(a: np.ndarray) -> None:
     """Apply the tanh of the kernels in place."""
     for j in range(len(a)):
-        a[j] = _fused.tanh(a[j])
+        a[j] = kernels.tanh(a[j])
 
 
 def test_the_rational_tanh() -> None:
@@ -288,7 +288,7 @@ def test_the_rational_tanh() -> None:
 def test_compiling_is_announced_once(tmp_path: Path) -> None:
     code = """
 import torch
-from unrolled.cells.elman import Elman
+from unrolled.models.cells.elman import Elman
 w = {"U": torch.ones(1, 1, 1), "W": torch.ones(1, 1, 1), "b": torch.ones(1, 1, 1)}
 Elman(1, 1).run(w, torch.ones(1, 1, 2, 1))
 """

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from conftest import MakeJob
-from unrolled.discover import load, names
+from unrolled.data.system import Array, System, make
 from unrolled.errors import UnrolledError
-from unrolled.initialisers._base import Arrays, Setting
-from unrolled.systems._base import Array, System, make
+from unrolled.models.initialiser import Arrays, Setting
+from unrolled.models.network import Network
+from unrolled.registry import load, names
 from unrolled.training.job import Trained
 from unrolled.training.learn import initial_weights, setting_of
-from unrolled.training.network import Network
 
 INITIALISERS = names("initialisers")
 LINEAR = ["euler", "exact", "persistence"]  # written for the linear RNN of a linear system

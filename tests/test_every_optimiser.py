@@ -9,11 +9,11 @@ from sklearn.linear_model import Ridge
 from torch import Tensor
 
 from conftest import MakeJob
-from unrolled.discover import load, names
-from unrolled.optimisers._base import Batch, Optimiser
-from unrolled.optimisers.ridge import GRID
+from unrolled.models.network import Network
+from unrolled.registry import load, names
 from unrolled.training.learn import learn
-from unrolled.training.network import Network
+from unrolled.training.optimiser import Batch, Optimiser
+from unrolled.training.optimisers.ridge import GRID
 from unrolled.training.population import Population
 
 OPTIMISERS = names("optimisers")

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from conftest import Refused
-from unrolled.datasets.delay import method_of_steps
-from unrolled.datasets.simulate import simulate, solver_error
-from unrolled.discover import names
-from unrolled.systems._base import Array, System, hold, make
+from unrolled.data.delay import method_of_steps
+from unrolled.data.integrate import simulate, solver_error
+from unrolled.data.system import Array, System, hold, make
+from unrolled.registry import names
 
 SYSTEMS = names("systems")
 TIMES = np.linspace(0, 4, 5)

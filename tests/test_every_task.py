@@ -10,25 +10,25 @@ import torch
 from torch import Tensor
 
 from conftest import MakeJob, Refused
-from unrolled import discover, params
-from unrolled.datasets.measured import Measured
-from unrolled.params import Study
-from unrolled.systems._base import make
-from unrolled.tasks._base import Facts, Split, Task
-from unrolled.tasks.forecast import piecewise_error, trajectories
+from unrolled import config, registry
+from unrolled.config import Study
+from unrolled.data.record import Measured
+from unrolled.data.system import make
+from unrolled.data.task import Facts, Split, Task
+from unrolled.data.tasks.forecast import piecewise_error, trajectories
 
-TASKS = discover.names("tasks")
-TABLE = params.load(Path(__file__).parents[1] / "params.yaml")
+TASKS = registry.names("tasks")
+TABLE = config.load(Path(__file__).parents[1] / "params.yaml")
 SMALL: dict[str, Any] = {"train": 30, "val": 6, "test": 8, "window": 4, "seed": 5}
 Built = tuple[Task, Study, dict[str, Split], Facts]
 
 
 def build(name: str, **change: Any) -> Built:
-    """Build the task's first study in `params.yaml`, made small."""
+    """Build the task's first study in `config.yaml`, made small."""
     rows = [row for row in TABLE.studies.values() if row.task == name]
-    assert rows, f"no study in params.yaml asks for task '{name}'"
+    assert rows, f"no study in config.yaml asks for task '{name}'"
     row = rows[0].model_copy(update=SMALL | ({"steps": 12} if rows[0].steps else {}) | change)
-    task = discover.load("tasks", name)()
+    task = registry.load("tasks", name)()
     if row.series is not None:  # 300 values of it
         row = row.model_copy(update={"steps": 12, "train": 200, "val": 50, "test": 50} | change)
         random = np.random.default_rng(row.seed)
@@ -94,7 +94,7 @@ def test_data_depend_on_the_seed_alone(built: Built) -> None:
 
 
 def type_name(built: Built) -> str:
-    return next(name for name in TASKS if discover.load("tasks", name) is type(built[0]))
+    return next(name for name in TASKS if registry.load("tasks", name) is type(built[0]))
 
 
 def test_no_target_of_one_split_is_a_target_of_another(built: Built) -> None:
@@ -203,7 +203,7 @@ def test_a_study_that_does_not_fit_its_task_is_refused(refused: Refused) -> None
 
 def test_an_unknown_task_lists_the_known(refused: Refused) -> None:
     with refused("task 'next_valeu' is not known", "did you mean 'next_value'?", *TASKS):
-        discover.load("tasks", "next_valeu")
+        registry.load("tasks", "next_valeu")
 
 
 def oscillation(count: int = 6, **change: Any) -> Built:
@@ -211,7 +211,7 @@ def oscillation(count: int = 6, **change: Any) -> Built:
     row = TABLE.study("lorenz").model_copy(
         update=SMALL | {"system": "sine", "steps": 20, "horizon": 30, "transient": 0.0, "test": count} | change
     )
-    task = discover.load("tasks", "forecast")()
+    task = registry.load("tasks", "forecast")()
     return task, row, *task.build(row, make(row.system, row.parameters))
 
 
@@ -273,7 +273,7 @@ def test_a_wrong_piece_of_a_trajectory_is_found(refused: Refused) -> None:
 
 def test_response_outside_has_stronger_forces_and_leaves_the_other_splits_alone() -> None:
     row = TABLE.study("duffing").model_copy(update=SMALL | {"steps": 12, "test": 40, "outside": None})
-    task, system = discover.load("tasks", "response")(), make(row.system, row.parameters)
+    task, system = registry.load("tasks", "response")(), make(row.system, row.parameters)
     plain, _ = task.build(row, system)
     both, _ = task.build(row.model_copy(update={"outside": [5.0, 6.0]}), system)
     for split, arrays in plain.items():
@@ -309,7 +309,7 @@ def test_recall_refuses_one_step_and_a_system_without_a_force(refused: Refused) 
 
 def test_initial_value_shows_the_first_state_once_and_asks_for_the_trajectory() -> None:
     row = TABLE.study("initial_value").model_copy(update=SMALL | {"steps": 20, "observed": None, "system": "sine"})
-    task, system = discover.load("tasks", "initial_value")(), make("sine", {})
+    task, system = registry.load("tasks", "initial_value")(), make("sine", {})
     splits, _ = task.build(row.model_copy(update={"parameters": {}}), system)
     test = splits["test"]
     assert (test["inputs"][:, 1:] == 0).all()

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from conftest import MakeJob
-from unrolled.discover import load, names
-from unrolled.evaluation import gradient_flow, jacobians
-from unrolled.evaluation.driven import Driven, flat
-from unrolled.gradients import bptt
+from unrolled.analysis import gradient_flow, jacobians
+from unrolled.analysis.driven import Driven, flat
+from unrolled.models import bptt
+from unrolled.models.network import Network
+from unrolled.registry import load, names
 from unrolled.training.learn import learn
-from unrolled.training.network import Network
 
 RECURRENT = [name for name in names("cells") if name != "window"]
 

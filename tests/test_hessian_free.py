@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from unrolled.cells._base import Cell
-from unrolled.discover import load, names
-from unrolled.optimisers import hessian_free
-from unrolled.optimisers._base import Batch
-from unrolled.optimisers._curvature import Curvature
-from unrolled.optimisers.hessian_free import HessianFree, backtrack, conjugate_gradients, line_search
-from unrolled.training.network import Network
+from unrolled.models.cell import Cell
+from unrolled.models.network import Network
+from unrolled.registry import load, names
+from unrolled.training.curvature import Curvature
+from unrolled.training.optimiser import Batch
+from unrolled.training.optimisers import hessian_free
+from unrolled.training.optimisers.hessian_free import HessianFree, backtrack, conjugate_gradients, line_search
 from unrolled.training.population import Population
 
 CELLS = names("cells")

@@ -12,12 +12,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from unrolled.cells import _base
-from unrolled.cells._base import State
-from unrolled.discover import load, names
-from unrolled.training import network as networks
-from unrolled.training.free_run import free_run
-from unrolled.training.network import Network
+from unrolled.models import cell
+from unrolled.models import network as networks
+from unrolled.models.cell import State
+from unrolled.models.closed_loop import free_run
+from unrolled.models.network import Network
+from unrolled.registry import load, names
 
 CELLS = names("cells")
 FUSED = [name for name in CELLS if hasattr(load("cells", name), "fused")]
@@ -45,8 +45,8 @@ def outcome(network: Network, theta: Tensor, x: Tensor, last: bool) -> list[Tens
 
 def in_segments_of(monkeypatch: pytest.MonkeyPatch, steps: int, network: Network, x: Tensor) -> None:
     """Set the limit so that a segment has that many steps."""
-    size = _base.KEPT * x.shape[0] * x.shape[1] * network.cell.hidden * x.element_size()
-    monkeypatch.setattr(_base, "LIMIT", _base.SEGMENTS * steps * size)
+    size = cell.KEPT * x.shape[0] * x.shape[1] * network.cell.hidden * x.element_size()
+    monkeypatch.setattr(cell, "LIMIT", cell.SEGMENTS * steps * size)
     assert network.cell.segment(x) == steps
 
 
@@ -109,16 +109,16 @@ def test_only_long_sequences_are_cut() -> None:
     cell = load("cells", "lstm")(1, 64)
     assert cell.segment(torch.empty(10, 32, 200, 1)) == 200
     long = torch.empty(1).expand(10, 32, 20_000, 1)
-    assert 1 < cell.segment(long) * _base.KEPT * 10 * 32 * 64 * 4 <= _base.LIMIT / _base.SEGMENTS
+    assert 1 < cell.segment(long) * cell.KEPT * 10 * 32 * 64 * 4 <= cell.LIMIT / cell.SEGMENTS
 
 
 STEP = """
 import sys, torch
 from pathlib import Path
-from unrolled.cells import _base
-from unrolled.discover import load
-from unrolled.training.network import Network
-_base.LIMIT = int(float(sys.argv[2]))
+from unrolled.models import cell
+from unrolled.registry import load
+from unrolled.models.network import Network
+cell.LIMIT = int(float(sys.argv[2]))
 def highest():  # not getrusage: a child's begins with its parent's
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
@@ -156,7 +156,7 @@ ON_LINUX = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="re
 @ON_LINUX
 @pytest.mark.parametrize("name", FUSED)
 def test_20_000_steps_fit_in_2_gib(name: str) -> None:
-    before, after = peak(name, _base.LIMIT)
+    before, after = peak(name, cell.LIMIT)
     assert after < 2 * GIB and after - before < GIB
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.discover import load, names
-from unrolled.evaluation import closed_loop, lyapunov
-from unrolled.evaluation.lyapunov import Array
-from unrolled.systems._base import make
-from unrolled.training.network import Network
+from unrolled.analysis import autonomous, lyapunov
+from unrolled.analysis.lyapunov import Array
+from unrolled.data.system import make
+from unrolled.models.network import Network
+from unrolled.registry import load, names
 
 CHAOTIC = [name for name in names("systems") if make(name, {}).lyapunov is not None]
 
@@ -74,9 +74,9 @@ def network(cell: str, hidden: int = 6, radius: float = 1.0) -> tuple[Network, t
 def test_a_closed_loop_goes_the_way_of_the_free_run(cell: str) -> None:
     made, theta = network(cell, radius=0.4)
     seen = torch.randn(2, 7, 3, generator=torch.Generator().manual_seed(1)).double()
-    loop = closed_loop.ClosedLoop(made, theta)
+    loop = autonomous.ClosedLoop(made, theta)
     state = loop.observe(seen)
-    from unrolled.training.free_run import free_run
+    from unrolled.models.closed_loop import free_run
 
     expected = free_run(made, loop.weights, seen[None], 5)[0]
     for step in range(5):
@@ -93,7 +93,7 @@ def test_the_exponent_of_a_linear_network_is_that_of_its_closed_matrix() -> None
     closed = w["W"] + w["V0"] @ w["U"]
     expected = np.log(abs(np.linalg.eigvals(closed)).max())
     seen = torch.randn(2, 7, 3, generator=torch.Generator().manual_seed(1))
-    found = closed_loop.largest_exponent(made, theta, seen, steps=300, skip=100)
+    found = autonomous.largest_exponent(made, theta, seen, steps=300, skip=100)
     assert found == pytest.approx(expected, abs=2e-3)
     assert found != pytest.approx(np.log(abs(np.linalg.eigvals(w["W"])).max()), abs=2e-3), "the readout is in the loop"
 
@@ -101,6 +101,6 @@ def test_the_exponent_of_a_linear_network_is_that_of_its_closed_matrix() -> None
 def test_a_random_network_is_chaotic_where_its_weights_are_large_and_settles_where_they_are_small() -> None:
     seen = torch.randn(3, 7, 3, generator=torch.Generator().manual_seed(1))
     large, small = (
-        closed_loop.largest_exponent(*network("elman", 60, radius), seen, steps=400) for radius in (0.5, 0.02)
+        autonomous.largest_exponent(*network("elman", 60, radius), seen, steps=400) for radius in (0.5, 0.02)
     )
     assert large is not None and small is not None and small < -0.1 < 0.05 < large

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from conftest import Refused
-from unrolled import discover
-from unrolled.datasets import measured
-from unrolled.params import Series, Study
+from unrolled import registry
+from unrolled.config import Series, Study
+from unrolled.data import record
 from unrolled.training.job import Job
 from unrolled.training.learn import learn
 
@@ -38,13 +38,13 @@ def asks(task: str, **change: Any) -> Study:
 
 def cut(row: Study) -> dict[str, Any]:
     """Return the splits."""
-    splits: dict[str, Any] = discover.load("tasks", row.task)().cut(row, measured.load(row))[0]
+    splits: dict[str, Any] = registry.load("tasks", row.task)().cut(row, record.load(row))[0]
     return splits
 
 
 def test_values_are_in_units_of_the_learning_data_and_splits_do_not_overlap(table: pd.DataFrame) -> None:
     row = asks("forecast", horizon=4)
-    splits, series = cut(row), measured.load(row)
+    splits, series = cut(row), record.load(row)
     level = table["level"].to_numpy()
     np.testing.assert_allclose(series.mean, level[:60].mean())
     np.testing.assert_allclose(series.spread, level[:60].std())
@@ -62,7 +62,7 @@ def test_values_are_in_units_of_the_learning_data_and_splits_do_not_overlap(tabl
 
 def test_response_sees_the_inputs_and_the_output_before_the_first_step(table: pd.DataFrame) -> None:
     row = asks("response")
-    splits, series = cut(row), measured.load(row)
+    splits, series = cut(row), record.load(row)
     scale, offset = series.spread[1], series.mean[1]
     test = splits["test"]
     assert test["inputs"].shape == (3, 10, 2) and (test["inputs"][:, 1:, 1] == 0).all()
@@ -76,8 +76,8 @@ def test_response_sees_the_inputs_and_the_output_before_the_first_step(table: pd
 def test_a_method_learns_a_measured_series(table: pd.DataFrame) -> None:
     row = asks("response", train=80, val=20, test=20, window=8)
     method = {"about": "?", "cell": "window", "initialiser": "uniform", "optimiser": "ridge", "learning_rates": [1e-2]}
-    from unrolled.evaluation import metrics
-    from unrolled.params import Method
+    from unrolled.analysis import metrics
+    from unrolled.config import Method
 
     job = Job("s", "linear", row, Method(**method), 1, cut(row))  # type: ignore[arg-type]
     assert metrics.score(row, learn(job).predictions, job.splits["test"])[0] < 0.6
@@ -85,15 +85,15 @@ def test_a_method_learns_a_measured_series(table: pd.DataFrame) -> None:
 
 def test_what_is_wrong_with_a_table_is_named(table: pd.DataFrame, refused: Refused) -> None:
     with refused("column of tank.csv 'levle' is not known", "did you mean 'level'?"):
-        measured.load(asks("forecast", series={"outputs": ["levle"]}))
+        record.load(asks("forecast", series={"outputs": ["levle"]}))
     with refused("tank.csv: line 2, column 'note' holds 'a', not a finite number (120 such in all)"):
-        measured.load(asks("forecast", series={"outputs": ["note"]}))
+        record.load(asks("forecast", series={"outputs": ["note"]}))
     with refused("missing.csv is missing", "params.yaml"):
-        measured.load(asks("forecast", series={"file": "missing.csv"}))
+        record.load(asks("forecast", series={"file": "missing.csv"}))
     with refused("'csv' needs 'file'"):
-        measured.load(asks("forecast", series={"file": None}))
+        record.load(asks("forecast", series={"file": None}))
     with refused("has 120 rows, train + val + test ask for 960"):
-        measured.load(asks("forecast", train=900))
+        record.load(asks("forecast", train=900))
     with refused("'val' has 8 values, one window needs 11"):
         cut(asks("forecast", val=8))
     with refused("'test' has 12 values, one window needs 41"):
@@ -109,16 +109,16 @@ def test_what_is_wrong_with_a_table_is_named(table: pd.DataFrame, refused: Refus
     table.loc[7, "level"] = np.nan
     table.to_csv("tank.csv", index=False)
     with refused("line 9, column 'level' holds 'nan'"):
-        measured.load(asks("forecast"))
+        record.load(asks("forecast"))
     table.assign(level=1.0).to_csv("tank.csv", index=False)
     with refused("column 'level' is constant over the learning data"):
-        measured.load(asks("forecast"))
+        record.load(asks("forecast"))
     Path("tank.csv").write_text("")
     with refused("tank.csv is not a table"):
-        measured.load(asks("forecast"))
+        record.load(asks("forecast"))
 
 
 def test_the_laser_is_that_of_the_competition() -> None:
-    series = discover.load("series", "santa_fe").read(Series(source="santa_fe", outputs=["intensity"]))
+    series = registry.load("records", "santa_fe").read(Series(source="santa_fe", outputs=["intensity"]))
     assert len(series) == 10093 and series["intensity"].between(0, 255).all()
     assert series["intensity"].iloc[:5].tolist() == [86, 141, 95, 41, 22]

@@ -5,24 +5,24 @@ from pathlib import Path
 import yaml
 
 from pipeline import ROOT
-from unrolled import mend
+from unrolled import repair_lock
 
 
 def test_a_whole_lock_stays_and_one_cut_off_inside_a_stage_goes(in_tmp: Path) -> None:
     text = (ROOT / "dvc.lock").read_text()
-    mend.LOCK.write_text(text)
-    mend.main()
-    assert mend.LOCK.read_text() == text
+    repair_lock.LOCK.write_text(text)
+    repair_lock.main()
+    assert repair_lock.LOCK.read_text() == text
     inside = text.index("md5:", len(text) // 2)
     for cut in (0, 12, inside):
-        mend.LOCK.write_text(text[:cut])
-        mend.main()
-        assert not mend.LOCK.exists(), cut
-    mend.main()
+        repair_lock.LOCK.write_text(text[:cut])
+        repair_lock.main()
+        assert not repair_lock.LOCK.exists(), cut
+    repair_lock.main()
 
 
 def test_every_entry_needs_its_hash() -> None:
     lock = yaml.safe_load((ROOT / "dvc.lock").read_text())
-    assert mend.whole(lock)
+    assert repair_lock.whole(lock)
     del next(iter(lock["stages"].values()))["outs"][0]["md5"]
-    assert not mend.whole(lock)
+    assert not repair_lock.whole(lock)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from unrolled.training.network import Affine
+from unrolled.models.network import Affine
 
 
 def operands() -> list[torch.Tensor]:

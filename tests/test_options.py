@@ -3,8 +3,8 @@
 import pytest
 
 from conftest import MakeJob, Refused
-from unrolled import discover
-from unrolled.params import Method
+from unrolled import registry
+from unrolled.config import Method
 from unrolled.training.jobs import _check_options
 from unrolled.training.learn import setting_of
 
@@ -15,9 +15,9 @@ def test_each_item_takes_its_own(make_job: MakeJob) -> None:
     job = make_job(ROW | {"options": {"leak": 0.25, "radius": 0.5, "washout": 3.0}})
     network = job.network()
     assert network.cell.option == {"leak": 0.25}
-    known = discover.load("initialisers", "echo_state").OPTIONS
+    known = registry.load("initialisers", "echo_state").OPTIONS
     assert setting_of(job, network).option(known) == known | {"radius": 0.5}
-    assert discover.load("optimisers", "ridge")(job.method.options).option == {"washout": 3.0}
+    assert registry.load("optimisers", "ridge")(job.method.options).option == {"washout": 3.0}
 
 
 def test_a_misspelt_option_is_named_with_the_one_meant(refused: Refused) -> None:
@@ -28,6 +28,6 @@ def test_a_misspelt_option_is_named_with_the_one_meant(refused: Refused) -> None
 
 @pytest.mark.parametrize("kind", ["cells", "initialisers", "optimisers"])
 def test_options_have_defaults_that_are_numbers(kind: str) -> None:
-    declared = [discover.options(kind, name) for name in discover.names(kind)]
+    declared = [registry.options(kind, name) for name in registry.names(kind)]
     assert any(declared)
     assert all(isinstance(value, float) for each in declared for value in each.values())

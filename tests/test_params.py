@@ -1,4 +1,4 @@
-"""`params.yaml`: what is wrong is said in one line that names the key and what is allowed."""
+"""`config.yaml`: what is wrong is said in one line that names the key and what is allowed."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from conftest import Refused
-from unrolled import discover, full, params, paths
+from unrolled import config, full, paths, registry
 from unrolled.errors import UnrolledError
 
 TABLE = Path(__file__).parents[1] / "params.yaml"
@@ -34,14 +34,14 @@ def write(changes: Change) -> None:
 
 
 def test_the_real_table_loads_and_changes_nothing() -> None:
-    table = params.load(TABLE)
+    table = config.load(TABLE)
     assert list(table.studies) == list(RAW["studies"]) and list(table.methods) == list(RAW["methods"])
     assert table.study("sine").window == RAW["studies"]["sine"]["window"]
 
 
 def test_the_unchanged_copy_loads(in_tmp: Path) -> None:
     write({})
-    assert params.load() == params.load(TABLE)
+    assert config.load() == config.load(TABLE)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_misspelt_key_is_named_with_the_one_meant(
     old = meant if meant in _row(key) else None
     write({f"{key}.rename {old} {misspelt}" if old else f"{key}.{misspelt}": 1})
     with refused(f"'{key}.{misspelt}' is not known", f"did you mean '{meant}'?", "Known: "):
-        params.load()
+        config.load()
 
 
 def _row(key: str) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _row(key: str) -> dict[str, Any]:
 def test_a_misspelt_section_is_named_with_the_one_meant(in_tmp: Path, refused: Refused) -> None:
     write({"rename methods method": None})
     with refused("'method' is not known", "did you mean 'methods'?"):
-        params.load()
+        config.load()
 
 
 @pytest.mark.parametrize(
@@ -107,13 +107,13 @@ def test_a_value_that_is_not_allowed_is_named(
 ) -> None:
     write({key: value})
     with refused(key, *parts):
-        params.load()
+        config.load()
 
 
 def test_the_hint_on_numbers_is_given_for_numbers_alone(in_tmp: Path) -> None:
     write({"studies.sine.score": "mae"})
     with pytest.raises(UnrolledError) as caught:
-        params.load()
+        config.load()
     assert "1e-3" not in str(caught.value)
 
 
@@ -129,25 +129,25 @@ def test_the_hint_on_numbers_is_given_for_numbers_alone(in_tmp: Path) -> None:
 )
 def test_an_unknown_item_lists_the_known(key: str, value: str, kind: str, in_tmp: Path, refused: Refused) -> None:
     write({key: value})
-    with refused(f"'{value}' is not known; did you mean", *discover.names(kind)):
-        params.load()
+    with refused(f"'{value}' is not known; did you mean", *registry.names(kind)):
+        config.load()
 
 
 def test_an_unknown_study_in_only_lists_the_known(in_tmp: Path, refused: Refused) -> None:
     write({"methods.rnn.only": ["sine", "nosy_sine"]})
     with refused("methods.rnn.only", "'nosy_sine' is not known", "did you mean 'noisy_sine'?", *RAW["studies"]):
-        params.load()
+        config.load()
 
 
 def test_an_unknown_study_lists_the_known(refused: Refused) -> None:
-    for ask in (params.load(TABLE).study, params.load(TABLE).methods_of):
+    for ask in (config.load(TABLE).study, config.load(TABLE).methods_of):
         with refused("study 'osc' is not known", *RAW["studies"]):
             ask("osc")
 
 
 def test_a_name_with_nothing_near_is_a_whole_sentence(refused: Refused) -> None:
     with refused("cell 'zzz' is not known. Known: cornn"):
-        discover.load("cells", "zzz")
+        registry.load("cells", "zzz")
 
 
 def test_a_missing_key_is_named(in_tmp: Path, refused: Refused) -> None:
@@ -155,12 +155,12 @@ def test_a_missing_key_is_named(in_tmp: Path, refused: Refused) -> None:
     del raw["studies"]["sine"]["step"]
     paths.PARAMS.write_text(yaml.safe_dump(raw), encoding="utf-8")
     with refused("'studies.sine.step' is missing", "params.yaml"):
-        params.load()
+        config.load()
 
 
 def test_a_missing_file_is_named(in_tmp: Path, refused: Refused) -> None:
     with refused("params.yaml is missing", "root folder"):
-        params.load()
+        config.load()
 
 
 @pytest.mark.parametrize(
@@ -169,18 +169,18 @@ def test_a_missing_file_is_named(in_tmp: Path, refused: Refused) -> None:
 def test_what_is_not_yaml_is_refused(content: bytes, in_tmp: Path, refused: Refused) -> None:
     paths.PARAMS.write_bytes(content)
     with refused("params.yaml", "not valid YAML"):
-        params.load()
+        config.load()
 
 
 @pytest.mark.parametrize("content", ["", "- 1\n", "3\n"])
 def test_what_is_not_a_table_is_refused(content: str, in_tmp: Path, refused: Refused) -> None:
     paths.PARAMS.write_text(content, encoding="utf-8")
     with refused("params.yaml", "studies", "training", "methods"):
-        params.load()
+        config.load()
 
 
 def test_a_method_takes_what_it_leaves_out_from_training() -> None:
-    table = params.load(TABLE)
+    table = config.load(TABLE)
     row = table.methods_of("noisy_sine")["rnn_relu"]
     assert (row.optimiser, row.initialiser) == ("rmsprop", "keras")
     assert row.learning_rates == table.training.learning_rates
@@ -190,13 +190,13 @@ def test_a_method_takes_what_it_leaves_out_from_training() -> None:
 
 def test_rows_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        params.load(TABLE).studies["sine"].step = 1.0
+        config.load(TABLE).studies["sine"].step = 1.0
 
 
 def test_a_study_names_its_methods_and_what_differs_in_them(in_tmp: Path) -> None:
     changes = {"rnn": {"hidden": 5}, "esn": {"options": {"leak": 0.5}}, "rnn_relu": {}}
     write({"studies.sine.methods": changes, "studies.sine.seeds": 2, "studies.sine.learning_rates": [0.5]})
-    table = params.load()
+    table = config.load()
     found = table.methods_of("sine")
     assert list(found) == ["rnn", "esn"], "rnn_relu is a method of noisy_sine only"
     assert found["rnn"].hidden == 5 and found["rnn"].cell == table.methods["rnn"].cell
@@ -221,13 +221,13 @@ def test_what_a_study_changes_in_a_method_is_checked(
 ) -> None:
     write({"studies.sine.methods": changes})
     with refused(*parts):
-        params.load()
+        config.load()
 
 
 def test_the_full_table_is_larger_and_valid(in_tmp: Path) -> None:
     changes = yaml.safe_load((TABLE.parent / "full.yaml").read_text(encoding="utf-8"))
     Path("params.yaml").write_text(yaml.safe_dump(full.merged(RAW, changes), sort_keys=False))
-    larger, usual = params.load(), params.load(TABLE)
+    larger, usual = config.load(), config.load(TABLE)
     assert larger.training.seeds > usual.training.seeds
     for name, study in usual.studies.items():
         assert larger.studies[name].epochs > study.epochs and larger.seeds_of(name) >= usual.seeds_of(name)
@@ -256,4 +256,4 @@ def test_merging_changes_one_key_and_leaves_its_neighbours() -> None:
 def test_what_the_theory_is_asked_is_checked(key: str, value: Any, said: str, in_tmp: Path, refused: Refused) -> None:
     write({key: value})
     with refused(key, said):
-        params.load()
+        config.load()

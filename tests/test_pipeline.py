@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from pipeline import STUDIES, outputs, run
-from unrolled.claims._base import VERDICTS
-from unrolled.params import Params
+from unrolled.analysis.claim import VERDICTS
+from unrolled.config import Params
 
 pytestmark = pytest.mark.pipeline
 

@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from conftest import MakeJob
-from unrolled.datasets.module import PopulationData, ReplicaBatches
-from unrolled.discover import load, names
+from unrolled.models.network import Network
+from unrolled.registry import load, names
+from unrolled.training.batches import PopulationData, ReplicaBatches
 from unrolled.training.job import Job, Result, Trained, choose
 from unrolled.training.learn import learn
-from unrolled.training.network import Network
 from unrolled.training.population import Population
 
 TANH = {"cell": "elman", "hidden": 6}

@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from unrolled.cells._base import Cell, Weights
-from unrolled.discover import load
+from unrolled.models.cell import Cell, Weights
+from unrolled.registry import load
 
 B, T, D, H = 2, 12, 2, 4
 Numbers = dict[str, np.ndarray]

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from pipeline import ROOT, THEORY
-from unrolled import discover, params
-from unrolled.figures import _base as figures
-from unrolled.figures._base import Evaluation, Theory
+from unrolled import config, registry
 from unrolled.report import findings, published
-from unrolled.stages.theory import compute
+from unrolled.report import style as figures
+from unrolled.report.style import Evaluation, Theory
+from unrolled.stages.random_networks import compute
 
 
 def row(median: float, rank: int | None, **extra: Any) -> dict[str, Any]:
@@ -228,13 +228,13 @@ def test_number(value: float | None, said: str) -> None:
 @pytest.fixture(scope="module")
 def theory() -> Theory:
     """Return the theory of tiny networks."""
-    row = params.load(ROOT / "params.yaml").theory
+    row = config.load(ROOT / "params.yaml").theory
     return Theory(*compute(row.model_copy(update=THEORY)))
 
 
-@pytest.mark.parametrize("name", discover.names("figures"))
+@pytest.mark.parametrize("name", registry.names("figures"))
 def test_every_figure_has_title_caption_and_labelled_axes(evaluation: Evaluation, theory: Theory, name: str) -> None:
-    item = discover.load("figures", name)
+    item = registry.load("figures", name)
     recalled(evaluation, 50)
     given: Any = {"overview": ([evaluation],), "study": (evaluation,), "theory": (theory, [evaluation])}[item.SCOPE]
     with figures.style():
@@ -253,7 +253,7 @@ def test_tolerance_says_how_far_off_the_default_would_be(evaluation: Evaluation)
 
 
 def test_climate_names_the_nearest_and_the_farthest(evaluation: Evaluation) -> None:
-    item = discover.load("figures", "climate")
+    item = registry.load("figures", "climate")
     assert "Nearest to the true climate: gru" in item.draw(evaluation).get_suptitle()
     evaluation.methods["rnn"]["climate"] = 0.01
     title = item.draw(evaluation).get_suptitle()
@@ -271,7 +271,7 @@ def test_climate_finding_tells_chaos_from_order(evaluation: Evaluation) -> None:
 
 
 def test_gradient_flow_names_who_reaches_farthest(evaluation: Evaluation) -> None:
-    item = discover.load("figures", "gradient_flow")
+    item = registry.load("figures", "gradient_flow")
     said = "the gradient of rnn by a factor of 0.9,\nthat of linear by 0.7"
     assert said in item.draw(evaluation).get_suptitle()
     said = findings.memory(evaluation)
@@ -284,7 +284,7 @@ def test_gradient_flow_names_who_reaches_farthest(evaluation: Evaluation) -> Non
 
 
 def test_rates_of_gradients_stand_beside_exponents(evaluation: Evaluation) -> None:
-    item = discover.load("figures", "rates")
+    item = registry.load("figures", "rates")
     assert "In 100% of 3 learned networks" in item.draw([evaluation]).get_suptitle()
     assert "(rank correlation of the two rates 1.00)" in item.draw([evaluation]).get_suptitle()
     evaluation.methods["gru"]["flow"]["exponent"] = 0.1
@@ -313,7 +313,7 @@ def test_recall_names_those_who_solve_it_and_those_who_guess(evaluation: Evaluat
 
 
 def test_reach_names_who_solves_the_longest_recall(evaluation: Evaluation) -> None:
-    item = discover.load("figures", "reach")
+    item = registry.load("figures", "reach")
     short, long = evaluation, copy.deepcopy(evaluation)
     assert not item.applies([short, long])
     recalled(short, 50)
@@ -332,14 +332,14 @@ def test_a_method_looks_the_same_whatever_is_beside_it() -> None:
 
 
 def test_groups_are_the_runs_within_the_critical_difference() -> None:
-    item = discover.load("figures", "ranks")
+    item = registry.load("figures", "ranks")
     assert item.groups([1.0, 2.0, 3.5, 6.0], 2.0) == [(0, 1), (1, 2)]
     assert item.groups([1.0, 2.0, 3.5, 6.0], 0.5) == []
     assert item.groups([1.0, 2.0, 3.5, 6.0], 9.0) == [(0, 3)]
 
 
 def test_ranks_are_among_the_methods_of_all_studies(evaluation: Evaluation) -> None:
-    item = discover.load("figures", "ranks")
+    item = registry.load("figures", "ranks")
     other = reversed_ranks(evaluation)
     assert item.mean_ranks([evaluation, other]) == {"gru": [2, 1], "linear": [1, 2], "rnn": [3, 3]}
     del other.methods["linear"]
@@ -377,7 +377,7 @@ def test_published_values_of_absent_studies_and_methods_are_left_out(evaluation:
 
 
 def test_error_growth_names_the_rate_of_the_best(evaluation: Evaluation) -> None:
-    item, table = discover.load("figures", "error_growth"), evaluation.tables["growth"]
+    item, table = registry.load("figures", "error_growth"), evaluation.tables["growth"]
     assert item.rate(table[table["method"] == "linear"]) == pytest.approx(1.0)
     assert item.rate(table[table["method"] == "gru"]) == pytest.approx(2.0)
     assert item.rate(table[table["time"] < 0.5]) is None
@@ -402,7 +402,7 @@ def changed(theory: Theory, section: str, **numbers: Any) -> Theory:
 
 
 def test_alone_says_from_where_on_networks_are_chaotic(evaluation: Evaluation, theory: Theory) -> None:
-    item = discover.load("figures", "alone")
+    item = registry.load("figures", "alone")
     one = changed(theory, "alone", settled_up_to=0.9, mostly_chaotic_from=1.7)
     assert "settles up to g = 0.9 and is mostly chaotic from g = 1.7" in item.draw(one, []).get_suptitle()
     other = changed(theory, "alone", settled_up_to=None, mostly_chaotic_from=None)
@@ -414,7 +414,7 @@ def test_alone_says_from_where_on_networks_are_chaotic(evaluation: Evaluation, t
 
 
 def test_the_map_says_where_gradients_grow(theory: Theory) -> None:
-    item = discover.load("figures", "gradient_map")
+    item = registry.load("figures", "gradient_map")
     families = {name: each | {"edge": None} for name, each in theory.numbers["map"]["families"].items()}
     assert "grows at none" in item.draw(changed(theory, "map", families=families), []).get_suptitle()
     families = {name: each | {"edge": 1.25} for name, each in families.items()}
@@ -422,14 +422,14 @@ def test_the_map_says_where_gradients_grow(theory: Theory) -> None:
 
 
 def test_newton_says_whether_the_curvature_is_smaller(theory: Theory) -> None:
-    item = discover.load("figures", "newton")
+    item = registry.load("figures", "newton")
     title = item.draw(changed(theory, "newton", slope=0.1, curvature=0.001), []).get_suptitle()
     assert "0.1 of the steepest\nand the curvature, 0.001, is smaller still" in title
     assert "not smaller" in item.draw(changed(theory, "newton", slope=0.1, curvature=0.5), []).get_suptitle()
 
 
 def test_memory_puts_three_rates_side_by_side(evaluation: Evaluation, theory: Theory) -> None:
-    item, table = discover.load("figures", "memory"), evaluation.tables["gradients"]
+    item, table = registry.load("figures", "memory"), evaluation.tables["gradients"]
     for rate in (0.09, 0.3):
         own = (table["method"] == "rnn") & (table["when"] == "after")
         table.loc[own, "median"] = np.exp(-rate * 0.1 * table.loc[own, "lag"])
@@ -448,7 +448,7 @@ def test_memory_puts_three_rates_side_by_side(evaluation: Evaluation, theory: Th
 
 
 def test_ranks_leave_out_studies_without_the_methods_of_most(evaluation: Evaluation) -> None:
-    item = discover.load("figures", "ranks")
+    item = registry.load("figures", "ranks")
     others = [reversed_ranks(evaluation), reversed_ranks(evaluation)]
     assert item.shared([evaluation, *others]) == [evaluation, *others]
     others[1].methods["linear"]["rank"] = None  # in two of three

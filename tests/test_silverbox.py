@@ -12,13 +12,13 @@ from scipy.io import savemat
 
 from conftest import Refused
 from pipeline import silverbox as write
-from unrolled import discover
-from unrolled.datasets import measured
+from unrolled import registry
+from unrolled.analysis import metrics
+from unrolled.config import Method, Series, Study
+from unrolled.data import record
+from unrolled.data.records import silverbox
+from unrolled.data.tasks import simulation
 from unrolled.errors import NotRunError
-from unrolled.evaluation import metrics
-from unrolled.params import Method, Series, Study
-from unrolled.series import silverbox
-from unrolled.tasks import simulation
 from unrolled.training.job import Job, Trained
 from unrolled.training.jobs import shown
 from unrolled.training.learn import initial_weights, learn
@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, Any]:
 def splits(folder: tuple[Path, Any, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setenv(silverbox.FOLDER, str(folder[0]))
     row = study()
-    made: dict[str, Any] = simulation.Simulation().cut(row, measured.load(row))[0]
+    made: dict[str, Any] = simulation.Simulation().cut(row, record.load(row))[0]
     return made
 
 
@@ -152,7 +152,7 @@ def test_what_is_measured_after_the_start_of_a_test_is_seen_by_nobody(
             other[begin + first : begin + length] += 0.01
         savemat(place, {"V1": u[None], "V2": other[None]})
         monkeypatch.setenv(silverbox.FOLDER, str(tmp_path))
-        made: dict[str, Any] = simulation.Simulation().cut(study(), measured.load(study()))[0]["test"]
+        made: dict[str, Any] = simulation.Simulation().cut(study(), record.load(study()))[0]["test"]
         return {name: array for name, array in made.items() if name.endswith("inputs")}
 
     known = {name: array for name, array in splits["test"].items() if name.endswith("inputs")}
@@ -263,11 +263,11 @@ def test_what_does_not_fit_is_refused(splits: dict[str, Any], refused: Refused) 
     with refused("steps is 50: more than 50"):
         job_of(splits, cell="gru", steps=50)
     with refused("needs 'steps' of more than 50"):
-        simulation.Simulation().cut(study(steps=50), measured.load(study()))
+        simulation.Simulation().cut(study(steps=50), record.load(study()))
     with refused("first official test of silverbox has 1088 values, not 1000"):
-        measured.load(study(test=1000))
+        record.load(study(test=1000))
     with refused("needs a 'series'"):
-        discover.load("tasks", "simulation")().build(study(), None)
+        registry.load("tasks", "simulation")().build(study(), None)
 
 
 @pytest.mark.skipif(silverbox.FOLDER not in os.environ, reason="needs the measured data")
@@ -276,7 +276,7 @@ def test_regressions_on_the_measured_data_have_the_known_errors() -> None:
     for window, powers, expected in ((20, 1.0, (6.94, 14.29, 6.57)), (5, 3.0, (0.50, 0.65, 0.49))):
         sizes = {"train": 55062, "val": 10000, "test": 21688, "steps": 512, "window": window}
         row = study(**sizes)
-        splits = simulation.Simulation().cut(row, measured.load(row))[0]
+        splits = simulation.Simulation().cut(row, record.load(row))[0]
         job = job_of(splits, row, cell="window", optimiser="ridge", sees=["before", "V1"], options={"powers": powers})
         result = learn(job)
         found = [metrics.score(row, result.predictions, splits["test"])[0]]

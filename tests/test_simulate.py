@@ -7,10 +7,10 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from conftest import Refused
-from unrolled.datasets import forcing
-from unrolled.datasets import simulate as module
-from unrolled.datasets.simulate import simulate, solver_error
-from unrolled.systems._base import Array, System, make
+from unrolled.data import forcing
+from unrolled.data import integrate as module
+from unrolled.data.integrate import simulate, solver_error
+from unrolled.data.system import Array, System, make
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from mlflow.exceptions import MlflowException
 
 from conftest import MakeJob, Refused
 from pipeline import ROOT, THEORY
-from unrolled import params
+from unrolled import config
 from unrolled.errors import UnrolledError
-from unrolled.report import render
-from unrolled.stages import evaluate, generate, theory
+from unrolled.report import page
+from unrolled.stages import evaluate, generate, random_networks
 from unrolled.stages import train as stage
 from unrolled.training import fan_out, results
 from unrolled.training.job import Job
@@ -104,7 +104,7 @@ def test_a_store_that_breaks_later_costs_one_line_and_no_result(capsys: pytest.C
 def test_a_study_whose_data_cannot_be_had_is_not_run_and_says_why(
     in_tmp: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], refused: Refused
 ) -> None:
-    monkeypatch.setattr("unrolled.series.santa_fe.find_spec", lambda name: None)
+    monkeypatch.setattr("unrolled.data.records.santa_fe.find_spec", lambda name: None)
     shutil.copy(ROOT / "params.yaml", "params.yaml")
     for item in (generate, stage, evaluate):
         item.main("santa_fe")
@@ -114,16 +114,16 @@ def test_a_study_whose_data_cannot_be_had_is_not_run_and_says_why(
     assert Path("data/trained/santa_fe").is_dir() and not list(Path("data/trained/santa_fe").iterdir())
     reason = json.loads(Path("reports/studies/santa_fe/metrics.json").read_text())["santa_fe"]["not_run"]
     assert "pip install reservoirpy" in reason
-    table = params.load()
+    table = config.load()
     only = table.model_copy(update={"studies": {"santa_fe": table.study("santa_fe")}})
-    assert render.read(only) == [] and render.not_run(only) == {"santa_fe": reason}
+    assert page.read(only) == [] and page.not_run(only) == {"santa_fe": reason}
     with refused("study 'santa_fe' is not run", "pip install reservoirpy"):
         make_jobs("santa_fe")
 
 
 def test_a_report_without_its_theory_says_what_to_run(in_tmp: Path, refused: Refused) -> None:
     with refused("reports/theory is missing or damaged", "dvc repro theory"):
-        render.read_theory()
+        page.read_theory()
 
 
 def test_the_theory_stage_writes_what_the_report_reads(
@@ -132,8 +132,8 @@ def test_the_theory_stage_writes_what_the_report_reads(
     table = yaml.safe_load((ROOT / "params.yaml").read_text())
     table["theory"] |= THEORY
     Path("params.yaml").write_text(yaml.safe_dump(table))
-    theory.main()
-    found = render.read_theory()
+    random_networks.main()
+    found = page.read_theory()
     assert capsys.readouterr().out.startswith("theory: map ")
     assert set(found.numbers) >= {"map", "clipping", "alone", "newton", "euler", "linearity"}
     assert found.tables["map"]["length"].max() == max(THEORY["lengths"])

@@ -16,7 +16,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from pipeline import STUDIES, environment, outputs, run
-from unrolled.datasets.files import write_atomic
+from unrolled.data.store import write_atomic
 
 pytestmark = pytest.mark.pipeline
 KILLS = 3
@@ -44,7 +44,7 @@ def start(folder: Path, *command: str) -> subprocess.Popen[str]:
 
 def mend(folder: Path) -> None:
     """Do as `make repro` does first: DVC cannot start on a `dvc.lock` in whose writing it was killed."""
-    run(folder, "python", "-m", "unrolled.mend")
+    run(folder, "python", "-m", "unrolled.repair_lock")
 
 
 def family(process: subprocess.Popen[str]) -> dict[str, list[psutil.Process]]:

@@ -9,18 +9,18 @@ import torch
 import yaml
 
 from pipeline import ROOT, THEORY
-from unrolled.discover import load
-from unrolled.evaluation import lyapunov
-from unrolled.gradients import bptt
-from unrolled.gradients.bptt import Weights
-from unrolled.initialisers._base import Setting
-from unrolled.optimisers.hessian_free import HessianFree
-from unrolled.params import Theory
-from unrolled.stages.theory import compute
-from unrolled.systems.oscillator import Oscillator
-from unrolled.theory import autonomous, clipping, equations, gradient_map, newton
-from unrolled.theory.autonomous import Array, Step
-from unrolled.theory.memory import decay
+from unrolled.analysis import lyapunov
+from unrolled.analysis.random_networks import autonomous, clipping, equations, gradient_map, newton
+from unrolled.analysis.random_networks.autonomous import Array, Step
+from unrolled.analysis.random_networks.memory import decay
+from unrolled.config import Theory
+from unrolled.data.systems.oscillator import Oscillator
+from unrolled.models import bptt
+from unrolled.models.bptt import Weights
+from unrolled.models.initialiser import Setting
+from unrolled.registry import load
+from unrolled.stages.random_networks import compute
+from unrolled.training.optimisers.hessian_free import HessianFree
 
 ROW = Theory(**yaml.safe_load((ROOT / "params.yaml").read_text())["theory"] | THEORY)
 
@@ -271,7 +271,7 @@ def test_decay_is_told_from_the_swing_beside_it() -> None:
 
 
 def test_the_gradient_of_the_exact_recurrence_decays_at_half_the_damping() -> None:
-    from unrolled.systems._base import hold
+    from unrolled.data.system import hold
 
     m, _ = hold(*Oscillator(eta=0.2).linear(), 0.1)
     v = np.random.default_rng(0).normal(size=2)

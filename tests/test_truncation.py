@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from unrolled.discover import load
-from unrolled.training.network import Network
+from unrolled.models.network import Network
+from unrolled.registry import load
 
 STEPS = 11
 

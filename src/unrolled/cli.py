@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from unrolled import __version__, errors, params, paths
+from unrolled import __version__, config, errors, paths
 from unrolled.errors import UnrolledError
 
 EPILOG = """\
@@ -12,7 +12,7 @@ examples:
   unrolled forecast oscillator --method lstm
   unrolled track                            log everything in data/trained again
 
-The pipeline itself is `dvc repro` (or `make repro`); its table is params.yaml.
+The pipeline itself is `dvc repro` (or `make repro`); its table is config.yaml.
 """
 
 
@@ -27,8 +27,8 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument("--version", action="version", version=f"unrolled {__version__}")
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
     forecast = commands.add_parser("forecast", help="forecast with the best model of a study, or a named method")
-    forecast.add_argument("study", help="a study of params.yaml")
-    forecast.add_argument("--method", help="a method of params.yaml (default: the study's champion)")
+    forecast.add_argument("study", help="a study of config.yaml")
+    forecast.add_argument("--method", help="a method of config.yaml (default: the study's champion)")
     forecast.add_argument("--steps", type=int, help="how many steps (default: as many as the test data have)")
     forecast.add_argument("--out", type=Path, help="where to draw it (default: forecasts/STUDY-METHOD.png)")
     track = commands.add_parser("track", help="log all trained methods in MLflow again")
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
 
 def forecast(study: str, method: str | None, steps: int | None, out: Path | None) -> None:
     """Load a model from MLflow, forecast beyond its warm-up, draw it and print the error."""
-    from unrolled.report import run_alone
+    from unrolled.report import forecast
     from unrolled.training import tracking
     from unrolled.training.jobs import make_jobs
 
@@ -50,10 +50,10 @@ def forecast(study: str, method: str | None, steps: int | None, out: Path | None
     tracking.connect()
     name, predict = tracking.load_model(study, method, jobs)
     job = jobs.get(name) or next(iter(jobs.values()))
-    series = run_alone.forecast(job, predict, steps)
+    series = forecast.forecast(job, predict, steps)
     path = out or Path("forecasts") / f"{study}-{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    run_alone.draw(study, name, series, path)
+    forecast.draw(study, name, series, path)
     print(f"{study}: {name}, {len(series.predicted)} steps, RMSE {series.rmse():.3g} where the truth is known; {path}")
 
 
@@ -62,7 +62,7 @@ def track(studies: list[str]) -> None:
     from unrolled.training import tracking
     from unrolled.training.jobs import trained
 
-    table = params.load()
+    table = config.load()
     client = tracking.connect()
     for study in studies or table.studies:
         tracker = tracking.Tracker(study, client)
@@ -77,17 +77,17 @@ def track(studies: list[str]) -> None:
 
 def local_report() -> None:
     """Write the report with the training times that MLflow recorded."""
-    from unrolled.figures._base import style
-    from unrolled.report import render, verdicts
+    from unrolled.report import page, verdicts
+    from unrolled.report.style import style
     from unrolled.training import tracking
 
-    table = params.load()
-    evaluations, theory = render.read(table), render.read_theory()
+    table = config.load()
+    evaluations, theory = page.read(table), page.read_theory()
     tracking.connect()
     seconds = tracking.training_seconds(list(table.studies))
     with style():
-        drawn, claims = render.draw(evaluations, theory), verdicts.of_all(evaluations, theory)
-        text = render.page(table, evaluations, drawn, claims, seconds)
+        drawn, claims = page.draw(evaluations, theory), verdicts.of_all(evaluations, theory)
+        text = page.page(table, evaluations, drawn, claims, seconds)
     paths.LOCAL.write_text(text, encoding="utf-8")
     print(f"report with training times: {paths.LOCAL}")
 

@@ -1,9 +1,9 @@
 """The findings, in words, with every number filled in from the results."""
 
-from unrolled.evaluation.metrics import SOLVED
-from unrolled.figures._base import Evaluation
-from unrolled.figures.cost import cost
-from unrolled.figures.eigenvalues import damping
+from unrolled.analysis.metrics import SOLVED
+from unrolled.report.figures.cost import cost
+from unrolled.report.figures.eigenvalues import damping
+from unrolled.report.style import Evaluation
 
 CHOICES = (
     ("gru", "gru_start", "seeing the first measured outputs"),

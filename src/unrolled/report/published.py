@@ -5,8 +5,8 @@ from typing import Any
 
 import yaml
 
-from unrolled.figures._base import Evaluation
 from unrolled.report.findings import number
+from unrolled.report.style import Evaluation
 
 SAME = 1.02
 """The factor below which a difference outside our interval is not spoken of: that of rounding, and of 50 samples."""

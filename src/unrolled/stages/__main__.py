@@ -6,7 +6,7 @@ Each worker process imports the main module again, so this one imports nothing h
 import os
 import sys
 
-from unrolled import discover, errors
+from unrolled import errors, registry
 from unrolled.training import workers
 
 
@@ -15,7 +15,7 @@ def main(stage: str, *arguments: str) -> None:
     """Run one stage."""
     if stage == "train":
         workers.preload()  # while the stage itself loads MLflow
-    discover.load("stages", stage).main(*arguments)
+    registry.load("stages", stage).main(*arguments)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # all is written; taking PyTorch and MLflow down piece by piece would cost a second a stage

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from unrolled import discover, errors, params
-from unrolled.datasets import files, measured
-from unrolled.params import Study
-from unrolled.systems._base import System, of
-from unrolled.tasks._base import Task
+from unrolled import config, errors, registry
+from unrolled.config import Study
+from unrolled.data import record, store
+from unrolled.data.system import System, of
+from unrolled.data.task import Task
 
 
 def simulated(study: Study, system: System, task: Task) -> tuple[dict[str, Any], dict[str, Any], str]:
@@ -27,7 +27,7 @@ def simulated(study: Study, system: System, task: Task) -> tuple[dict[str, Any],
 
 def cut(study: Study, task: Task) -> tuple[dict[str, Any], dict[str, Any], str]:
     """Return the same of a measured series."""
-    series = measured.load(study)
+    series = record.load(study)
     splits, _ = task.cut(study, series)
     row = study.series
     assert row is not None
@@ -45,16 +45,16 @@ def cut(study: Study, task: Task) -> tuple[dict[str, Any], dict[str, Any], str]:
 @errors.one_line
 def main(name: str) -> None:
     """Generate the data of one study."""
-    study = params.load().study(name)
-    task: Task = discover.load("tasks", study.task)()
+    study = config.load().study(name)
+    task: Task = registry.load("tasks", study.task)()
     system = of(study)
     try:
         splits, facts, said = cut(study, task) if system is None else simulated(study, system, task)
     except errors.NotRunError as reason:
-        files.save_not_run(name, str(reason))
+        store.save_not_run(name, str(reason))
         print(f"{name}: not run: {reason}. Then run `dvc repro --force generate@{name}`")
         return
     about = {"study": name, "task": f"{study.task} ({task.kind})", "step": study.step, "seed": study.seed}
-    files.save(name, splits, about | facts)
+    store.save(name, splits, about | facts)
     sizes = ", ".join(f"{split} {len(arrays['inputs'])}" for split, arrays in splits.items())
     print(f"{name}: {sizes} sequences; {said}")

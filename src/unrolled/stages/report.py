@@ -1,9 +1,9 @@
 """Stage `report`: one page, its figures, and all metrics in one file."""
 
-from unrolled import errors, params, paths
-from unrolled.datasets.files import write_atomic, write_json
-from unrolled.figures._base import Evaluation, style
-from unrolled.report import published, render, verdicts
+from unrolled import config, errors, paths
+from unrolled.data.store import write_atomic, write_json
+from unrolled.report import page, published, verdicts
+from unrolled.report.style import Evaluation, style
 from unrolled.training import tracking
 
 
@@ -18,13 +18,13 @@ def _numbers(evaluation: Evaluation) -> dict[str, float | None]:
 @errors.one_line
 def main() -> None:
     """Render the comparison from all evaluations."""
-    table = params.load()
-    evaluations, theory = render.read(table), render.read_theory()
+    table = config.load()
+    evaluations, theory = page.read(table), page.read_theory()
     with style():
-        drawn = render.draw(evaluations, theory)
+        drawn = page.draw(evaluations, theory)
     claims = verdicts.of_all(evaluations, theory)
-    render.write_figures(drawn)
-    write_atomic(paths.INDEX, render.page(table, evaluations, drawn, claims, seconds={}).encode())
+    page.write_figures(drawn)
+    write_atomic(paths.INDEX, page.page(table, evaluations, drawn, claims, seconds={}).encode())
     write_json(paths.CLAIMS, claims)
     write_json(paths.PUBLISHED, published.compare(evaluations))
     write_json(paths.METRICS, {e.name: e.metrics for e in evaluations})
@@ -33,5 +33,5 @@ def main() -> None:
         tracking.log_figures(e.name, figures, _numbers(e))
     # Times differ from run to run, so they stand on a page that is no output of the pipeline.
     seconds = tracking.training_seconds(list(table.studies))
-    write_atomic(paths.LOCAL, render.page(table, evaluations, drawn, claims, seconds).encode())
+    write_atomic(paths.LOCAL, page.page(table, evaluations, drawn, claims, seconds).encode())
     print(f"report: {paths.INDEX}")

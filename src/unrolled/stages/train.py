@@ -5,7 +5,7 @@ import sys
 from tqdm import tqdm
 
 from unrolled import errors
-from unrolled.datasets import files
+from unrolled.data import store
 from unrolled.training import fan_out, results, tracking
 from unrolled.training.job import Job, Result
 from unrolled.training.jobs import make_jobs
@@ -43,7 +43,7 @@ def train(name: str, jobs: list[Job], tracker: tracking.Tracker) -> Finished:
 @errors.one_line
 def main(name: str) -> None:
     """Train what is not yet trained, and log everything."""
-    if (reason := files.not_run(name)) is not None:
+    if (reason := store.not_run(name)) is not None:
         results.prune(name, [])
         print(f"{name}: not run: {reason}")
         return

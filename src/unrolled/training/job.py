@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled import discover
-from unrolled.params import Method, Study
-from unrolled.tasks._base import Split, Task
-from unrolled.training.free_run import free_run
-from unrolled.training.network import Network
+from unrolled import registry
+from unrolled.config import Method, Study
+from unrolled.data.task import Split, Task
+from unrolled.models.closed_loop import free_run
+from unrolled.models.network import Network
 
 Array = NDArray[Any]
 
@@ -45,7 +45,7 @@ class Job:
     @property
     def iterative(self) -> bool:
         """Whether the method learns in epochs with a learning rate."""
-        return bool(discover.load("optimisers", str(self.method.optimiser)).iterative)
+        return bool(registry.load("optimisers", str(self.method.optimiser)).iterative)
 
     def trials(self) -> list[Trial]:
         """Return every setting that is tried: each learning rate with each clipping threshold."""
@@ -92,7 +92,7 @@ class Job:
 
     def task(self) -> Task:
         """Return the study's task."""
-        task: Task = discover.load("tasks", self.study.task)()
+        task: Task = registry.load("tasks", self.study.task)()
         return task
 
 
@@ -101,7 +101,7 @@ def network_of(
 ) -> Network:
     """Build the network of a method's row for inputs (N, T, D) and K outputs; `skips`, `adds` as in `Network`."""
     size = inputs[1] * inputs[2] if method.fold else inputs[2]
-    cell = discover.load("cells", method.cell)(size, method.hidden, method.activation, window, method.options)
+    cell = registry.load("cells", method.cell)(size, method.hidden, method.activation, window, method.options)
     return Network(cell, outputs, tuple(method.readout), method.fold, method.truncate, skips, adds)
 
 
@@ -175,7 +175,7 @@ class Trained:
 
     @torch.no_grad()
     def __call__(self, inputs: Tensor) -> Tensor:
-        """Return the outputs of every replica; see `unrolled.tasks._base.Model`."""
+        """Return the outputs of every replica; see `unrolled.data.task.Model`."""
         if inputs.dim() == 3:
             inputs = inputs.expand(self.replicas, *inputs.shape)
         return self.network(self.weights, inputs, self.last)
@@ -186,7 +186,7 @@ class Trained:
 
     @torch.no_grad()
     def simulate(self, inputs: Tensor) -> Tensor:
-        """Return the outputs after the first n steps; see `unrolled.tasks._base.Runner`."""
+        """Return the outputs after the first n steps; see `unrolled.data.task.Runner`."""
         if not self.feeds_back:
             return self(inputs)
         x, first = inputs.expand(self.replicas, *inputs.shape), self.network.skips + 1

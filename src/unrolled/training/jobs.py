@@ -1,19 +1,19 @@
 """From the table and the data on disk to jobs, and to what is already learned."""
 
-from unrolled import discover, params
-from unrolled.datasets import files
+from unrolled import config, registry
+from unrolled.config import Method, Study
+from unrolled.data import store
+from unrolled.data.task import Split, Task
 from unrolled.errors import UnrolledError
-from unrolled.params import Method, Study
-from unrolled.tasks._base import Split, Task
 from unrolled.training import results
 from unrolled.training.job import Job, Result, feeds_back
 
 
 def make_jobs(study: str) -> list[Job]:
     """Return one job for each method of a study, in the order of the table."""
-    table = params.load()
+    table = config.load()
     _check_options(table.methods_of(study))
-    row, splits = table.study(study), files.load(study)
+    row, splits = table.study(study), store.load(study)
     seeds, tuning = table.seeds_of(study), table.training.tuning_seeds
     methods = table.methods_of(study)
     seen = {name: shown(study, row, name, method, splits) for name, method in methods.items()}
@@ -29,12 +29,12 @@ def shown(study: str, row: Study, name: str, method: Method, splits: dict[str, S
         If it names a column that the study has not, adds a linear model that it does not see or that a
         loop would miss, or learns from fewer steps than a state needs.
     """
-    task: Task = discover.load("tasks", row.task)()
+    task: Task = registry.load("tasks", row.task)()
     columns, place = task.columns(row), f"studies.{study}: methods.{name}"
     sees = method.sees or task.default(row)
     for each in sees:
         if each not in columns:
-            raise discover.unknown(f"{place}.sees: column", each, list(dict.fromkeys(columns)))
+            raise registry.unknown(f"{place}.sees: column", each, list(dict.fromkeys(columns)))
     if method.adds and (method.adds not in sees or feeds_back(method)):
         raise UnrolledError(f"{place}.adds is '{method.adds}': it must be in 'sees', and 'before' must not")
     skips = splits["train"]["inputs"].shape[1] - splits["train"]["targets"].shape[1]
@@ -55,10 +55,10 @@ def _check_options(methods: dict[str, Method]) -> None:
     """Refuse an option that neither cell, initialiser nor optimiser declares."""
     for name, method in methods.items():
         items = (("cells", method.cell), ("initialisers", method.initialiser), ("optimisers", method.optimiser))
-        known = {key: value for kind, item in items for key, value in discover.options(kind, str(item)).items()}
+        known = {key: value for kind, item in items for key, value in registry.options(kind, str(item)).items()}
         for key in method.options:
             if key not in known:
-                raise discover.unknown(f"methods.{name}.options:", key, list(known))
+                raise registry.unknown(f"methods.{name}.options:", key, list(known))
 
 
 def trained(study: str) -> dict[str, tuple[Job, Result]]:

@@ -9,12 +9,12 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from unrolled import discover
-from unrolled.datasets.module import PopulationData
-from unrolled.initialisers._base import Setting
-from unrolled.systems._base import of
+from unrolled import registry
+from unrolled.data.system import of
+from unrolled.models.initialiser import Setting
+from unrolled.models.network import Network
+from unrolled.training.batches import PopulationData
 from unrolled.training.job import Array, Job, Replica, Result, Trained, choose, feeds_back
-from unrolled.training.network import Network
 from unrolled.training.population import History, Population
 
 Progress = Callable[[History, list[Replica]], None]
@@ -36,7 +36,7 @@ def setting_of(job: Job, network: Network) -> Setting:
 
 def initial_weights(job: Job, network: Network, replicas: list[Replica]) -> Tensor:
     """Draw θ (S, P): the weights of a replica depend on its seed alone."""
-    initialise = discover.load("initialisers", str(job.method.initialiser)).initialise
+    initialise = registry.load("initialisers", str(job.method.initialiser)).initialise
     setting, rows = setting_of(job, network), {}
     for seed in sorted({seed for seed, _ in replicas}):
         weights = initialise(setting, np.random.default_rng([seed, 0]))
@@ -84,7 +84,7 @@ def _train(job: Job, network: Network, replicas: list[Replica], progress: Progre
     """Return what a population of these replicas has learned: the arrays of a `Result`."""
     seeds, numbers = zip(*replicas, strict=True)
     rates, clip_norm, clip_value = map(torch.tensor, zip(*(job.trials()[n] for n in numbers), strict=True))
-    optimiser = discover.load("optimisers", str(job.method.optimiser))(job.method.options)
+    optimiser = registry.load("optimisers", str(job.method.optimiser))(job.method.options)
     theta, last = initial_weights(job, network, replicas), job.task().last
     data = PopulationData(job.splits, job.study.batch, list(seeds), job.method.input_noise or 0.0)
     updates = job.study.epochs * len(data.train_dataloader())

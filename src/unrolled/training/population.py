@@ -7,8 +7,8 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from unrolled.optimisers._base import Batch, Optimiser
-from unrolled.training.network import Network
+from unrolled.models.network import Network
+from unrolled.training.optimiser import Batch, Optimiser
 
 History = dict[str, list[Tensor]]
 

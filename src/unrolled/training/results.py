@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from unrolled import discover, paths
-from unrolled.datasets.files import write_atomic
+from unrolled import paths, registry
+from unrolled.data.store import write_atomic
 from unrolled.errors import UnrolledError
 from unrolled.training.job import Job, Result
 
@@ -44,7 +44,7 @@ def _sources(job: Job) -> list[Path]:
     )
     own = [f"{kind}/{name}.py" for kind, name in (*items, ("optimisers", row.optimiser))]
     helpers = HELPERS.get(str(row.optimiser), ())
-    return [discover.ROOT / name for name in (*SHARED, *own, *helpers) if (discover.ROOT / name).exists()]
+    return [registry.ROOT / name for name in (*SHARED, *own, *helpers) if (registry.ROOT / name).exists()]
 
 
 def fingerprint(job: Job) -> str:

@@ -24,12 +24,12 @@ from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag, ViewTy
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from unrolled import discover, paths
-from unrolled.datasets import files
+from unrolled import paths, registry
+from unrolled.data import store
 from unrolled.errors import UnrolledError
 from unrolled.training import results
-from unrolled.training.forecaster import Forecaster, best_replica
 from unrolled.training.job import Job, Result
+from unrolled.training.predictor import Forecaster, best_replica
 
 if TYPE_CHECKING:
     from unrolled.training.fan_out import Progress
@@ -201,7 +201,7 @@ class Tracker:
         self.client.log_inputs(run, [DatasetInput(self._dataset())])
 
     def _dataset(self) -> Dataset:
-        known = files.facts(self.study_name)
+        known = store.facts(self.study_name)
         digest = known["files"]["train.npz"]["sha256"][:16]
         source = str(paths.dataset(self.study_name))
         return Dataset(self.study_name, digest, "local", f'{{"uri": "{source}"}}')
@@ -326,7 +326,7 @@ def _log_model(run: str, name: str, job: Job, result: Result) -> str:
         forecaster.save(Path(folder) / "forecaster.npz")
         info = mlflow.pyfunc.log_model(
             name="forecaster",
-            loader_module="unrolled.training.forecaster",
+            loader_module="unrolled.training.predictor",
             data_path=str(Path(folder) / "forecaster.npz"),
             signature=signature,
             input_example=example,
@@ -345,7 +345,7 @@ def load_model(study: str, method: str | None, jobs: dict[str, Job]) -> tuple[st
         If the method is unknown, or the store has no such model yet.
     """
     if method is not None and method not in jobs:
-        raise discover.unknown(f"method of study '{study}'", method, list(jobs))
+        raise registry.unknown(f"method of study '{study}'", method, list(jobs))
     client = MlflowClient()
     try:
         if method is None:

@@ -1,0 +1,207 @@
+"""Linear recurrent unit: a diagonal, complex, linear recurrence, all steps at once."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from unrolled.models import kernels
+from unrolled.models.cell import Cell, State, Weights
+from unrolled.models.kernels import Array, compiled
+
+
+class LRU(Cell):
+    """s_t = Λ s_{t-1} + exp(g) (x_t B), complex and diagonal; the output is h_t = [Re s_t, Im s_t].
+
+    Λ = exp(-exp(ν) + i exp(φ)), so that |Λ| < 1 whatever ν. Weights: U (D, 2H), which is
+    [Re B, Im B]; nu, phi, gamma (1, H). The readout does the rest: C, and the nonlinearity, which
+    the recurrence has not, so it needs a ReLU layer.
+
+    References
+    ----------
+    Orvieto et al., ICML 2023, PMLR 202:26670, arXiv 2303.06349; Blelloch (1990), CMU-CS-90-190 (scan).
+    """
+
+    @property
+    def features(self) -> int:
+        """Size of the output, 2 H."""
+        return 2 * self.hidden
+
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Return the shapes of U, nu, phi and gamma."""
+        line = (1, self.hidden)
+        return {"U": (self.inputs, 2 * self.hidden), "nu": line, "phi": line, "gamma": line}
+
+    def start(self, x: Tensor) -> State:
+        """Return a state of zeros."""
+        return (x.new_zeros(*x.shape[:2], self.features),)
+
+    def step(self, w: Weights, x: Tensor, state: State) -> State:
+        """Advance s by one step, in real numbers."""
+        re, im = state[0].chunk(2, dim=-1)
+        size, angle = torch.exp(-torch.exp(w["nu"])), torch.exp(w["phi"])
+        a, b = size * torch.cos(angle), size * torch.sin(angle)
+        u, v = (x @ w["U"]).chunk(2, dim=-1)
+        scale = torch.exp(w["gamma"])
+        return (torch.cat([a * re - b * im + scale * u, b * re + a * im + scale * v], dim=-1),)
+
+    def run(self, w: Weights, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Return all states: by a compiled loop on the CPU, elsewhere by a parallel scan over time."""
+        if x.device.type == "cpu" or x.shape[2] == 0 or not kernels.fusable(x, *w.values()):
+            return super().run(w, x, state)
+        return self.scanned(w, x, self.start(x) if state is None else state)
+
+    def scanned(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return all states by a scan: 2 log₂ T operations on whole sequences instead of T small ones."""
+        factor = torch.exp(torch.complex(-torch.exp(w["nu"]), torch.exp(w["phi"])))  # (S, 1, H)
+        driven = _complex((x @ w["U"][:, None]) * torch.exp(w["gamma"]).repeat(1, 1, 2)[:, None])
+        first = driven[:, :, :1] + (factor * _complex(state[0]))[:, :, None]
+        s = _Scan.apply(factor[:, None], torch.cat([first, driven[:, :, 1:]], dim=2))
+        h = torch.cat([s.real, s.imag], dim=-1)
+        return h, (h[:, :, -1],)
+
+    def fused(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Unroll over x (S, B, T, D) in one compiled loop; as `run`."""
+        if not kernels.fusable(x, *state, *w.values()):
+            return self.unroll(w, x, state)
+        # One replica after the other: PyTorch rounds exp and cos by how many it takes at once.
+        parts = [_polar(*part) for part in zip(w["U"], w["nu"], w["phi"], w["gamma"], strict=True)]
+        u, factor = (torch.stack(each) for each in zip(*parts, strict=True))
+        outputs, h = _Recurrence.apply(kernels.in_order(x), u, factor, state[0])
+        return outputs, (h,)
+
+
+def _polar(u: Tensor, nu: Tensor, phi: Tensor, gamma: Tensor) -> tuple[Tensor, Tensor]:
+    """Return exp(g) B (D, 2H) and [Re Λ, Im Λ] (2, H) of one replica."""
+    size, angle = torch.exp(-torch.exp(nu)), torch.exp(phi)
+    return u * torch.exp(gamma).repeat(1, 2), torch.cat([size * torch.cos(angle), size * torch.sin(angle)])
+
+
+class _Recurrence(torch.autograd.Function):
+    """The loop over time: x (S or 1, T, B, D), exp(g) B (S, D, 2H), [Re Λ, Im Λ] (S, 2, H), s_0 (S, B, 2H)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, u: Tensor, w: Tensor, h0: Tensor) -> tuple[Tensor, Tensor]:
+        s, b, both = h0.shape
+        states = kernels.empty(s, x.shape[1] + 1, b, both, like=w)
+        with kernels.announced("lru"):
+            forward(*(each.numpy() for each in (x, u, w, h0.contiguous(), states)))
+        ctx.save_for_backward(x, u, w, states)
+        ctx.set_materialize_grads(False)
+        return kernels.read(states, both)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_outputs: Tensor | None, d_last: Tensor | None) -> tuple[Tensor | None, ...]:
+        x, u, w, states = ctx.saved_tensors
+        s, t, b, both = states.shape
+        need_x = ctx.needs_input_grad[0]
+        du, dw, dh = torch.empty_like(u), torch.zeros_like(w), kernels.at_end(d_last, s, b, both, like=w)
+        dx = w.new_zeros((s, t - 1, b, x.shape[3]) if need_x else (0, 0, 0, 0))
+        g = kernels.in_time_order(d_outputs, s, b, both, like=w)
+        with kernels.announced("lru"):
+            adjoint(g, *(each.numpy() for each in (x, u, w, states, dh, du, dw, dx)))
+        return dx if need_x else None, du, dw, dh
+
+
+@compiled
+def forward(x: Array, u: Array, w: Array, h0: Array, states: Array) -> None:
+    """Fill the states s_0, s_1, ... of s_t = Λ s_{t-1} + x_t exp(g) B."""
+    m, (steps, batch, d) = w.shape[2], x.shape[1:]
+    drive = np.empty((steps, batch, 2 * m), w.dtype)
+    for s in range(len(u)):
+        a, c = w[s, 0], w[s, 1]
+        np.dot(x[min(s, len(x) - 1)].reshape(steps * batch, d), u[s], drive.reshape(steps * batch, 2 * m))
+        kernels.put(states[s, 0], h0[s])
+        for t in range(steps):
+            for b in range(batch):
+                re, im = states[s, t, b, :m], states[s, t, b, m:]
+                new_re, new_im = states[s, t + 1, b, :m], states[s, t + 1, b, m:]
+                p, q = drive[t, b, :m], drive[t, b, m:]
+                for j in range(m):
+                    new_re[j] = a[j] * re[j] - c[j] * im[j] + p[j]
+                for j in range(m):
+                    new_im[j] = c[j] * re[j] + a[j] * im[j] + q[j]
+
+
+@compiled
+def adjoint(g: Array, x: Array, u: Array, w: Array, states: Array, dh: Array, du: Array, dw: Array, dx: Array) -> None:
+    """Back-propagate through time: from ∂L/∂h_t (g) and ∂L/∂h_T (in dh) to B, Λ (dw), inputs and s_0.
+
+    From the last step to the first, in complex numbers: δ_t = g_t + Λ* δ_{t+1}; then
+    ∂L/∂Λ = Σ_t s*_{t-1} δ_t, ∂L/∂(exp(g) B) = Σ_t x_tᵀ δ_t and ∂L/∂x_t = δ_t (exp(g) B)ᵀ.
+    """
+    m, (steps, batch, d) = w.shape[2], x.shape[1:]
+    delta = np.empty((steps, batch, 2 * m), w.dtype)
+    for s in range(len(u)):
+        for t in range(steps - 1, -1, -1):
+            if g.shape[1]:
+                kernels.add_rows(dh[s], g[s, t])
+            kernels.put(delta[t], dh[s])
+            for b in range(batch):
+                through_turn(dw[s], dh[s, b], delta[t, b], states[s, t, b], w[s])
+        np.dot(x[min(s, len(x) - 1)].reshape(steps * batch, d).T, delta.reshape(steps * batch, 2 * m), du[s])
+        if len(dx):
+            kernels.to_input(dx[s], delta, u[s])
+
+
+@compiled
+def through_turn(dw: Array, back: Array, delta: Array, state: Array, w: Array) -> None:
+    """Add s* δ to ∂L/∂Λ, and write Λ* δ, for one sequence."""
+    m = w.shape[1]
+    a, c, da, dc, d_re, d_im, re, im = w[0], w[1], dw[0], dw[1], delta[:m], delta[m:], state[:m], state[m:]
+    back_re, back_im = back[:m], back[m:]
+    for j in range(m):
+        da[j] += d_re[j] * re[j] + d_im[j] * im[j]
+    for j in range(m):
+        dc[j] += d_im[j] * re[j] - d_re[j] * im[j]
+    for j in range(m):
+        back_re[j] = a[j] * d_re[j] + c[j] * d_im[j]
+    for j in range(m):
+        back_im[j] = a[j] * d_im[j] - c[j] * d_re[j]
+
+
+def _complex(pairs: Tensor) -> Tensor:
+    """Return (..., H) complex for (..., 2H) real."""
+    return torch.complex(*pairs.chunk(2, dim=-1))
+
+
+def scan(factor: Tensor, drive: Tensor, reverse: bool = False) -> Tensor:
+    """Return s_t = f s_{t-1} + u_t, with s_{-1} = 0, for all t; reversed, s_t = f s_{t+1} + u_t.
+
+    By doubling: after round k each s_t holds the sum of the last 2^k terms f^i u_{t-i}.
+
+    Parameters
+    ----------
+    factor : (S, 1, 1, H) complex tensor
+    drive : (S, B, T, H) complex tensor
+    """
+    s, shift, steps = drive.clone(), 1, drive.shape[2]
+    while shift < steps:
+        early, late = s[:, :, : steps - shift], s[:, :, shift:]
+        if reverse:
+            early += factor * late.clone()
+        else:
+            late += factor * early.clone()
+        shift, factor = 2 * shift, factor * factor
+    return s
+
+
+class _Scan(torch.autograd.Function):
+    """`scan` and its adjoint, which is the reversed scan with the conjugate factor."""
+
+    @staticmethod
+    def forward(ctx: Any, factor: Tensor, drive: Tensor) -> Tensor:
+        s = scan(factor, drive)
+        ctx.save_for_backward(factor, s)
+        return s
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor]:
+        factor, s = ctx.saved_tensors
+        d = scan(factor.conj(), g, reverse=True)
+        d_factor = (s[:, :, :-1].conj() * d[:, :, 1:]).sum(dim=(1, 2), keepdim=True)
+        return d_factor, d

@@ -1,0 +1,214 @@
+"""Long short-term memory: a cell made to keep a value for a long time."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from unrolled.models import kernels
+from unrolled.models.cell import Cell, State, Weights, fed_back
+from unrolled.models.kernels import Array, compiled, tanh
+
+
+class LSTM(Cell):
+    """i, f, o = sigmoid, g = tanh of (x_t U + h_{t-1} W + b); c_t = f c_{t-1} + i g; h_t = o tanh c_t.
+
+    Weights: U (D, 4H), W (H, 4H), b (1, 4H), in the order i, f, g, o of `torch.nn.LSTM`.
+
+    References
+    ----------
+    Hochreiter & Schmidhuber, Neural Computation 9 (1997) 1735, doi 10.1162/neco.1997.9.8.1735;
+    forget gate: Gers, Schmidhuber & Cummins, Neural Computation 12 (2000) 2451,
+    doi 10.1162/089976600300015015.
+    """
+
+    keeps, writes = 1, 0  # of i, f, g, o
+
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Return the shapes of U, W and b."""
+        gates = 4 * self.hidden
+        return {"U": (self.inputs, gates), "W": (self.hidden, gates), "b": (1, gates)}
+
+    def start(self, x: Tensor) -> State:
+        """Return h = c = 0."""
+        zero = x.new_zeros(*x.shape[:2], self.hidden)
+        return zero, zero
+
+    def step(self, w: Weights, x: Tensor, state: State) -> State:
+        """Advance (h, c) by one step."""
+        h, c = state
+        i, f, g, o = (x @ w["U"] + h @ w["W"] + w["b"]).chunk(4, dim=-1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c
+
+    def closed(self, w: Weights, v: Tensor, c: Tensor) -> Weights:
+        """Return the weights that feed h V + c back as input; see `fed_back`."""
+        return fed_back(w, v, c)
+
+    def fused(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Unroll over x (S, B, T, D) in one compiled loop; as `run`."""
+        if not kernels.fusable(x, *state, *w.values()):
+            return self.unroll(w, x, state)
+        weights = torch.cat([w["W"], w["U"], w["b"]], dim=1)
+        outputs, h, c = _Recurrence.apply(kernels.with_one(x), weights, *state, torch.is_grad_enabled())
+        return outputs, (h, c)
+
+
+class _Recurrence(torch.autograd.Function):
+    """The loop over time: x (S or 1, T, B, E), w = [W; U; b] (S, H + E, 4H), h_0 and c_0 (S, B, H)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, h0: Tensor, c0: Tensor, keep: bool) -> tuple[Tensor, ...]:
+        (s, b, hidden), t = h0.shape, x.shape[1]
+        z, c_last = kernels.rows(h0, x), torch.empty_like(c0, memory_format=torch.contiguous_format)
+        kept = (s, t) if keep else (1, 1)
+        gates, memory = kernels.empty(*kept, b, 4 * hidden, like=w), kernels.empty(*kept, 2, b, hidden, like=w)
+        with kernels.announced("lstm"):
+            start = h0.contiguous().numpy(), c0.contiguous().numpy()
+            forward(x.numpy(), w.numpy(), *start, z.numpy(), gates.numpy(), memory.numpy(), c_last.numpy())
+        ctx.save_for_backward(w, z, gates, memory)
+        ctx.set_materialize_grads(False)
+        return *kernels.read(z, hidden), c_last
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_outputs: Tensor | None, *d_last: Tensor | None) -> tuple[Tensor | None, ...]:
+        w, z, gates, memory = ctx.saved_tensors
+        s, t, b, _ = z.shape
+        hidden = w.shape[2] // 4
+        need_x = ctx.needs_input_grad[0]
+        dw = torch.empty_like(w)
+        dx = w.new_zeros((s, t - 1, b, w.shape[1] - hidden) if need_x else (0, 0, 0, 0))
+        g = kernels.in_time_order(d_outputs, s, b, hidden, like=w)
+        dh, dc = (kernels.at_end(d, s, b, hidden, like=w) for d in d_last)
+        with kernels.announced("lstm"):
+            arrays = (w, z, gates, memory, dh, dc, dw, dx)
+            adjoint(g, *(each.numpy() for each in arrays))
+        return dx if need_x else None, dw, dh, dc, None
+
+
+@compiled
+def forward(x: Array, w: Array, h0: Array, c0: Array, z: Array, gates: Array, memory: Array, c_last: Array) -> None:
+    """Fill z_t = [h_{t-1}, x_t, 1], the gates (i, f, g, o) of z_t w, and (c_{t-1}, tanh c_t)."""
+    hidden = h0.shape[2]
+    scale, shift = gate_scales(hidden, w)
+    for s in range(len(w)):
+        h, c = h0[s].copy(), c_last[s]
+        kernels.put(c, c0[s])
+        for t in range(x.shape[1]):
+            slot = min(s, len(gates) - 1), min(t, gates.shape[1] - 1)
+            a, kept = gates[slot], memory[slot]
+            kernels.enter(z[s, t], h, x[min(s, len(x) - 1), t])
+            np.dot(z[s, t], w[s], a)
+            kernels.activate_gates(a, scale, shift)
+            kernels.put(kept[0], c)
+            remember(a, c)
+            squash(kept[1].reshape(-1), c.reshape(-1))
+            emit(a, kept[1], h)
+        kernels.put(z[s, -1, :, :hidden], h)
+
+
+@compiled
+def adjoint(
+    g: Array, w: Array, z: Array, gates: Array, memory: Array, dh: Array, dc: Array, dw: Array, dx: Array
+) -> None:
+    """Back-propagate through time: from ∂L/∂h_t (g), ∂L/∂h_T (in dh) and ∂L/∂c_T (in dc).
+
+    With δ_t = ∂L/∂a_t of all gates, a_t = z_t w, from the last step to the first:
+    dh_t = g_t + δ_{t+1} Wᵀ gives δ_t (`through_output`, `through_memory`);
+    then ∂L/∂w = Σ_t z_tᵀ δ_t and ∂L/∂x_t = δ_t Uᵀ, a block of steps at a time.
+    """
+    steps, hidden = z.shape[1] - 1, dh.shape[2]
+    block = kernels.block_length(z[0], 4 * hidden)
+    delta, part = np.empty((block, z.shape[2], 4 * hidden), w.dtype), np.empty_like(dw[0])
+    dw[:] = 0
+    for s in range(len(w)):
+        recurrent = np.ascontiguousarray(w[s, :hidden].T)
+        for end in range(steps, 0, -block):
+            begin = max(0, end - block)
+            for t in range(end - 1, begin - 1, -1):
+                if g.shape[1]:
+                    kernels.add_rows(dh[s], g[s, t])
+                through_output(delta[t - begin], dh[s], dc[s], gates[s, t], memory[s, t, 1])
+                through_memory(delta[t - begin], dc[s], gates[s, t], memory[s, t, 0])
+                np.dot(delta[t - begin], recurrent, dh[s])
+            kernels.add_product(dw[s], z[s, begin:end], delta[: end - begin], part)
+            if len(dx):
+                kernels.to_input(dx[s, begin:end], delta[: end - begin], w[s, hidden:])
+
+
+@compiled
+def gate_scales(hidden: int, w: Array) -> tuple[Array, Array]:
+    """Return the scale and the shift of `kernels.activate_gates`: sigmoid for i, f, o, tanh for g."""
+    scale, shift = np.full(4 * hidden, 0.5).astype(w.dtype), np.full(4 * hidden, 0.5).astype(w.dtype)
+    scale[2 * hidden : 3 * hidden] = 1
+    shift[2 * hidden : 3 * hidden] = 0
+    return scale, shift
+
+
+@compiled
+def remember(gates: Array, c: Array) -> None:
+    """c_t = f c_{t-1} + i g."""
+    n = c.shape[1]
+    for b in range(len(c)):
+        row, i, f, g = c[b], gates[b, :n], gates[b, n : 2 * n], gates[b, 2 * n : 3 * n]
+        for j in range(n):
+            row[j] = f[j] * row[j] + i[j] * g[j]
+
+
+@compiled
+def squash(out: Array, c: Array) -> None:
+    """Write tanh c_t, which the adjoint needs again."""
+    for j in range(len(c)):
+        out[j] = tanh(c[j])
+
+
+@compiled
+def emit(gates: Array, squashed: Array, h: Array) -> None:
+    """h_t = o tanh c_t."""
+    n = h.shape[1]
+    for b in range(len(h)):
+        row, o, tc = h[b], gates[b, 3 * n :], squashed[b]
+        for j in range(n):
+            row[j] = o[j] * tc[j]
+
+
+@compiled
+def through_output(delta: Array, dh: Array, dc: Array, gates: Array, squashed: Array) -> None:
+    """Back through h_t = o tanh c_t: write δ_o and add to dc_t, one loop per equation.
+
+    Loops that write one row vectorise well; all equations in one loop took twice as long.
+    """
+    n = dh.shape[1]
+    for b in range(len(dh)):  # δ_o = dh_t tanh(c_t) o (1 - o)
+        d, up, tc, o = delta[b, 3 * n :], dh[b], squashed[b], gates[b, 3 * n :]
+        for j in range(n):
+            d[j] = up[j] * tc[j] * (o[j] - o[j] * o[j])
+    for b in range(len(dh)):  # dc_t += dh_t o (1 - tanh² c_t)
+        row, up, tc, o = dc[b], dh[b], squashed[b], gates[b, 3 * n :]
+        for j in range(n):
+            row[j] += up[j] * (o[j] - o[j] * tc[j] * tc[j])
+
+
+@compiled
+def through_memory(delta: Array, dc: Array, gates: Array, before: Array) -> None:
+    """Back through c_t = f c_{t-1} + i g: write δ_i, δ_g, δ_f and take dc from c_t to c_{t-1} (`before`)."""
+    n = dc.shape[1]
+    for b in range(len(dc)):  # δ_i = dc_t g i (1 - i)
+        d, row, i, g = delta[b, :n], dc[b], gates[b, :n], gates[b, 2 * n : 3 * n]
+        for j in range(n):
+            d[j] = row[j] * g[j] * (i[j] - i[j] * i[j])
+    for b in range(len(dc)):  # δ_g = dc_t i (1 - g²)
+        d, row, i, g = delta[b, 2 * n : 3 * n], dc[b], gates[b, :n], gates[b, 2 * n : 3 * n]
+        for j in range(n):
+            d[j] = row[j] * (i[j] - i[j] * g[j] * g[j])
+    for b in range(len(dc)):  # δ_f = dc_t c_{t-1} f (1 - f)
+        d, row, f, c = delta[b, n : 2 * n], dc[b], gates[b, n : 2 * n], before[b]
+        for j in range(n):
+            d[j] = row[j] * c[j] * (f[j] - f[j] * f[j])
+    for b in range(len(dc)):  # dc_{t-1} = dc_t f
+        row, f = dc[b], gates[b, n : 2 * n]
+        for j in range(n):
+            row[j] *= f[j]

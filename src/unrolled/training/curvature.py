@@ -1,0 +1,61 @@
+"""Gauss-Newton products of a population: forward with the R-operator, back through time."""
+
+import torch
+from torch import Tensor
+
+from unrolled.training.optimiser import Batch, Learners
+
+
+class Curvature:
+    """G = Jᵀ (2/n) J of the mean square loss on one batch, J = ∂y/∂θ, at the population's present θ.
+
+    A product needs no matrix: J v is one forward pass of derivatives along v (the R-operator), and
+    Jᵀ one backward pass through the recurrence, whose states are kept from the first pass.
+
+    Parameters
+    ----------
+    population : Learners
+    batch : pair of tensors
+        x (S, B, T, D) and y (S, B, [T,] K).
+
+    References
+    ----------
+    Pearlmutter, Neural Computation 6 (1994) 147, doi 10.1162/neco.1994.6.1.147; Schraudolph, Neural
+    Computation 14 (2002) 1723, doi 10.1162/08997660260028683.
+    """
+
+    def __init__(self, population: Learners, batch: Batch) -> None:
+        self.population, self.x = population, batch[0]
+        self.theta = population.theta.detach().requires_grad_()
+        network = population.network
+        self.w = network.unpack(self.theta)
+        self.h, state = network.hidden(self.w, self.x, last=False)
+        self.y = network.readout(self.w, state[0] if population.last else self.h)
+        population.count(forward=self.x.shape[1])
+
+    def product(self, v: Tensor, structural: Tensor) -> Tensor:
+        """Return (G + m JₕᵀJₕ) v, (S, P), for v (S, P) and a weight m (S,) for each replica.
+
+        Jₕ = ∂h/∂θ, its square averaged over sequences and steps: the structural damping.
+        """
+        network, last = self.population.network, self.population.last
+        with torch.no_grad():
+            w, dw = {name: part.detach() for name, part in self.w.items()}, network.unpack(v)
+            h = self.h.detach()
+            rh = network.cell.tangent(w, dw, self.x, h)
+            end, r_end = (h[:, :, -1], rh[:, :, -1]) if last else (h, rh)
+            ry = network.readout_tangent(w, dw, end, r_end)
+            back_y = ry * (2 / ry[0].numel())
+            back_h = rh * (structural / (h.shape[1] * h.shape[2]))[:, None, None, None]
+        self.population.count(curvature=self.x.shape[1])
+        (result,) = torch.autograd.grad([self.y, self.h], self.theta, [back_y, back_h], retain_graph=True)
+        return result
+
+
+@torch.no_grad()
+def loss_of(population: Learners, theta: Tensor, batch: Batch) -> Tensor:
+    """Return the loss (S,) at other weights θ (S, P)."""
+    network = population.network
+    predicted = network(network.unpack(theta), batch[0], population.last)
+    population.count(forward=batch[0].shape[1])
+    return (predicted - batch[1]).square().flatten(1).mean(dim=1)

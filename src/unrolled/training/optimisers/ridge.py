@@ -1,0 +1,79 @@
+"""Ridge regression of the last layer, solved exactly; all other weights stay as they started."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from unrolled.training.optimiser import Batch, Learners, Optimiser
+
+GRID = [10.0**power for power in range(-12, 3)]
+
+
+class Ridge(Optimiser):
+    """V = (HᵀH/n + λ 1)⁻¹ HᵀY/n, on centred features and targets; c puts the means back.
+
+    λ is chosen on the validation data, for each replica, from 1e-12 to 100 in steps of ten (in
+    units of the squared features). Solved in float64. The option `washout` leaves that many first
+    steps of each sequence out of the regression and its validation, while the state forgets where it
+    began; so do steps without a target.
+
+    References
+    ----------
+    Hoerl & Kennard, Technometrics 12 (1970) 55, doi 10.1080/00401706.1970.10488634.
+    """
+
+    iterative: ClassVar[bool] = False
+    options: ClassVar[dict[str, float]] = {"washout": 0.0}
+
+    def update(self, population: Learners, batch: Batch) -> Tensor:
+        """Return the loss: all learning is in `finish`."""
+        return population.losses(batch).detach()
+
+    @torch.no_grad()
+    def finish(self, population: Learners, train: Batch, val: Batch) -> None:
+        """Solve for every λ and keep the readout with the lowest validation loss."""
+        weights, layer = population.network.unpack(population.theta), len(population.network.layers) - 1
+        features, targets = self._features(population, train[0]), train[1]
+        skipped = int(self.option["washout"])
+        if not population.last:
+            features = features[:, :, features.shape[2] - targets.shape[1] + skipped :]
+            targets = targets[:, skipped:].flatten(0, 1)
+        solutions = [solve(h.reshape(-1, h.shape[-1]), targets) for h in features]
+        population.count(forward=len(train[0]))
+        seen = self._features(population, val[0])
+        seen = seen if population.last else seen[:, :, seen.shape[2] - val[1].shape[1] :]
+        for number in range(len(GRID)):
+            for s, (slopes, offsets) in enumerate(solutions):
+                replica = {name: weight[s] for name, weight in weights.items()}
+                replica |= {f"V{layer}": slopes[number], f"c{layer}": offsets[number]}
+                row = population.network.pack({k: v.to(population.theta.dtype) for k, v in replica.items()})
+                population.theta[s] = row
+            w = population.network.unpack(population.theta)
+            predicted = torch.stack([h @ w[f"V{layer}"][s] + w[f"c{layer}"][s] for s, h in enumerate(seen)])
+            error = predicted - val[1]
+            population.keep((error if population.last else error[:, :, skipped:]).square().flatten(1).mean(dim=1))
+
+    def _features(self, population: Learners, x: Tensor) -> Tensor:
+        """Return what enters the last layer, (S, N, [T,] L), for x (N, T, D)."""
+        weights, network = population.network.unpack(population.theta), population.network
+        hidden = network.hidden(weights, x.expand(len(population.theta), *x.shape), population.last)[0]
+        return network.readout(weights, hidden, upto=len(network.layers) - 1)
+
+
+def solve(features: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the slopes (L, H, K) and offsets (L, 1, K) of ridge regression for each λ of the grid.
+
+    Parameters
+    ----------
+    features : (n, H) tensor
+    targets : (n, K) tensor
+    """
+    h, y = features.double(), targets.double()
+    h_mean, y_mean = h.mean(0, keepdim=True), y.mean(0, keepdim=True)
+    h, y = h - h_mean, y - y_mean
+    values, vectors = torch.linalg.eigh(h.T @ h / len(h))
+    projected = vectors.T @ (h.T @ y / len(h))
+    ridges = torch.tensor(GRID, dtype=torch.float64)[:, None, None]
+    slopes = vectors @ (projected / (values.clamp(min=0.0)[:, None] + ridges))
+    return slopes, y_mean - h_mean @ slopes

@@ -1,6 +1,6 @@
 """`python -m benchmarks [PART ...]`: measure, print, write results.json and the README.
 
-A part alone replaces its own rows and keeps the others.
+A part by itself replaces its own rows and keeps the others.
 """
 
 import importlib
@@ -21,9 +21,9 @@ RESULTS, README = Path(__file__).parent / "results.json", Path(__file__).parents
 BEGIN, END = "<!-- bench -->\n", "<!-- /bench -->"
 
 
-def unfused() -> list[str]:
+def not_compiled() -> list[str]:
     """Return the cells that have only their textbook form."""
-    return [name for name in registry.names("cells") if not hasattr(registry.load("cells", name), "fused")]
+    return [name for name in registry.names("cells") if not registry.load("cells", name).compiled]
 
 
 def merged(old: list[Row], new: list[Row]) -> list[Row]:
@@ -69,7 +69,7 @@ def main(*parts: str) -> None:
     rows = merged(old, found)
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     README.write_text(into_readme(README.read_text(encoding="utf-8"), rows), encoding="utf-8")
-    print(f"\n{table(rows)}\ncells without a fused form: {', '.join(unfused())}")
+    print(f"\n{table(rows)}\ncells without a compiled form: {', '.join(not_compiled())}")
 
 
 if __name__ == "__main__":

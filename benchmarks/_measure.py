@@ -43,7 +43,7 @@ def sgemm() -> float:
 
 
 def alternating(rounds: int, *sides: Timed) -> list[float]:
-    """Return the median seconds of each side, all sides taking turns, so that none has the quiet machine alone."""
+    """Return the median seconds of each side, all sides taking turns, so that none has the quiet machine to itself."""
     times = [[side() for side in sides] for _ in range(rounds)]
     return [statistics.median(column) for column in zip(*times, strict=True)]
 
@@ -56,7 +56,7 @@ def row(name: str, peer: str, ours: float, theirs: float, least: float | None = 
     ours, theirs : float
         Seconds.
     least : float, optional
-        Seconds that the arithmetic alone would take at the speed of sgemm.
+        Seconds that the arithmetic by itself would take at the speed of sgemm.
     """
     return {
         "name": name,

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from benchmarks._measure import Row, row, seconds
-from unrolled.models import cell
+from unrolled.models import cell as contract
 from unrolled.models.network import Network
 from unrolled.registry import load
-from unrolled.report.style import new, style, svg
+from unrolled.report.style import new, style, svg, title
 
 HERE = Path(__file__).parent
 CELLS = ("elman", "gru", "lstm")
@@ -30,10 +30,10 @@ def peak() -> float:
     return int(line.split()[1]) / 2**20
 
 
-def measure(cell: str, steps: int, replicas: int, limit: int) -> dict[str, Any]:
+def measure(cell: str, steps: int, replicas: int, limit: int = contract.LIMIT) -> dict[str, Any]:
     """Return the seconds of a forward and backward pass, and the memory it adds to the process, GiB."""
-    cell.LIMIT = limit
-    network = Network(load("cells", cell)(1, HIDDEN), 1)
+    contract.LIMIT = limit
+    network = Network(load("cells", cell)(1, hidden=HIDDEN), 1)
     theta = (torch.randn(replicas, network.parameters) / HIDDEN**0.5).requires_grad_()
 
     def once(length: int) -> None:
@@ -46,7 +46,7 @@ def measure(cell: str, steps: int, replicas: int, limit: int) -> dict[str, Any]:
     return {"cell": cell, "T": steps, "S": replicas, "seconds": times[1], "GiB": peak() - before}
 
 
-def alone(cell: str, steps: int, replicas: int, limit: int = cell.LIMIT) -> dict[str, Any]:
+def in_own_process(cell: str, steps: int, replicas: int, limit: int = contract.LIMIT) -> dict[str, Any]:
     """Measure in a process of its own, since a process's peak never falls."""
     command = [sys.executable, "-m", "benchmarks.growth", cell, str(steps), str(replicas), str(limit)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=HERE.parent)
@@ -56,12 +56,12 @@ def alone(cell: str, steps: int, replicas: int, limit: int = cell.LIMIT) -> dict
 
 def rows() -> Iterator[Row]:
     """Measure all, draw the figure, and yield what checkpointing in time costs at the greatest length."""
-    points = [alone(cell, steps, 1) for cell in CELLS for steps in LENGTHS]
-    points += [alone(cell, USUAL, replicas) for cell in CELLS for replicas in REPLICAS]
+    points = [in_own_process(cell, steps, 1) for cell in CELLS for steps in LENGTHS]
+    points += [in_own_process(cell, USUAL, replicas) for cell in CELLS for replicas in REPLICAS]
     (HERE / "growth.json").write_text(json.dumps(points, indent=1) + "\n")
     draw(points, HERE / "growth.svg")
     for cell in CELLS:
-        kept, cut = alone(cell, LENGTHS[-1], 1, NEVER), alone(cell, LENGTHS[-1], 1)
+        kept, cut = in_own_process(cell, LENGTHS[-1], 1, NEVER), in_own_process(cell, LENGTHS[-1], 1)
         name = f"{cell} T{LENGTHS[-1]} B{BATCH} H{HIDDEN} S1, {cut['GiB']:.2f} GiB"
         yield row(name, f"all states kept, {kept['GiB']:.2f} GiB", cut["seconds"], kept["seconds"])
 
@@ -80,11 +80,9 @@ def draw(points: list[dict[str, Any]], path: Path) -> None:
             axes[1, column].set_xlabel(label)
         axes[0, 0].legend()
         most = max(point["GiB"] for point in long)
-        title = (
-            f"Time grows in proportion to T and S; memory stays below {most + 0.05:.1f} GiB up to T = {LENGTHS[-1]:,}"
-        )
-        figure.suptitle(title, x=0.01, ha="left")
-        path.write_text(svg(figure, "growth"), encoding="utf-8")
+        bound = f"memory stays below {most + 0.05:.1f} GiB up to T = {LENGTHS[-1]:,}"
+        title(figure, f"Time grows in proportion to T and S; {bound}")
+        path.write_text(svg(figure), encoding="utf-8")
 
 
 def panel(ax: Any, points: list[dict[str, Any]], key: str, what: str) -> None:

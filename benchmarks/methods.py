@@ -12,7 +12,7 @@ from benchmarks._measure import Row, alternating, row, seconds
 from benchmarks.training import REPLICAS, data, make
 from unrolled.data.system import make as system
 from unrolled.models.closed_loop import free_run
-from unrolled.models.initialiser import Arrays, Setting
+from unrolled.models.initialiser import Arrays, Problem
 from unrolled.models.network import Network
 from unrolled.registry import load
 from unrolled.training.optimisers.ridge import GRID
@@ -23,12 +23,12 @@ UNITS, LENGTH, VALIDATION, FORECAST, LEAK = 500, 4000, 500, 1000, 0.3
 WASHOUT = 100
 
 
-def updates(cell: str, fused: bool, replicas: int = REPLICAS) -> float:
+def updates(cell: str, compiled: bool, replicas: int) -> float:
     """Return the seconds of some updates of some networks, by the compiled loop or by the textbook form."""
     x, y = data(STEPS, BATCH)
     population, batch = make(cell, HIDDEN, replicas), (x.expand(replicas, *x.shape), y)
     own = population.network.cell
-    if not fused:
+    if not compiled:
         own.run = lambda w, x, state=None: own.unroll(w, x, own.start(x))  # type: ignore[method-assign]
     population.optimiser.update(population, batch)
     return seconds(lambda: [population.optimiser.update(population, batch) for _ in range(UPDATES)])
@@ -36,15 +36,15 @@ def updates(cell: str, fused: bool, replicas: int = REPLICAS) -> float:
 
 def one_at_a_time(cell: str) -> float:
     """Return the seconds of the textbook form in PyTorch, one network after the other."""
-    return sum(updates(cell, fused=False, replicas=1) for _ in range(REPLICAS))
+    return sum(updates(cell, compiled=False, replicas=1) for _ in range(REPLICAS))
 
 
 def reservoir() -> tuple[Network, Arrays]:
     """Return an echo state network and its matrices, a tenth of the recurrent weights not zero."""
-    network = Network(load("cells", "leaky")(1, UNITS, options={"leak": LEAK}), 1)
-    options = {"radius": 0.95, "connections": UNITS / 10, "input_scale": 0.5}
-    setting = Setting(network.shapes, system("sine", {}), 0.1, options=options)
-    return network, load("initialisers", "echo_state").initialise(setting, np.random.default_rng(0))
+    network = Network(load("cells", "leaky")(1, hidden=UNITS, leak_rate=LEAK), 1, washout=WASHOUT)
+    settings = {"spectral_radius": 0.95, "connections": UNITS // 10, "input_scale": 0.5}
+    problem = Problem(network.weights(), system("sine", {}), 0.1)
+    return network, load("initialisers", "echo_state")(**settings).initialise(problem, np.random.default_rng(0))
 
 
 def series() -> np.ndarray:
@@ -57,11 +57,11 @@ def ours(network: Network, arrays: Arrays) -> np.ndarray:
     """Return the forecast (FORECAST, 1) after fitting with the best λ of the grid on validation data."""
     values = torch.from_numpy(series()).float()
     theta = network.pack({name: torch.from_numpy(array) for name, array in arrays.items()})[None].float()
-    ridge = load("optimisers", "ridge")({"washout": WASHOUT})
-    population = Population(network, ridge, theta, torch.zeros(1), last=False)
+    ridge = load("optimisers", "ridge")()
+    population = Population(network, ridge, theta, torch.zeros(1), many_to_one=False)
 
     def split(first: int, last: int) -> tuple[Tensor, Tensor]:
-        return values[None, first:last], values[None, first + 1 : last + 1]
+        return values[None, first:last], values[None, first + 1 + WASHOUT : last + 1]
 
     ridge.finish(population, split(0, LENGTH), split(LENGTH - WASHOUT, LENGTH + VALIDATION))
     warm = values[None, None, : LENGTH + 1][:, :, -VALIDATION:]
@@ -69,7 +69,7 @@ def ours(network: Network, arrays: Arrays) -> np.ndarray:
 
 
 def with_reservoirpy(arrays: Arrays) -> np.ndarray:
-    """Return the same by reservoirpy: states once, a ridge regression for each λ, the best one runs on alone."""
+    """Return the same by reservoirpy: states once, a ridge regression for each λ, a forecast by the best."""
     from reservoirpy.nodes import Reservoir, Ridge
 
     values, w = series(), scipy.sparse.csr_array(arrays["W"].T)
@@ -90,16 +90,16 @@ def with_reservoirpy(arrays: Arrays) -> np.ndarray:
 
 
 def hessian_free() -> tuple[Population, tuple[Tensor, Tensor]]:
-    """Return ten networks that have begun to learn, and their data: the curvature is taken on half of it."""
+    """Return ten networks before their first update, and their data: the curvature is taken on half of it."""
     x, y = data(STEPS, 2 * BATCH)
-    population = make("elman", HIDDEN)
-    population.optimiser = load("optimisers", "hessian_free")({"batches": 1})
+    population = make("elman", HIDDEN, REPLICAS)
+    population.optimiser = load("optimisers", "hessian_free")(batches=1)
     population.optimiser.begin(population, (x, y))
     return population, (x, y)
 
 
 def newton(population: Population, x: Tensor, y: Tensor) -> float:
-    """Return the seconds of one update; the epoch has two batches and learns at the first."""
+    """Return the seconds of one update; the epoch has two batches and updates at the first."""
     replicas = len(population.theta)
     half = x[:BATCH].expand(replicas, -1, -1, -1), y[:BATCH].expand(replicas, -1, -1, -1)
     spent = seconds(lambda: population.optimiser.update(population, half))
@@ -113,22 +113,26 @@ def gradient(population: Population, x: Tensor, y: Tensor) -> float:
     return seconds(lambda: torch.autograd.grad(population.losses(both).sum(), population.theta))
 
 
-def rows() -> Iterator[Row]:
+def rows(rounds: int = ROUNDS) -> Iterator[Row]:
     """Yield one row for each."""
     for cell in ("cornn", "lem"):
-        sides = partial(updates, cell, True), partial(one_at_a_time, cell), partial(updates, cell, False)
-        mine, alone, together = alternating(ROUNDS, *sides)
+        sides = (
+            partial(updates, cell, True, REPLICAS),
+            partial(one_at_a_time, cell),
+            partial(updates, cell, False, REPLICAS),
+        )
+        mine, single, textbook = alternating(rounds, *sides)
         name = f"{cell} T{STEPS} B{BATCH} H{HIDDEN}"
-        yield row(name, "textbook form in PyTorch, one at a time", mine, alone)
-        yield row(name, "textbook form in PyTorch, all ten at once", mine, together)
+        yield row(name, "textbook form in PyTorch, one at a time", mine, single)
+        yield row(name, "textbook form in PyTorch, all ten at once", mine, textbook)
     network, arrays = reservoir()
     sides = partial(seconds, partial(ours, network, arrays)), partial(seconds, partial(with_reservoirpy, arrays))
     sides[0]()
-    mine, theirs = alternating(ROUNDS, *sides)
+    mine, theirs = alternating(rounds, *sides)
     name = f"esn {UNITS} units: fit {LENGTH} steps with {len(GRID)} penalties, forecast {FORECAST}"
     yield row(name, "reservoirpy", mine, theirs)
-    population, learned = hessian_free()
-    gradient(population, *learned)
-    mine, theirs = alternating(ROUNDS, partial(newton, population, *learned), partial(gradient, population, *learned))
+    population, both = hessian_free()
+    gradient(population, *both)
+    mine, theirs = alternating(rounds, partial(newton, population, *both), partial(gradient, population, *both))
     name = f"hessian_free, one update, T{STEPS} B{2 * BATCH} H{HIDDEN}"
     yield row(name, "one gradient on the same data", mine, theirs)

@@ -75,16 +75,16 @@ def fit(module: pl.LightningModule, batches: list[tuple[Tensor, Tensor]]) -> flo
 def ours(cell: str, steps: int, batch: int, hidden: int) -> float:
     """Return the seconds of a population."""
     x, y = data(steps, batch)
-    population = make(cell, hidden)
+    population = make(cell, hidden, REPLICAS)
     batches = [(x.expand(REPLICAS, *x.shape), y)] * (WARM + UPDATES[steps])
     return fit(population, batches)
 
 
-def make(cell: str, hidden: int, replicas: int = REPLICAS) -> Population:
+def make(cell: str, hidden: int, replicas: int) -> Population:
     """Return a population with random weights."""
-    network = Network(load("cells", cell)(1, hidden), 1)
+    network = Network(load("cells", cell)(1, hidden=hidden), 1)
     theta = torch.randn(replicas, network.parameters, generator=torch.Generator().manual_seed(0)) / hidden**0.5
-    return Population(network, load("optimisers", "adam")(), theta, torch.full((replicas,), RATE), last=False)
+    return Population(network, load("optimisers", "adam")(), theta, torch.full((replicas,), RATE), many_to_one=False)
 
 
 class Single(pl.LightningModule):
@@ -113,7 +113,7 @@ def one_at_a_time(cell: str, steps: int, batch: int, hidden: int) -> float:
 
 def with_jax(cell: str, steps: int, batch: int, hidden: int) -> float:
     """Return the seconds of `scan` + `vmap` under `jit`."""
-    from benchmarks import _jax  # in the extra `bench` alone
+    from benchmarks import _jax  # only in the extra `bench`
 
     x, y = data(steps, batch)
     return _jax.train(cell, x.numpy(), y.numpy(), hidden, REPLICAS, RATE, WARM, UPDATES[steps])

@@ -1,18 +1,21 @@
-"""The command `unrolled`: forecast with a trained model, rebuild the MLflow store."""
+"""The command `unrolled`: try one study, draw one figure, forecast with a trained model, log results again."""
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from unrolled import __version__, config, errors, paths
 from unrolled.errors import UnrolledError
 
 EPILOG = """\
 examples:
-  unrolled forecast sine --steps 400        the champion runs on alone for 400 steps
+  unrolled run sine --methods rnn,gru --epochs 5     one study by itself, its page in runs/sine/reports/index.html
+  unrolled figure learning_curves sine               one figure of an evaluated study, in seconds
+  unrolled forecast sine --steps 400                 forecast 400 steps with the champion
   unrolled forecast oscillator --method lstm
-  unrolled track                            log everything in data/trained again
+  unrolled track                                     log everything in data/trained again
 
-The pipeline itself is `dvc repro` (or `make repro`); its table is config.yaml.
+The pipeline itself is `dvc repro` (or `make repro`); its table is params.yaml.
 """
 
 
@@ -20,88 +23,100 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     main = argparse.ArgumentParser(
         prog="unrolled",
-        description="Which recurrent network, learned in which way, remembers long enough?",
+        description="Which recurrent network, trained how, has a memory long enough for the task?",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     main.add_argument("--version", action="version", version=f"unrolled {__version__}")
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="data, training, evaluation and page of one study, without DVC and MLflow")
+    run.add_argument("study", help="a study of params.yaml")
+    run.add_argument("--methods", help="only these, separated by commas")
+    run.add_argument("--epochs", type=_count, help="in place of those of params.yaml")
+    run.add_argument("--seeds", type=_count, help="in place of those of params.yaml")
+    figure = commands.add_parser("figure", help="draw one figure from what is evaluated")
+    figure.add_argument("name", help="a file of src/unrolled/report/figures")
+    figure.add_argument("study", nargs="?", help="a study, for a figure of one")
+    figure.add_argument("--out", type=Path, help="where to (default: its place in reports/figures)")
     forecast = commands.add_parser("forecast", help="forecast with the best model of a study, or a named method")
-    forecast.add_argument("study", help="a study of config.yaml")
-    forecast.add_argument("--method", help="a method of config.yaml (default: the study's champion)")
-    forecast.add_argument("--steps", type=int, help="how many steps (default: as many as the test data have)")
+    forecast.add_argument("study", help="a study of params.yaml")
+    forecast.add_argument("--method", help="a method of params.yaml (default: the study's champion)")
+    forecast.add_argument("--steps", type=_count, help="how many steps (default: as many as the test data have)")
     forecast.add_argument("--out", type=Path, help="where to draw it (default: forecasts/STUDY-METHOD.png)")
     track = commands.add_parser("track", help="log all trained methods in MLflow again")
     track.add_argument("study", nargs="*", help="only these studies (default: all)")
-    report = commands.add_parser("report", help="write reports/local.html: the report with this machine's times")
-    report.set_defaults()
     return main
 
 
-def forecast(study: str, method: str | None, steps: int | None, out: Path | None) -> None:
-    """Load a model from MLflow, forecast beyond its warm-up, draw it and print the error."""
-    from unrolled.report import forecast
-    from unrolled.training import tracking
-    from unrolled.training.jobs import make_jobs
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
+    return int(text)
 
-    jobs = {job.method_name: job for job in make_jobs(study)}
-    if steps is not None and steps < 1:
-        raise UnrolledError(f"--steps is {steps}: give a number of steps of at least 1")
-    tracking.connect()
-    name, predict = tracking.load_model(study, method, jobs)
-    job = jobs.get(name) or next(iter(jobs.values()))
-    series = forecast.forecast(job, predict, steps)
+
+def run(study: str, methods: str | None, **changes: int | None) -> None:
+    """Make the page of one study."""
+    from unrolled import run_study
+    from unrolled.training import workers
+
+    workers.preload()
+    wanted = [name.strip() for name in methods.split(",")] if methods else []
+    page = run_study.run(study, wanted, **{key: value for key, value in changes.items() if value is not None})
+    print(f"report: {page}")
+
+
+def figure(name: str, study: str | None, out: Path | None) -> None:
+    """Draw one figure."""
+    from unrolled.report import gallery
+
+    if study is not None:
+        config.experiment(study)
+    studies = [study] if study else config.studies()
+    print(gallery.draw_one(name, studies, out, families=config.index()["methods"]))
+
+
+def forecast(study: str, method: str | None, steps: int | None, out: Path | None) -> None:
+    """Load a model from MLflow, forecast the first test sequence, draw it and print the error, in the study's units."""
+    from unrolled.data import store
+    from unrolled.report.forecast import draw
+    from unrolled.report.forecast import of as series_of
+    from unrolled.training import tracking
+    from unrolled.training.runs import Run
+
+    own = config.experiment(study)
+    name, predictor = tracking.load_predictor(study, method, {each: Run(own, each) for each in own.methods})
+    series = series_of(predictor, store.load(study), steps)
     path = out or Path("forecasts") / f"{study}-{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    forecast.draw(study, name, series, path)
-    print(f"{study}: {name}, {len(series.predicted)} steps, RMSE {series.rmse():.3g} where the truth is known; {path}")
+    draw(study, own.methods[name].label if name in own.methods else name, series, path)
+    print(f"{study}: {name}, {len(series.predicted)} steps, {series.said()}; {path}")
 
 
-def track(studies: list[str]) -> None:
-    """Log every trained method that the store does not have."""
-    from unrolled.training import tracking
-    from unrolled.training.jobs import trained
-
-    table = config.load()
-    client = tracking.connect()
-    for study in studies or table.studies:
-        tracker = tracking.Tracker(study, client)
-        tracker.open(table.study(study).question)
-        pairs = trained(study)
-        for job, result in pairs.values():
-            if not tracker.has(job):
-                tracker.log_finished(job, result)
-        tracker.crown(pairs)
-        print(f"{study}: {len(pairs)} methods are in {tracking.uri()}")
-
-
-def local_report() -> None:
-    """Write the report with the training times that MLflow recorded."""
-    from unrolled.report import page, verdicts
-    from unrolled.report.style import style
+def track(study: list[str]) -> None:
+    """Log every trained method that the store does not have, of some studies or of all."""
+    from unrolled.stages.train import all_runs
     from unrolled.training import tracking
 
-    table = config.load()
-    evaluations, theory = page.read(table), page.read_theory()
-    tracking.connect()
-    seconds = tracking.training_seconds(list(table.studies))
-    with style():
-        drawn, claims = page.draw(evaluations, theory), verdicts.of_all(evaluations, theory)
-        text = page.page(table, evaluations, drawn, claims, seconds)
-    paths.LOCAL.write_text(text, encoding="utf-8")
-    print(f"report with training times: {paths.LOCAL}")
+    for name in study:
+        config.experiment(name)
+    runs = [run for run in all_runs() if not study or run.study in study]
+    tracking.connect().complete(runs)
+    for name in dict.fromkeys(run.study for run in runs):
+        print(f"{name}: {sum(run.study == name for run in runs)} methods are in {tracking.uri()}")
+
+
+COMMANDS: dict[str, Any] = {"run": run, "figure": figure, "forecast": forecast, "track": track}
 
 
 @errors.one_line
 def main(arguments: list[str] | None = None) -> None:
-    """Run one command."""
-    chosen = parser().parse_args(arguments)
-    if chosen.command == "forecast":
-        forecast(chosen.study, chosen.method, chosen.steps, chosen.out)
-    elif chosen.command == "track":
-        track(chosen.study)
-    else:
-        local_report()
+    """Run one command, with the code of the folder one stands in."""
+    if arguments is None:
+        paths.run_own_code("unrolled.cli")
+    chosen = vars(parser().parse_args(arguments))
+    if not paths.PARAMS.exists():
+        raise UnrolledError(f"{paths.PARAMS} is missing: run this in the project's root folder")
+    COMMANDS[chosen.pop("command")](**chosen)
 
 
 if __name__ == "__main__":

@@ -1,33 +1,37 @@
-"""`params.yaml` as frozen, validated objects: the experiment table."""
+"""The experiment table `params.yaml`, and the resolved experiment of one study, as frozen, validated objects."""
 
+import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
 
 from unrolled import paths, registry
 from unrolled.errors import UnrolledError
+from unrolled.files import read_json
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-Bounds = Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]
+Natural = Annotated[int, Field(ge=0)]
 Positives = Annotated[list[Positive], Field(min_length=1)]
+CONFIGURE = "run `dvc repro configure`"
+RESERVED = ("index", "random_networks")
+"""Names that the stage `configure` gives to files of its own."""
+Capability = Literal["closed_loop", "linear_system", "record", "initial_state"]
+"""What a method may require of a study: a test in closed loop, a linear driven system, a measured record, the initial
+state among the inputs."""
 
 
-class _Row(BaseModel):
+class Row(BaseModel):
     """A row of the table: unknown keys are errors, values cannot change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Series(_Row):
-    """A measured series: where it comes from, and which of its columns are inputs and outputs.
-
-    `source` is an item of `series/`; `file` is for those that read one; `units` say what the
-    columns are measured in.
-    """
+class RecordRow(Row):
+    """A measured record: an item of `data/records` as its source, for some a file, and its columns with their units."""
 
     source: str = "csv"
     file: str | None = None
@@ -36,136 +40,170 @@ class Series(_Row):
     units: dict[str, str] = {}
 
 
-class Study(_Row):
-    """One question: a system or a measured series, a task, sizes and a score.
+class DataRow(Row):
+    """What the sequences of a study are: all that the stage `generate` reads.
 
-    With a `series` in place of the `system`, `train`, `val` and `test` count its values, in order.
-    `observed` names the states the network sees (all by default), after a `transient` of the
-    system, in units of their spread in the training data if `standardise` is set; `horizon` is how
-    many steps it then runs on alone. The force of a driven system has `amplitudes` between two
-    bounds, and in a second test set, if any, between those of `outside`. With the `schedule` cosine
-    the learning rate falls to zero over the epochs. `seeds` and
-    `learning_rates` stand in place of those of `training`. `methods` lists those that fit the
-    budget, each with what differs from its row.
+    A `system` with its `parameters`, or a `record`; the `task`, whose own keys stand beside these; the `step` between
+    two points; how many sequences (of a record: samples, in order) are for training, validation and test; how many past
+    inputs (`window`) the baselines without recurrence see; how many first steps (`washout`) are not scored, neither in
+    training nor in validation nor in a test, because the state forms there; and the `seed` of all that is drawn.
     """
 
-    question: str
-    system: str | None = None
-    series: Series | None = None
-    parameters: dict[str, FiniteFloat] = {}
     task: str
+    system: str | None = None
+    parameters: dict[str, FiniteFloat] = {}
+    record: RecordRow | None = None
     step: Positive
-    steps: Count | None = None
-    horizon: Count | None = None
-    observed: list[str] | None = None
-    transient: Annotated[FiniteFloat, Field(ge=0)] = 0.0
-    standardise: bool = False
+    time_unit: str | None = None
     train: Count
     val: Count
     test: Count
     window: Count
-    noise: Bounds | None = None
-    amplitudes: Bounds = [0.2, 1.0]
-    outside: Bounds | None = None
-    score: Literal["forecast_rmse", "mse", "rmse", "nrmse", "nrmse_alone", "valid_time"]
+    washout: Natural = 0
+    seed: Natural = 0
+    settings: dict[str, Any] = {}
+    """The task's own keys."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _set_apart(cls, row: Any) -> Any:
+        if not isinstance(row, dict) or "settings" in row:
+            return row
+        own = {key: value for key, value in row.items() if key not in cls.model_fields}
+        return {key: value for key, value in row.items() if key not in own} | {"settings": own}
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.system is None) == (self.record is None):
+            near = _near("system", self.settings) or _near("record", self.settings)
+            hint = f"; is '{near}' one of them, misspelt?" if near else ""
+            raise ValueError(f"needs either a 'system' or a 'record'{hint}")
+        if self.record is not None and self.parameters:
+            raise ValueError("a record has no 'parameters'")
+        return self
+
+    @property
+    def unit_of_time(self) -> str:
+        """The unit of `step`."""
+        return self.time_unit or ("dimensionless" if self.record is None else "samples")
+
+
+class FitRow(Row):
+    """How long every method of a study is trained, and how hyperparameters are chosen.
+
+    The first `tuning_seeds` of the `seeds` try every hyperparameter; the others train with the chosen ones alone. With
+    the schedule `cosine` the learning rate falls to zero over the epochs. `parameters` sets the hidden size of every
+    recurrent method, unless the study gives one: the size whose number of weights is nearest.
+    """
+
     epochs: Count
     batch: Count
     schedule: Literal["constant", "cosine"] = "constant"
-    seed: Annotated[int, Field(ge=0)] = 0
-    seeds: Count | None = None
-    learning_rates: Positives | None = None
-    methods: dict[str, dict[str, Any]] | None = None
-
-    @field_validator("noise", "amplitudes", "outside")
-    @classmethod
-    def _in_order(cls, bounds: list[float] | None) -> list[float] | None:
-        if bounds is not None and bounds[0] > bounds[1]:
-            raise ValueError("the lower bound comes first")
-        return bounds
+    seeds: Count = 5
+    tuning_seeds: Count = 1
+    learning_rates: Positives = [3.0e-3, 1.0e-2]
+    parameters: Count | None = None
 
 
-class Training(_Row):
-    """What every method shares: the budget rule and the defaults of a method's row."""
+class Method(Row):
+    """One way of training one network: cell, initialiser, optimiser and what else differs.
 
-    seeds: Count
-    learning_rates: Positives
-    initialiser: str
-    optimiser: str
-    clip_norm: Positives | None = None
-    tuning_seeds: Count | None = None
-    """Seeds that choose among the trials; the other seeds learn with the chosen one alone."""
-
-
-class Method(_Row):
-    """One way of learning: cell, initialiser, optimiser and what else differs.
-
-    `initialiser`, `optimiser`, `learning_rates` and `clip_norm` default to the `training` section;
-    of several thresholds of `clip_norm` or `clip_value` one is chosen on validation data, as of the
-    learning rates.
-    `only` restricts the row to some studies, and `why` says in a few words why; `fold` gives a
-    recurrent cell its whole window as one step; `readout` lists the ReLU layers between the cell
-    and the linear output; `truncate` cuts back-propagation every so many steps; `input_noise` is the
-    standard deviation of the noise that every training batch gets on its inputs; `sees` names the
-    columns that it is shown, where a task lets it choose; `adds: linear` makes it learn what the linear
-    model lacks, whose output it must see; `steps` learns from only so many first steps of each window;
-    `options` are settings of the cell, initialiser or optimiser.
+    `options` are settings of the cell, the initialiser or the optimiser. `readout` lists the ReLU layers between the
+    cell and the linear output; `flatten_window` gives the cell its whole window as one step; `truncate` cuts
+    back-propagation every so many steps; of several thresholds in `clip_norm` or `clip_value` one is chosen on
+    validation data, as of the learning rates; `input_noise` is the standard deviation of the noise on the inputs in
+    training. Where a task has columns to choose from, `inputs` names them, `residual: linear` trains on what a linear
+    model lacks, and `steps` trains on that many first steps of each window. `requires` says where the method applies;
+    `compare_with` names a method that differs in one choice, and the choice.
     """
 
-    about: str
+    label: str
+    about: str = ""
     cell: str
-    hidden: Annotated[int, Field(ge=0)] = 0
-    activation: Literal["tanh", "relu", "identity"] = "tanh"
+    hidden: Natural | None = None
+    initialiser: str = "uniform"
+    optimiser: str = "adam"
+    options: dict[str, Any] = {}
     readout: list[Count] = []
-    fold: bool = False
-    only: list[str] | None = None
-    why: str | None = None
-    initialiser: str | None = None
-    optimiser: str | None = None
+    flatten_window: bool = False
+    truncate: Count | None = None
     learning_rates: Positives | None = None
     clip_norm: Positives | None = None
     clip_value: Positives | None = None
     input_noise: Positive | None = None
-    truncate: Count | None = None
-    sees: Annotated[list[str], Field(min_length=1)] | None = None
-    adds: Literal["linear"] | None = None
+    inputs: Annotated[list[str], Field(min_length=1)] | None = None
+    residual: Literal["linear"] | None = None
     steps: Count | None = None
-    options: dict[str, FiniteFloat] = {}
+    requires: list[Capability] = []
+    compare_with: dict[str, str] = {}
 
-    def resolved(self, training: Training) -> "Method":
-        """Return the row with every default filled in."""
-        shared = ("initialiser", "optimiser", "learning_rates", "clip_norm")
-        gaps = {key: getattr(training, key) for key in shared if getattr(self, key) is None}
-        return self.model_copy(update=gaps)
+    def changed(self, changes: dict[str, Any]) -> "Method":
+        """Return the row with what a study changes in it; options are changed one by one."""
+        row, options = self.model_dump() | changes, changes.get("options")
+        return Method.model_validate(row | ({"options": self.options | options} if isinstance(options, dict) else {}))
 
 
-class Theory(_Row):
-    """What is asked of networks that learn nothing: the chapter "Why they forget".
+class Study(Row):
+    """One question: a label, its data, how methods are trained on it, the score that ranks them, and the methods.
 
-    The map: `points` gains between the bounds `gains`, `seeds` networks of `hidden` units each,
-    gradients over `lengths` steps, under normal inputs of each deviation in `inputs` at every unit;
-    a gradient beyond 10^±`lost` counts as gone; `clip` is the threshold of clipping; `initialisers`
-    gives the activation that each is measured with. Alone: `points` gains between the bounds
-    `alone`, `settle` steps to the attractor, all exponents at the gains `spectra`. Hessian-free:
-    `newton_updates` steps of networks with `newton_hidden` units.
+    `methods` lists groups and methods; an entry `{name: {...}}` says what differs in a method's row here.
+    """
+
+    label: str
+    question: str
+    data: DataRow
+    fit: dict[str, Any]
+    """As in `FitRow`, over the defaults."""
+    score: str
+    methods: Annotated[list[str | dict[str, dict[str, Any]]], Field(min_length=1)]
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _only_its_keys(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "seed" in data:
+            raise ValueError("'seed' is no key here: it is 'data_seed' at the top")
+        if isinstance(data, dict) and "settings" in data:
+            raise ValueError("'settings' is no key here: the task's own keys stand beside the others")
+        return data
+
+    @field_validator("methods", mode="before")
+    @classmethod
+    def _names_or_changes(cls, entries: Any) -> Any:
+        for entry in entries if isinstance(entries, list) else ():
+            rows = list(entry.values()) if isinstance(entry, dict) else []
+            if not isinstance(entry, str | dict) or not all(isinstance(row, dict) for row in rows):
+                raise ValueError(f"{entry!r} is neither a name nor {{name: {{key: value}}}}")
+        return entries
+
+
+class RandomNetworks(Row):
+    """Experiments on random networks: the chapter "Why they forget".
+
+    The map: `points` gains between the bounds `gains`, `seeds` networks of `hidden` units each, gradients over
+    `lengths` steps, under normal inputs of each standard deviation in `inputs` at every unit; a gradient beyond
+    10^±`vanished` counts as vanished or exploded; `clip` is the threshold of clipping; `initialisers` gives the
+    activation that each is measured with. Autonomous networks: `points` gains between the bounds `autonomous`, `settle`
+    steps to the attractor, all exponents at the gains `spectra`. Hessian-free: `newton_updates` steps of networks with
+    `newton_hidden` units.
     """
 
     hidden: Count
     seeds: Count
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Natural = 0
     points: Annotated[int, Field(ge=4)]
     gains: Annotated[list[Positive], Field(min_length=2, max_length=2)]
     lengths: Annotated[list[Count], Field(min_length=3)]
     inputs: Positives
-    lost: Positive
+    vanished: Positive
     clip: Positive
     initialisers: Annotated[dict[str, Literal["tanh", "relu"]], Field(min_length=1)]
-    alone: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+    autonomous: Annotated[list[Positive], Field(min_length=2, max_length=2)]
     settle: Annotated[int, Field(ge=40)]
     spectra: Positives
     newton_hidden: Count
     newton_updates: Annotated[int, Field(ge=2)]
 
-    @field_validator("gains", "alone", "lengths", "inputs", "spectra")
+    @field_validator("gains", "autonomous", "lengths", "inputs", "spectra")
     @classmethod
     def _ascending(cls, values: list[Any]) -> list[Any]:
         if values != sorted(set(values)):
@@ -173,13 +211,44 @@ class Theory(_Row):
         return values
 
 
-class Params(_Row):
-    """The whole table."""
+class Table(Row):
+    """The whole of `params.yaml`: two seeds, defaults, groups of methods, studies, methods, random networks."""
 
-    studies: dict[str, Study]
-    training: Training
-    methods: dict[str, Method]
-    theory: Theory
+    seed: Natural = 0
+    """Of weights, reservoirs and the order of batches."""
+    data_seed: Natural = 0
+    """Of sequences and noise."""
+    defaults: dict[str, Any] = {}
+    """Of every study's `fit`, and `initialiser` and `optimiser` of every method."""
+    groups: dict[str, list[str]] = {}
+    studies: Annotated[dict[str, Study], Field(min_length=1)]
+    methods: Annotated[dict[str, Method], Field(min_length=1)]
+    random_networks: RandomNetworks
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, table: Any) -> Any:
+        """Give every method the default initialiser and optimiser."""
+        if not isinstance(table, dict) or not isinstance(table.get("methods"), dict):
+            return table
+        shared = {k: v for k, v in (table.get("defaults") or {}).items() if k in ("initialiser", "optimiser")}
+        rows = {name: shared | row if isinstance(row, dict) else row for name, row in table["methods"].items()}
+        return table | {"methods": rows}
+
+    @field_validator("studies", "methods")
+    @classmethod
+    def _file_names(cls, rows: dict[str, Any]) -> dict[str, Any]:
+        for name in rows:
+            if not re.fullmatch(r"\w[\w-]*", name) or name in RESERVED:
+                raise ValueError(f"'{name}' cannot be a name: files are called after it (letters, digits, '_' and '-')")
+        return rows
+
+    @field_validator("random_networks", mode="before")
+    @classmethod
+    def _no_seed(cls, row: Any) -> Any:
+        if isinstance(row, dict) and "seed" in row:
+            raise ValueError("'seed' is no key here: it is the one at the top")
+        return row
 
     def study(self, name: str) -> Study:
         """Return one study's row; an unknown name is an error that lists the known ones."""
@@ -187,41 +256,71 @@ class Params(_Row):
             raise registry.unknown("study", name, list(self.studies))
         return self.studies[name]
 
-    def methods_of(self, study: str) -> dict[str, Method]:
-        """Return the methods that apply to a study, resolved, in the order of the table."""
-        row = self.study(study)
-        training = self.training
-        if row.learning_rates:
-            training = training.model_copy(update={"learning_rates": row.learning_rates})
-        chosen = {n: m for n, m in self.methods.items() if m.only is None or study in m.only}
-        if row.methods is not None:
-            chosen = {n: _changed(m, row.methods[n]) for n, m in chosen.items() if n in row.methods}
-        return {name: method.resolved(training) for name, method in chosen.items()}
 
-    def seeds_of(self, study: str) -> int:
-        """Return how many seeds stand behind a study's scores."""
-        return self.study(study).seeds or self.training.seeds
+class Experiment(Row):
+    """One study with everything resolved: the only configuration that training and evaluation read."""
 
+    name: str
+    label: str
+    question: str
+    seed: Natural
+    data: DataRow
+    fit: FitRow
+    score: str
+    methods: dict[str, Method]
+    absent: dict[str, str] = {}
+    """Why each other method of the table is not here."""
 
-def _changed(method: Method, differs: dict[str, Any]) -> Method:
-    """Return a method's row with what a study changes in it; options are changed one by one."""
-    row = method.model_dump() | differs
-    row["options"] = method.options | differs.get("options", {})
-    return Method.model_validate(row)
+    @property
+    def seeds(self) -> list[int]:
+        """The seed of each replica: consecutive, and others for every `seed` of the table."""
+        return [1000 * self.seed + number for number in range(self.fit.seeds)]
 
 
-def _allowed(location: tuple[Any, ...]) -> list[str]:
-    model: Any = Params
-    for part in location[:-1]:
-        if model is Params:
-            sections: dict[Any, Any] = {"studies": dict[str, Study], "methods": dict[str, Method]}
-            model = (sections | {"training": Training, "theory": Theory}).get(part)
-        else:
-            model = {dict[str, Study]: Study, dict[str, Method]: Method}.get(model)
-    return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+def index() -> dict[str, Any]:
+    """Return what the stage `configure` says of the whole table: `studies`, and the family of each of `methods`."""
+    return dict(read_json(paths.EXPERIMENTS / "index.json", CONFIGURE))
 
 
-def _explain(error: ValidationError) -> str:
+def studies() -> list[str]:
+    """Return the names of the studies that the stage `configure` has resolved, in the order of the table."""
+    return list(index()["studies"])
+
+
+def experiment(study: str) -> Experiment:
+    """Return the resolved experiment of a study.
+
+    Raises
+    ------
+    UnrolledError
+        If there is none of that name, or its file is damaged.
+    """
+    found: Experiment = _resolved(Experiment, paths.experiment(study), study)
+    return found
+
+
+def data_row(study: str) -> DataRow:
+    """Return what a study's data are: the part of its experiment that the stage `generate` reads."""
+    row: DataRow = _resolved(DataRow, paths.data_row(study), study)
+    return row
+
+
+def _resolved(model: type[Any], path: Path, study: str) -> Any:
+    """Read what the stage `configure` wrote for a study; an unknown study is an error that lists the known ones."""
+    if not path.exists() and (paths.EXPERIMENTS / "index.json").exists():
+        raise registry.unknown("study", study, studies())
+    return validated(model, read_json(path, CONFIGURE), str(path))
+
+
+def validated(model: type[Any], row: Any, where: str, key: str = "") -> Any:
+    """Return the row as an object of the model; a problem is an error of one line that names file and key."""
+    try:
+        return model.model_validate(row)
+    except ValidationError as error:
+        raise UnrolledError(explain(error, model, where, key)) from None
+
+
+def explain(error: ValidationError, model: type[Any], where: str, prefix: str = "") -> str:
     """Say one problem in one line: the key, what is wrong, what is allowed; an unknown key first.
 
     A misspelt key is often also a missing one.
@@ -229,69 +328,47 @@ def _explain(error: ValidationError) -> str:
     problems = error.errors()
     first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
     location = first["loc"]
-    if not location:
-        return f"{paths.PARAMS} must hold the sections {', '.join(Params.model_fields)}"
-    key = ".".join(str(part) for part in location)
+    key = ".".join([*([prefix] if prefix else []), *(str(part) for part in location)])
     if first["type"] == "extra_forbidden":
-        return str(registry.unknown("key", key, _allowed(location) or list(Params.model_fields)))
-    value = first.get("input")
+        return str(registry.unknown("key", key, _allowed(model, location)))
     if first["type"] == "missing":
-        return f"key '{key}' is missing: add it to {paths.PARAMS}"
+        given = first["input"].get("settings", {}) if isinstance(first["input"], dict) else {}
+        if near := _near(str(location[-1]), given):
+            wrong = key.removesuffix(str(location[-1])) + near
+            return f"key '{wrong}' is not known; did you mean '{location[-1]}'?"
+        return f"key '{key}' is missing: add it to {where}"
+    if first["type"] == "value_error":
+        return f"{where}: {key or 'the table'}: {first['msg'].removeprefix('Value error, ')}"
+    if not location and not prefix:
+        return f"{where} must hold the sections {', '.join(model.model_fields)}"
+    value = first.get("input")
     text = isinstance(value, str) and re.fullmatch(r"[+-]?[\d.]+e[+-]?\d+", value)
     hint = " (YAML reads 1e-3 as text: write 1.0e-3)" if text else ""
-    return f"{paths.PARAMS}: {key} is {value!r}: {first['msg'].lower()}{hint}"
+    return f"{where}: {key} is {value!r}: {first['msg'].lower()}{hint}"
 
 
-def _check_names(params: Params) -> None:
-    known = registry.names("initialisers")
-    if unknown := [name for name in params.theory.initialisers if name not in known]:
-        raise registry.unknown("theory.initialisers: initialiser", unknown[0], known)
-    _check_studies(params)
-    for name, method in params.methods.items():
-        row = method.resolved(params.training)
-        for kind, used in (("cells", row.cell), ("initialisers", row.initialiser), ("optimisers", row.optimiser)):
-            if used not in registry.names(kind):
-                raise registry.unknown(f"methods.{name}: {kind[:-1]}", str(used), registry.names(kind))
-        for study_name in method.only or ():
-            if study_name not in params.studies:
-                raise registry.unknown(f"methods.{name}.only: study", study_name, list(params.studies))
+def _near(name: str, given: dict[str, Any]) -> str | None:
+    """Return the given key that looks like a misspelt `name`."""
+    return next(iter(difflib.get_close_matches(name, map(str, given), n=1)), None)
 
 
-def _check_studies(params: Params) -> None:
-    """Check the names of each study's system, series, task and methods."""
-    for name, study in params.studies.items():
-        if (study.system is None) == (study.series is None):
-            raise UnrolledError(f"{paths.PARAMS}: studies.{name} needs either a 'system' or a 'series'")
-        source = study.series.source if study.series else None
-        for kind, item in (("systems", study.system), ("records", source), ("tasks", study.task)):
-            if item is not None and item not in registry.names(kind):
-                raise registry.unknown(f"studies.{name}: {kind[:-1]}", item, registry.names(kind))
-        _check_changes(params, name, study.methods or {})
+def _allowed(model: Any, location: tuple[Any, ...]) -> list[str]:
+    """Return the keys that the model knows at the place of an unknown one."""
+    for part in location[:-1]:
+        known = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
+        kind = known[part].annotation if part in known else model
+        inner = [each for each in (kind, *get_args(kind)) if isinstance(each, type) and issubclass(each, BaseModel)]
+        model = inner[0] if inner else kind
+    return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
 
 
-def _check_changes(params: Params, study: str, methods: dict[str, dict[str, Any]]) -> None:
-    """Check what a study changes in the rows of its methods."""
-    for name, differs in methods.items():
-        place = f"studies.{study}.methods"
-        if name not in params.methods:
-            raise registry.unknown(f"{place}: method", name, list(params.methods))
-        try:
-            _changed(params.methods[name], differs)
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = f"{place}.{name}.{'.'.join(map(str, first['loc']))}"
-            if first["type"] == "extra_forbidden":
-                raise registry.unknown("key", key, sorted(Method.model_fields)) from None
-            raise UnrolledError(f"{paths.PARAMS}: {key} is {first.get('input')!r}: {first['msg'].lower()}") from None
-
-
-def load(path: Path = paths.PARAMS) -> Params:
-    """Read and validate the table.
+def load(path: Path = paths.PARAMS) -> Table:
+    """Read and validate the table; `training.experiments.resolve` then finds what contradicts itself.
 
     Raises
     ------
     UnrolledError
-        If the file is missing or not YAML, or a key, value or name is not allowed.
+        If the file is missing or not YAML, or a key or value is not allowed.
     """
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -299,9 +376,5 @@ def load(path: Path = paths.PARAMS) -> Params:
         raise UnrolledError(f"{path} is missing: run this in the project's root folder") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UnrolledError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    try:
-        params = Params.model_validate(raw)
-    except ValidationError as error:
-        raise UnrolledError(_explain(error)) from None
-    _check_names(params)
-    return params
+    table: Table = validated(Table, raw, str(path))
+    return table

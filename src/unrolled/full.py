@@ -1,6 +1,7 @@
 """`make full`: the same pipeline with what `full.yaml` changes in the table, in a folder of its own.
 
-The folder keeps what is finished, so that `make full` goes on where the last sitting stopped.
+The folder keeps what is finished, so that `make full` goes on where the last sitting stopped; it runs its own copy of
+the code.
 """
 
 import shutil
@@ -31,6 +32,7 @@ def _git(*arguments: str, folder: Path = Path()) -> str:
 @errors.one_line
 def main() -> None:
     """Copy the project to `full/`, without its results, and write the larger table there."""
+    paths.run_own_code("unrolled.full")
     for name in _git("ls-files", "-co", "--exclude-standard").splitlines():
         if name != "dvc.lock" and not name.startswith("reports/") and Path(name).is_file():
             target = FOLDER / name

@@ -1,24 +1,51 @@
 """Where every file lies, relative to the project's root (the folder of `dvc.yaml`)."""
 
+import os
+import sys
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
 DATA = Path("data")
+EXPERIMENTS = DATA / "experiments"
+RANDOM = EXPERIMENTS / "random_networks.json"
+"""What is asked of random networks."""
+DATASETS = DATA / "studies"
 TRAINED = DATA / "trained"
-METHODS = DATA / "methods"
+KEPT = Path(".unrolled") / "results"
+"""Finished results under their fingerprint, of this and of earlier rows."""
 REPORTS = Path("reports")
+STUDIES = REPORTS / "studies"
+CURVES = REPORTS / "curves"
+SCORES = REPORTS / "scores.json"
 FIGURES = REPORTS / "figures"
 INDEX = REPORTS / "index.html"
 LOCAL = REPORTS / "local.html"
 PUBLISHED = REPORTS / "published.json"
 METRICS = REPORTS / "metrics.json"
 CLAIMS = REPORTS / "claims.json"
-THEORY = REPORTS / "theory"
+RANDOM_NETWORKS = REPORTS / "random_networks"
+RUNS = Path("runs")
+"""What `unrolled run` makes, a folder a study."""
+
+
+def experiment(study: str) -> Path:
+    """Return the resolved experiment of a study."""
+    return EXPERIMENTS / f"{study}.json"
+
+
+def data_row(study: str) -> Path:
+    """Return the part of it that its data depend on."""
+    return EXPERIMENTS / f"{study}.data.json"
 
 
 def dataset(study: str) -> Path:
     """Return the folder of a study's arrays and their sidecar."""
-    return DATA / study
+    return DATASETS / study
+
+
+def sidecar(study: str) -> Path:
+    """Return the file that says how a study's arrays came about."""
+    return dataset(study) / "dataset.json"
 
 
 def trained(study: str) -> Path:
@@ -28,4 +55,19 @@ def trained(study: str) -> Path:
 
 def evaluated(study: str) -> Path:
     """Return the folder of a study's scores and tables."""
-    return REPORTS / "studies" / study
+    return STUDIES / study
+
+
+def run_own_code(module: str) -> None:
+    """Start again with the code of the folder one stands in, where another is installed.
+
+    A clone, a git worktree or a copy with its `.venv` has an environment that may point at the `src` it was installed
+    from; what runs must be what DVC hashes and git shows.
+    """
+    here, mine = Path("src").resolve(), Path(__file__).resolve().parent.parent
+    if here == mine or not (here / "unrolled" / "__init__.py").is_file():
+        return
+    others = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each and Path(each) != here]
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(here), *others])
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", module, *sys.argv[1:]])  # on Windows a new process, and so two PIDs

@@ -1,9 +1,13 @@
 """Items are found by their place: a file in the folder of its kind is the item of that name."""
 
+import ast
 import difflib
+import functools
 import importlib
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 from unrolled.errors import UnrolledError
 
@@ -21,6 +25,24 @@ KINDS = {
     "stages": "stages",
 }
 """The folder of each kind, as a package below `unrolled`."""
+PLUMBING = {"__init__.py", "config.py", "errors.py", "files.py", "paths.py", "registry.py"}
+"""What reads names, rows and paths and computes no number; what it resolves stands in the experiment."""
+
+
+class Settings(BaseModel):
+    """Settings of an item: typed, unknown ones are errors, values cannot change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Item:
+    """What every kind's contract builds on: an item with typed settings."""
+
+    class Settings(Settings):
+        """None, unless an item declares some."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings: Any = self.Settings(**settings)
 
 
 def folder(kind: str) -> Path:
@@ -38,39 +60,68 @@ def names(kind: str) -> list[str]:
     return sorted(file.stem for file in folder(kind).glob("*.py") if not file.stem.startswith("_"))
 
 
-def options(kind: str, name: str) -> dict[str, float]:
-    """Return the settings that an item declares, with their defaults: a class in `options`, a module in `OPTIONS`."""
-    item = load(kind, name)
-    declared: dict[str, float] = getattr(item, "options", None) or getattr(item, "OPTIONS", {})
-    return declared
-
-
 def unknown(what: str, name: str, known: list[str]) -> UnrolledError:
     """Return the error for a name that is not known, with the nearest known one."""
     near = difflib.get_close_matches(name.rpartition(".")[2], known, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else "."
-    return UnrolledError(f"{what} '{name}' is not known{hint} Known: {', '.join(known)}")
+    return UnrolledError(f"{what} '{name}' is not known{hint} Known: {', '.join(known) or 'none'}")
 
 
-def check(kind: str, name: str, place: str = "") -> None:
-    """Refuse a name that is no item of its kind.
+def load(kind: str, name: str, place: str = "") -> Any:
+    """Return the item: the one public class that its file defines (a stage is its module).
 
     Raises
     ------
     UnrolledError
-        If there is no such item; the message lists the known ones.
+        If there is no such item (the message lists the known ones), or its file defines no class, or several.
     """
     if name not in names(kind):
         raise unknown(f"{place}{kind.removesuffix('s')}", name, names(kind))
-
-
-def load(kind: str, name: str) -> Any:
-    """Return the item: the one public class its file defines, or else the module itself."""
-    check(kind, name)
     module = importlib.import_module(f"unrolled.{KINDS[kind]}.{name}")
-    classes = [
-        value
-        for key, value in vars(module).items()
-        if isinstance(value, type) and value.__module__ == module.__name__ and not key.startswith("_")
-    ]
-    return classes[0] if len(classes) == 1 else module
+    if kind == "stages":
+        return module
+    own = [v for v in vars(module).values() if isinstance(v, type) and v.__module__ == module.__name__]
+    public = [each for each in own if not each.__name__.startswith("_")]
+    if len(public) != 1:
+        found = ", ".join(each.__name__ for each in public) or "none"
+        raise UnrolledError(f"{path(kind, name)} must define one public class, the item; it defines {found}")
+    return public[0]
+
+
+def settings_of(kind: str, name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return those of the given settings that an item declares."""
+    declared = load(kind, name).Settings.model_fields
+    return {key: value for key, value in given.items() if key in declared}
+
+
+def make(kind: str, name: str, given: dict[str, Any] | None = None) -> Any:
+    """Return the item, made with those of the given settings that it declares."""
+    return load(kind, name)(**settings_of(kind, name, given or {}))
+
+
+@functools.cache
+def imports(file: Path) -> frozenset[Path]:
+    """Return the files of this package that a file imports by a statement anywhere in it, their packages included."""
+    modules = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = file.relative_to(ROOT.parent).parts[: -node.level] if node.level else ()
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            modules |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+    parts = [module.split(".") for module in modules if module.split(".")[0] == ROOT.name]
+    own = {ROOT.parent.joinpath(*each[:length]) for each in parts for length in range(1, len(each) + 1)}
+    found = (each / "__init__.py" if each.is_dir() else each.with_suffix(".py") for each in own)
+    return frozenset(each for each in found if each.is_file())
+
+
+def sources(*files: Path) -> list[Path]:
+    """Return the files and all of this package that they import, directly or not, sorted; the plumbing ends a path."""
+    closure, todo = set(), list(files)
+    while todo:
+        file = todo.pop()
+        if file not in closure and not (file.parent == ROOT and file.name in PLUMBING):
+            closure.add(file)
+            todo.extend(imports(file))
+    return sorted(closure)

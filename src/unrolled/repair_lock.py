@@ -1,14 +1,19 @@
-"""`python -m unrolled.repair_lock`: remove a `dvc.lock` that was cut off when DVC was killed while writing it.
+"""`python -m unrolled.repair_lock`: remove what DVC was writing when it was killed, and cannot read again.
 
-Without it `dvc repro` refuses to start; with none it finds what is there, and finished methods are kept.
+Without it `dvc repro` refuses to start. Without `dvc.lock` it finds what is there, and finished methods are kept.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from unrolled import paths
+
 LOCK = Path("dvc.lock")
+IN_USE = Path(".dvc/tmp/rwlock")
+"""Which process reads and writes which path."""
 
 
 def whole(lock: Any) -> bool:
@@ -22,18 +27,26 @@ def whole(lock: Any) -> bool:
     return all(isinstance(entry, dict) and {"path", "md5"} <= entry.keys() for entry in files)
 
 
-def main() -> None:
-    """Remove the lock if it is damaged."""
+def _lock() -> Any:
     try:
-        lock = yaml.load(LOCK.read_text(encoding="utf-8"), yaml.CSafeLoader)
-    except FileNotFoundError:
-        return
+        return yaml.load(LOCK.read_text(encoding="utf-8"), yaml.CSafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError):
-        lock = None
-    if not whole(lock):
+        return None
+
+
+def main() -> None:
+    """Remove each of the two files if it is damaged."""
+    if LOCK.exists() and not whole(_lock()):
         LOCK.unlink()
         print(f"{LOCK} was cut off, as when a run is killed: it is made anew; finished methods are kept")
+    try:
+        json.loads(IN_USE.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except ValueError:
+        IN_USE.unlink()
 
 
 if __name__ == "__main__":
+    paths.run_own_code("unrolled.repair_lock")
     main()

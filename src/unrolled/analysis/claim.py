@@ -1,58 +1,116 @@
-"""The contract of a claim, and what several claims share.
-
-A claim item has `NUMBER`, `CLAIM` (what the lecture says, in our own words), `MEASURE` (what is
-measured), `FIGURE` (the id of its figure in the report), and three functions: `measure(evidence)`
-returns numbers, or None where the studies it needs were not run; `judge(numbers)` returns a verdict
-and the words for it, from the numbers alone; `reverse(numbers)` returns the numbers as they would be
-had the measurement come out the other way, which must change the verdict.
-"""
+"""The contract of a claim, and what several claims share."""
 
 import math
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
+
+from unrolled import registry
+from unrolled.analysis.random_networks.experiments import Numbers as RandomNetworkNumbers
 
 Numbers = dict[str, Any]
+Row = dict[str, Any]
+"""The numbers of one method on one study, as in metrics.json."""
 Judged = tuple[str, str]
+"""A verdict, and the words for it."""
 HOLDS, PARTLY, FAILS, UNTESTED = "holds", "holds in part", "does not hold here", "not tested here"
 VERDICTS = (HOLDS, PARTLY, FAILS, UNTESTED)
-GUESS = 1 / 6
-"""The mean square error of always answering a recall with the mean."""
 REMEMBERS = 0.9
-"""The share of the answers' variance that a network must explain to count as remembering: one that knows one of the
+"""The share of the targets' variance that a network must explain to count as remembering: one that knows one of the
 two values and guesses the other explains half, so nine tenths needs both."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that a claim may look at: the studies' numbers (as in metrics.json) and those of the stage `theory`."""
+    """All that a claim may look at: the studies' numbers, as in metrics.json, and those of random networks."""
 
     studies: dict[str, dict[str, Any]]
-    theory: dict[str, Any]
+    random_networks: RandomNetworkNumbers
 
-    def rows(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-        """Yield the name, the numbers and the methods of each study."""
+    def rows(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Row]]]:
+        """Yield the name, the numbers and the methods of each study that was run."""
         for name, study in self.studies.items():
-            yield name, study, study.get("methods", {})
+            if "methods" in study:
+                yield name, study, study["methods"]
 
-    def recalls(self) -> dict[str, dict[str, Any]]:
-        """Return the methods of each recall, by its length in steps, shortest first."""
-        found = {}
-        for _, study, rows in self.rows():
-            if study.get("task") == "recall" and rows:
-                found[max(row["steps"] for row in rows.values())] = rows
-        return {str(length): found[length] for length in sorted(found)}
+    def recalls(self) -> dict[str, tuple[dict[str, Row], float]]:
+        """Return the methods of each recall study and the error at chance, by length in steps, shortest first."""
+        recalls = [(study["recall"], rows) for _, study, rows in self.rows() if rows and "recall" in study]
+        return {str(r["steps"]): (rows, r["chance"]) for r, rows in sorted(recalls, key=lambda each: each[0]["steps"])}
 
 
-def advantage(one: dict[str, Any], other: dict[str, Any], higher: bool) -> float | None:
-    """Return by which factor `one` is better than `other` at least: over 1 better, under 1 worse, 1 undecided.
+class Claim(registry.Item, ABC):
+    """One sentence of the lecture that the numbers can bear out or contradict.
 
-    The factor between the nearer ends of the two 95 % intervals; 1 where the intervals overlap, and
-    None where a median is missing because the seeds diverged.
+    Attributes
+    ----------
+    number : int
+        Its place in the lecture.
+    statement : str
+        What the lecture says, in our own words.
+    measured : str
+        What is measured, and how.
+    figure : str
+        The name of the figure that shows it, an item of `report/figures`.
     """
-    if one.get("median") is None or other.get("median") is None:
+
+    number: ClassVar[int]
+    statement: ClassVar[str]
+    measured: ClassVar[str]
+    figure: ClassVar[str]
+
+    @abstractmethod
+    def measure(self, evidence: Evidence) -> Numbers | None:
+        """Return the numbers that decide, or None where the studies they need were not run."""
+
+    @abstractmethod
+    def judge(self, numbers: Numbers) -> Judged:
+        """Return the verdict and the words for it, from the numbers alone."""
+
+    def assess(self, evidence: Evidence) -> dict[str, Any]:
+        """Return what claims.json says of the claim."""
+        numbers = self.measure(evidence)
+        untested = UNTESTED, "The studies that it needs were not run."
+        verdict, words = untested if numbers is None else self.judge(numbers)
+        return {
+            "number": self.number,
+            "claim": self.statement,
+            "measure": self.measured,
+            "figure": self.figure,
+            "verdict": verdict,
+            "words": words,
+            "numbers": numbers,
+        }
+
+
+def assess_all(evidence: Evidence) -> list[dict[str, Any]]:
+    """Return what claims.json says, by number."""
+    claims: list[Claim] = [registry.load("claims", name)() for name in registry.names("claims")]
+    return [claim.assess(evidence) for claim in sorted(claims, key=lambda claim: claim.number)]
+
+
+def simple(row: Row) -> bool:
+    """Return whether a method is the simple recurrent network, trained by default: what others are compared with."""
+    default = row["initialiser"] == "uniform" and row["optimiser"] == "adam" and row["clip"] is None
+    return bool(row["cell"] == "elman" and default)
+
+
+def first(rows: dict[str, Row], described: Callable[[Row], bool]) -> Row | None:
+    """Return the first method that fits a description; the table lists a method before its variants."""
+    return next((row for row in rows.values() if described(row)), None)
+
+
+def advantage(one: Row, other: Row, higher: bool) -> float | None:
+    """Return by which factor `one` is better than `other`: over 1 better, under 1 worse, 1 undecided.
+
+    The factor between the nearer ends of the two intervals; 1 where they overlap, and None where a
+    median is missing because all seeds diverged.
+    """
+    if one["median"] is None or other["median"] is None:
         return None
-    (low, high), (their_low, their_high) = one["ci95"], other["ci95"]
+    low, high = one["interval"]["low"], one["interval"]["high"]
+    their_low, their_high = other["interval"]["low"], other["interval"]["high"]
     if high < their_low:
         factor = their_low / max(high, 1e-300)
     elif their_high < low:
@@ -62,12 +120,15 @@ def advantage(one: dict[str, Any], other: dict[str, Any], higher: bool) -> float
     return float(f"{1 / factor if higher else factor:.6g}")
 
 
-def against(evidence: Evidence, method: str, reference: str = "rnn") -> dict[str, float]:
-    """Return the advantage of a method over another on every study that has both."""
+def against(
+    evidence: Evidence, described: Callable[[Row], bool], reference: Callable[[Row], bool] = simple
+) -> dict[str, float]:
+    """Return the advantage of one method over another, each given by a description, on every study that has both."""
     found = {}
     for name, study, rows in evidence.rows():
-        if method in rows and reference in rows:
-            factor = advantage(rows[method], rows[reference], study["better"] == "higher")
+        one, other = first(rows, described), first(rows, reference)
+        if one is not None and other is not None:
+            factor = advantage(one, other, study["better"] == "higher")
             if factor is not None:
                 found[name] = factor
     return found
@@ -81,20 +142,13 @@ def balance(factors: dict[str, float]) -> str:
     better, worse = split(factors)
     if better and not worse:
         return HOLDS
-    tie = len(better) == len(worse) and sum(math.log(each) for each in factors.values()) > 0
+    tie = len(better) == len(worse) and math.prod(factors.values()) > 1
     return PARTLY if len(better) > len(worse) or tie else FAILS
 
 
 def split(factors: dict[str, float]) -> tuple[list[str], list[str]]:
     """Return on which studies it is better and on which worse."""
     return [n for n, each in factors.items() if each > 1], [n for n, each in factors.items() if each < 1]
-
-
-def turned(factors: dict[str, float]) -> dict[str, float]:
-    """Return every gain as a loss; and where nothing is decided, a gain everywhere: a difference in place of none."""
-    if all(each == 1 for each in factors.values()):
-        return dict.fromkeys(factors, 2.0)
-    return {name: 1 / each for name, each in factors.items()}
 
 
 def counted(factors: dict[str, float]) -> str:
@@ -105,11 +159,11 @@ def counted(factors: dict[str, float]) -> str:
     return "; ".join([*parts, *([f"undecided (intervals overlap) on {rest} of {len(factors)}"] if rest else [])])
 
 
-def explained(row: dict[str, Any]) -> float:
-    """Return the share of a recall's variance that the median seed explains; 0 for a guess or a divergence."""
-    if row.get("median") is None:
+def explained(row: Row, chance: float) -> float:
+    """Return the share of the targets' variance that the median seed explains; 0 at chance or after a divergence."""
+    if row["median"] is None:
         return 0.0
-    return float(f"{max(0.0, 1 - row['median'] / GUESS):.6g}")
+    return float(f"{max(0.0, 1 - row['median'] / chance):.6g}")
 
 
 def reach(shares: dict[str, float]) -> int:
@@ -117,21 +171,6 @@ def reach(shares: dict[str, float]) -> int:
     return max((int(length) for length, share in shares.items() if share >= REMEMBERS), default=0)
 
 
-def factor(log10: float) -> str:
+def power(log10: float) -> str:
     """Say 10^x."""
     return f"{10**log10:.2g}" if abs(log10) < 2 else f"10^{log10:.0f}"
-
-
-def assess(item: Any, evidence: Evidence) -> dict[str, Any]:
-    """Return what claims.json says of a claim."""
-    numbers = item.measure(evidence)
-    verdict, words = (UNTESTED, "The studies that it needs were not run.") if numbers is None else item.judge(numbers)
-    return {
-        "number": item.NUMBER,
-        "claim": item.CLAIM,
-        "measure": item.MEASURE,
-        "figure": item.FIGURE,
-        "verdict": verdict,
-        "words": words,
-        "numbers": numbers,
-    }

@@ -1,4 +1,4 @@
-"""How far back gradients reach: their size against the lag T - k, before, while and after a method learns."""
+"""How far back gradients reach: their size against the lag T - k, before, halfway through and after training."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,17 +11,18 @@ from torch import Tensor
 
 from unrolled.analysis import jacobians
 from unrolled.analysis.driven import Driven
+from unrolled.data.task import Data
 from unrolled.models.network import Network
-from unrolled.training.job import Job, Result
-from unrolled.training.learn import initial_weights
+from unrolled.training.fit import initial_weights
+from unrolled.training.runs import Result, Run
 
 Array = NDArray[Any]
 SEQUENCES, REPLICAS, LAGS = 8, 3, 100
-"""Test sequences and seeds over which the spread is taken, and the longest lag."""
-LEAST = 1e-30
-"""Where a gradient counts as gone; its logarithm is no longer fitted."""
-DENSE, EVERY = 20, 4
-"""Lags up to which every one is written to the table, and from there on every how many."""
+"""Test sequences and seeds over which quartiles are taken, and the longest lag."""
+NEGLIGIBLE = 1e-30
+"""Size below which a gradient's logarithm is no longer fitted."""
+DENSE, SPARSE = 20, 4
+"""Lags up to which every one is written to the table, and the distance of those beyond."""
 COLUMNS = ("when", "lag", "low", "median", "high", "loss", "method")
 
 
@@ -71,8 +72,9 @@ def _loss(driven: Driven, states: list[tuple[Tensor, ...]], y: Tensor, last: boo
     """Return the loss over the steps unrolled, summed over replicas and sequences."""
     if last:
         return (driven.readout(states[-1][0]) - y).square().mean(dim=-1).sum()
-    outputs = driven.answers(torch.stack([state[0] for state in states[1:]], dim=2))
-    return (outputs - y[:, -outputs.shape[2] :]).square().mean(dim=-1).sum()
+    outputs = driven.outputs(torch.stack([state[0] for state in states[1:]], dim=2))
+    scored = min(outputs.shape[2], y.shape[1])  # the first steps have no target where there is a washout
+    return (outputs[:, :, -scored:] - y[:, -scored:]).square().mean(dim=-1).sum()
 
 
 def _reaching(scalar: Tensor, states: list[tuple[Tensor, ...]]) -> Array:
@@ -90,33 +92,33 @@ def _reaching(scalar: Tensor, states: list[tuple[Tensor, ...]]) -> Array:
 def rate(median: Array, lags: Array | None = None) -> float | None:
     """Return the slope of log |gradient| against the lag, per step: negative where it vanishes."""
     lags = np.arange(len(median)) if lags is None else lags
-    inside = np.isfinite(median) & (median > LEAST)
+    inside = np.isfinite(median) & (median > NEGLIGIBLE)
     if inside.sum() < 4:
         return None
     return float(np.polyfit(lags[inside], np.log(median[inside]), 1)[0])
 
 
-def stages(job: Job, result: Result) -> dict[str, Tensor]:
-    """Return the weights (R, P) of some chosen replicas before, halfway through and after learning."""
+def stages(run: Run, result: Result, data: Data) -> dict[str, Tensor]:
+    """Return the weights (R, P) of some chosen replicas before, halfway through and after training."""
     chosen = result.chosen[:REPLICAS]
     after = torch.from_numpy(result.theta[chosen])
-    if not job.iterative:
+    if not run.optimiser.iterative:
         return {"after": after}
-    before = initial_weights(job, job.network(), [(int(result.seeds[i]), 0) for i in chosen])
+    before = initial_weights(run, run.network(data), data, [(int(result.seeds[i]), 0) for i in chosen])
     return {"before": before, "halfway": torch.from_numpy(result.halfway[chosen]), "after": after}
 
 
-def of_method(job: Job, result: Result) -> tuple[pd.DataFrame, dict[str, Any]]:
+def of_method(run: Run, result: Result, data: Data) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return the quartiles over seeds and sequences against the lag, and what they come to in numbers.
 
     The numbers: `before`, `halfway`, `after`, the fitted rates per step; `memory`, the steps over which
-    the gradient falls e-fold after learning, None where it does not; and those of
-    `jacobians.of_method`.
+    the gradient falls e-fold after training, None where it does not; and those of
+    `jacobians.of_weights`.
     """
-    network, test = job.network(), job.splits["test"]
-    x, y = (torch.from_numpy(test[name][:SEQUENCES]) for name in ("inputs", "targets"))
-    weights = stages(job, result)
-    found = sizes(network, torch.cat(list(weights.values())), x, y, job.task().last)  # all stages at once
+    network, test = run.network(data), data.tests["test"]
+    x, y = (torch.from_numpy(each[:SEQUENCES]) for each in (test.inputs, test.targets))
+    weights = stages(run, result, data)
+    found = sizes(network, torch.cat(list(weights.values())), x, y, run.task.many_to_one)  # all stages at once
     frames, numbers = [], {}
     for number, when in enumerate(weights):
         own = slice(number * len(weights[when]), (number + 1) * len(weights[when]))
@@ -130,12 +132,7 @@ def of_method(job: Job, result: Result) -> tuple[pd.DataFrame, dict[str, Any]]:
             )
         )
     table = pd.concat(frames, ignore_index=True)
-    table = table[(table["lag"] <= DENSE) | (table["lag"] % EVERY == 0)]
+    table = table[(table["lag"] <= DENSE) | (table["lag"] % SPARSE == 0)]
     slope = numbers["after"]
     numbers["memory"] = -1 / slope if slope is not None and slope < 0 else None
     return table, numbers | jacobians.of_weights(network, weights["after"], x)
-
-
-def applies(job: Job) -> bool:
-    """Return whether a method has a recurrence."""
-    return job.method.cell != "window" and not job.method.fold

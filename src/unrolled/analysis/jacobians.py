@@ -8,33 +8,29 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.analysis import lyapunov
-from unrolled.analysis.driven import Driven, flat, split
+from unrolled.analysis.driven import Driven, flat, split, with_tangent
 from unrolled.models.cell import State
 from unrolled.models.network import Network
 
 Array = NDArray[Any]
-PLACES, LARGEST = 4, 130
+PLACES, MAX_STATE = 4, 130
 """Steps along a sequence whose Jacobian is computed, and the most state components for which it is."""
-STEPS, SKIP, LEAST = 120, 20, 30
+STEPS, TRANSIENT, MIN_STEPS = 120, 20, 30
 """Of the exponent: most steps that count, steps before in which the tangent turns, fewest steps that say anything."""
-NUDGE = 1e-6
-"""Size of the finite difference that stands for a tangent vector; states are near one, in float64."""
 
 
 def of_steps(driven: Driven, places: list[int]) -> Tensor:
-    """Return ∂s_t/∂s_{t-1} of the first sequence at some steps t >= 1, (R, places, d, d), rows by s_t.
-
-    Each row is a backward pass of its own; the copies of the state go through the step together.
-    """
+    """Return ∂s_t/∂s_{t-1} of the first sequence at some steps t >= 1, (R, places, d, d), rows by s_t."""
     before, given = _at(driven, places)
-    d = flat(before).shape[2]
-    repeated = flat(before).repeat_interleave(d, dim=1).requires_grad_()
-    with torch.enable_grad():
-        x = given.repeat_interleave(d, dim=1)
-        after = flat(driven.network.cell.step(driven.weights, x, split(repeated, before)))
-        rows = torch.eye(d, dtype=after.dtype).repeat(len(places), 1)
-        (found,) = torch.autograd.grad((after * rows).sum(), repeated)
-    return found.unflatten(1, (len(places), d))
+
+    def step(state: Tensor) -> Tensor:
+        return flat(driven.network.cell.step(driven.weights, given, split(state, before)))
+
+    state = flat(before)
+    pull_back = torch.func.vjp(step, state)[1]
+    rows = torch.eye(state.shape[2], dtype=state.dtype)[:, None, None].expand(-1, *state.shape)
+    (found,) = torch.func.vmap(pull_back)(rows)
+    return found.movedim(0, 2)
 
 
 def _at(driven: Driven, places: list[int]) -> tuple[State, Tensor]:
@@ -62,23 +58,23 @@ def exponent(driven: Driven) -> float | None:
     step Jacobians, and with it every gradient, goes with the same rate backward. None where the
     sequences are too short, or a state is not finite.
     """
-    steps = min(driven.inputs.shape[2], STEPS + SKIP)
-    if steps < LEAST:
+    steps = min(driven.inputs.shape[2], STEPS + TRANSIENT)
+    if steps < MIN_STEPS:
         return None
     start = driven.state_before(steps)
     later = iter(driven.inputs[:, :, driven.inputs.shape[2] - steps :].unbind(2))
     state = flat(start)
 
     def advance(s: Array, frame: Array) -> tuple[Array, Array]:
-        nudge = NUDGE * frame[:, :, 0]
-        three = torch.cat([torch.from_numpy(each).reshape(state.shape) for each in (s, s + nudge, s - nudge)], dim=1)
-        after = flat(driven.network.cell.step(driven.weights, next(later).repeat(1, 3, 1), split(three, start)))
-        here, ahead, behind = (part.reshape(s.shape).numpy() for part in after.chunk(3, dim=1))
-        return here, ((ahead - behind) / (2 * NUDGE))[:, :, None]
+        x = next(later)
+        here, tangent = (split(torch.from_numpy(each).reshape(state.shape), start) for each in (s, frame))
+        both = with_tangent(lambda parts: driven.network.cell.step(driven.weights, x, parts), here, tangent)
+        after, ahead = (flat(each).numpy() for each in both)
+        return after.reshape(s.shape), ahead.reshape(frame.shape)
 
-    with torch.no_grad(), np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
         try:
-            found = lyapunov.exponents(advance, state.flatten(0, 1).numpy(), 1, steps - SKIP, SKIP)
+            found = lyapunov.exponents(advance, state.flatten(0, 1).numpy(), 1, steps - TRANSIENT, TRANSIENT)
         except np.linalg.LinAlgError:
             return None
     return float(found.mean()) if np.isfinite(found).all() else None
@@ -88,7 +84,7 @@ def of_weights(network: Network, theta: Tensor, x: Tensor) -> dict[str, float | 
     """Return `exponent`, and `spectrum` where the state is not too large, of weights (R, P) on sequences (N, T, D)."""
     driven = Driven(network, theta, x)
     numbers: dict[str, float | None] = {"exponent": exponent(driven)}
-    if flat(driven.network.cell.start(driven.inputs)).shape[2] > LARGEST:
+    if flat(driven.network.cell.start(driven.inputs)).shape[2] > MAX_STATE:
         return numbers
     total = driven.inputs.shape[2]
     places = sorted({max(1, round(total * (i + 1) / PLACES)) for i in range(PLACES)})

@@ -13,7 +13,7 @@ Tangent = Callable[[Array, Array], tuple[Array, Array]]
 """Takes states (N, d) and frames (N, d, m); returns both one step later."""
 
 
-def exponents(advance: Tangent, state: Array, count: int, steps: int, skip: int) -> Array:
+def exponents(advance: Tangent, state: Array, count: int, steps: int, transient: int) -> Array:
     """Return the largest Lyapunov exponents, (N, count), per step, largest first.
 
     A frame of `count` tangent vectors is carried along and orthonormalised after every step, Q R = J Q;
@@ -24,9 +24,9 @@ def exponents(advance: Tangent, state: Array, count: int, steps: int, skip: int)
     advance : callable
         One step of the state and of tangent vectors.
     state : (N, d) array
-        N starts, each with its own exponents.
-    steps, skip : int
-        Steps that count, and before them steps in which state and frame settle.
+        N initial states, each with its own exponents.
+    steps, transient : int
+        Steps that count, and steps before them in which state and frame approach the attractor.
 
     References
     ----------
@@ -35,10 +35,10 @@ def exponents(advance: Tangent, state: Array, count: int, steps: int, skip: int)
     n, d = state.shape
     frame = np.linalg.qr(np.random.default_rng(0).normal(size=(n, d, count)))[0]
     total = np.zeros((n, count))
-    for number in range(skip + steps):
+    for number in range(transient + steps):
         state, frame = advance(state, frame)
         frame, growth = np.linalg.qr(frame)
-        if number >= skip:
+        if number >= transient:
             total += np.log(np.maximum(abs(np.diagonal(growth, axis1=1, axis2=2)), np.finfo(float).tiny))
     return np.sort(total / steps, axis=1)[:, ::-1]
 
@@ -49,13 +49,13 @@ def of_map(
     state: Array,
     count: int,
     steps: int = 2000,
-    skip: int = 200,
+    transient: int = 200,
 ) -> Array:
     """Return the exponents per step of s ← step(s), (N, d) to (N, d), with its Jacobian (N, d, d)."""
-    return exponents(lambda s, frame: (step(s), jacobian(s) @ frame), state, count, steps, skip)
+    return exponents(lambda s, frame: (step(s), jacobian(s) @ frame), state, count, steps, transient)
 
 
-def of_system(system: System, state: Array, duration: float, every: float = 0.5, skip: float = 20.0) -> Array:
+def of_system(system: System, state: Array, duration: float, every: float = 0.5, transient: float = 20.0) -> Array:
     """Return all exponents per unit of time of a system without a force, (N, d).
 
     State and frame are integrated together: s' = f(s), Q' = (∂f/∂s) Q.
@@ -63,9 +63,9 @@ def of_system(system: System, state: Array, duration: float, every: float = 0.5,
     Parameters
     ----------
     state : (N, d) array
-        Starts.
-    duration, every, skip : float
-        Time that counts, between two orthonormalisations, and before; units of the system's time.
+        Initial states.
+    duration, every, transient : float
+        Time that counts, between two orthonormalisations, and before; in units of the system's time.
     """
     n, d = state.shape
 
@@ -80,4 +80,4 @@ def of_system(system: System, state: Array, duration: float, every: float = 0.5,
         both = end.reshape(1 + d, d, n)
         return both[0].T, both[1:].transpose(2, 1, 0)
 
-    return exponents(advance, state, d, round(duration / every), round(skip / every)) / every
+    return exponents(advance, state, d, round(duration / every), round(transient / every)) / every

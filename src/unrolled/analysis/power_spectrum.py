@@ -1,4 +1,4 @@
-"""The long run of a forecast of chaos: where it wanders, and with which frequencies, when the true path is lost."""
+"""Long closed-loop forecasts of chaos: how far their power spectrum is from that of the system."""
 
 from typing import Any
 
@@ -7,26 +7,32 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.signal import welch
 
-from unrolled.analysis import metrics
-from unrolled.training.job import Job
+from unrolled.data.task import Data
 
 Array = NDArray[Any]
 SEGMENT = 256
-"""Steps of a segment of the spectrum; a run alone must be longer."""
+"""Steps of a segment of the spectrum; a closed-loop forecast must be longer."""
 FAR = 10.0
-"""Where a run that leaves the attractor is cut, in units of the truth's spread."""
+"""Where a forecast that leaves the attractor is clipped, in standard deviations of the truth."""
 FLOOR = 1e-6
-"""Least power density that counts: below it the truth itself is numerical noise."""
+"""Smallest power density that counts: below it the truth itself is numerical noise."""
+COLUMNS = ("method", "kind", "a", "b")
+"""Of the table: `kind` is "path" (first and last output) or "spectrum" (frequency and power)."""
 
 
-def long_enough(job: Job) -> bool:
-    """Return whether a study has runs alone in chaos that are long enough for a climate."""
-    alone = job.splits["test"].get("alone")
-    return metrics.exponent_of(job.study) is not None and alone is not None and alone.shape[1] > SEGMENT
+def long_enough(truth: Array, lyapunov: float | None) -> bool:
+    """Return whether closed-loop forecasts of a truth (N, T, K) are of chaos, and long enough for a spectrum."""
+    return lyapunov is not None and truth.shape[1] > SEGMENT
+
+
+def applies(data: Data) -> bool:
+    """Return whether a study has such forecasts."""
+    test = data.tests.get("closed_loop")
+    return test is not None and long_enough(test.targets, test.lyapunov)
 
 
 def bounded(series: Array) -> Array:
-    """Return the series as numbers within `FAR`."""
+    """Return the series clipped to ±`FAR`."""
     return np.clip(np.nan_to_num(series.astype(np.float64), nan=FAR, posinf=FAR, neginf=-FAR), -FAR, FAR)
 
 
@@ -41,18 +47,26 @@ def spectrum(series: Array, step: float) -> tuple[Array, Array]:
     return frequency[1:], np.maximum(power.mean(axis=0)[1:], FLOOR)
 
 
-def distance(predicted: Array, truth: Array, step: float) -> float:
-    """Return the root mean square difference of the spectra's decimal logarithms, over all frequencies."""
+def power_spectrum_error(predicted: Array, truth: Array, step: float) -> float:
+    """Return the root mean square difference of log10 of the two power spectra, over all frequencies.
+
+    For (N, T, K) arrays; of the kind of the Hellinger distance D_H of spectra, but of logarithms, so that
+    rare frequencies count too.
+
+    References
+    ----------
+    Hess, Monfared, Brenner & Durstewitz, ICML 2023, PMLR 202:13017 (D_H).
+    """
     ours, theirs = (np.log10(spectrum(series, step)[1]) for series in (predicted, truth))
     return float(np.sqrt(np.square(ours - theirs).mean()))
 
 
 def table(lines: dict[str, Array], step: float) -> pd.DataFrame:
-    """Return, for each line (N, T, K), the path of its first trajectory (first and last output) and its spectrum."""
+    """Return, for each line (N, T, K), the path of its first trajectory and its spectrum (`COLUMNS`)."""
     parts = []
     for name, series in lines.items():
         path = bounded(series[0])
         parts.append(pd.DataFrame({"method": name, "kind": "path", "a": path[:, 0], "b": path[:, -1]}))
         frequency, power = spectrum(series, step)
         parts.append(pd.DataFrame({"method": name, "kind": "spectrum", "a": frequency, "b": power}))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["method", "kind", "a", "b"])
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))

@@ -1,4 +1,4 @@
-"""What can be said from a few seeds: medians, intervals, paired tests."""
+"""What can be said from a few seeds: medians, ranges, paired tests."""
 
 from typing import Any
 
@@ -7,19 +7,20 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Array = NDArray[Any]
+RANGE = "range over seeds"
 
 
-def interval(scores: Array) -> list[float]:
-    """Return the bootstrap 95 % interval (percentile method) of the median over seeds.
+def interval(scores: Array) -> dict[str, Any]:
+    """Return the range of the n finite scores over seeds, and the probability that it covers the median, 1 - 2 · 2⁻ⁿ.
 
-    References
-    ----------
-    Efron & Tibshirani, An Introduction to the Bootstrap (1993), doi 10.1201/9780429246593.
+    A deterministic method has one value, and the range a point.
     """
-    if len(scores) < 2 or np.ptp(scores) == 0:
-        return [float(scores[0]), float(scores[0])]
-    found = stats.bootstrap((scores,), np.median, method="percentile", rng=np.random.default_rng(0), vectorized=True)
-    return [float(found.confidence_interval.low), float(found.confidence_interval.high)]
+    scores = scores[np.isfinite(scores)]
+    if not len(scores):
+        return {"low": None, "high": None, "kind": RANGE, "coverage": None, "n": 0}
+    n = len(scores) if np.ptp(scores) > 0 else 1
+    low, high = (float(f"{bound:.6g}") for bound in (scores.min(), scores.max()))
+    return {"low": low, "high": high, "kind": RANGE, "coverage": 1 - 2 * 2.0**-n if n > 1 else None, "n": n}
 
 
 def paired_p(scores: Array, reference: Array) -> float | None:

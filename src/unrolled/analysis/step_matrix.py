@@ -1,4 +1,4 @@
-"""The step matrix of a linear RNN against that of the equation it learned."""
+"""The step matrix of a trained linear RNN against that of the equation."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unrolled.data.system import of
-from unrolled.models.initialiser import Setting
-from unrolled.models.initialisers.euler import initialise as euler
-from unrolled.models.initialisers.exact import initialise as exact
-from unrolled.training.job import Job, Result
+from unrolled.analysis.gradient_flow import REPLICAS
+from unrolled.data.task import Data
+from unrolled.models.initialisers.euler import Euler
+from unrolled.models.initialisers.exact import Exact
+from unrolled.training.runs import Result, Run
 
 Complex = NDArray[np.complex128]
 
@@ -26,23 +26,29 @@ def decay_and_frequency(value: complex, step: float) -> tuple[float, float]:
     return -float(np.log(abs(value))) / step, float(abs(np.angle(value))) / step
 
 
-def compare(job: Job, result: Result) -> dict[str, Any]:
-    """Return the eigenvalues of the exact step, of Euler's and of each chosen replica's W.
+def applies(run: Run) -> bool:
+    """Return whether a method trains a linear RNN on a linear system."""
+    known = run.system is not None and run.system.linear() is not None
+    return known and run.optimiser.trains and run.method.options.get("activation") == "identity"
 
-    For methods whose cell is Elman with the identity, on a linear system.
+
+def compare(run: Run, result: Result, data: Data) -> dict[str, Any]:
+    """Return the eigenvalues of the exact step, of Euler's and of each chosen replica's W (`learned`).
+
+    For methods to which it applies. `followed` is how many of the
+    replicas, the first ones, have their gradient followed.
     """
-    network = job.network()
-    system = of(job.study)
-    setting = Setting(network.shapes, system, job.study.step)
+    network, step = run.network(data), run.experiment.data.step
+    problem = run.problem(network, data)
     generator = np.random.default_rng(0)
     learned = network.unpack(torch.from_numpy(result.theta[result.chosen]))["W"].numpy()
     matrices: dict[str, Any] = {
-        "exact": [exact(setting, generator)["W"]],
-        "euler": [euler(setting, generator)["W"]],
+        "exact": [Exact().initialise(problem, generator)["W"]],
+        "euler": [Euler().initialise(problem, generator)["W"]],
         "learned": learned,
     }
-    table = {name: [_describe(matrix, job.study.step) for matrix in group] for name, group in matrices.items()}
-    return table | {"step": job.study.step, "method": job.method_name}
+    table = {name: [_describe(matrix, step) for matrix in group] for name, group in matrices.items()}
+    return table | {"step": step, "method": run.name, "followed": min(REPLICAS, len(learned))}
 
 
 def _describe(matrix: NDArray[Any], step: float) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def simulate(
     UnrolledError
         If the solver fails or a value is not finite.
     """
-    if not system.together and len(initial) > 1:
+    if not system.vectorised and len(initial) > 1:
         return _alone(system, initial, times, forcing, rtol, atol)
     count, d = initial.shape
     rtol = system.rtol if rtol is None else rtol
@@ -98,11 +98,11 @@ def _integrate(system: System, initial: Array, times: Array, force: Array | None
     count, d = initial.shape
 
     def rhs(t: float, flat: Array) -> Array:
-        if not system.together:  # numbers instead of arrays: several times as fast
+        if not system.vectorised:  # numbers instead of arrays: several times as fast
             return system.rhs(t, flat, None if force is None else force[0])
         return system.rhs(t, flat.reshape(d, count), force).ravel()
 
-    if not system.together:  # so count is 1
+    if not system.vectorised:  # so count is 1
         options = options | {"jac": lambda t, flat: system.jacobian(t, flat, None if force is None else force[0])}
     start, name = initial.T.ravel(), type(system).__name__.lower()
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is an error below
@@ -125,14 +125,14 @@ def solver_error(system: System, initial: Array, times: Array, forcing: Array | 
     Raises
     ------
     UnrolledError
-        If it is above the system's `checked`: then the data would teach solver noise.
+        If it is above the system's `max_solver_error`: then the data would teach solver noise.
     """
     truth = system.exact(times, initial, forcing)
     if truth is None:
         truth = simulate(system, initial, times, forcing, rtol=min(1e-12, system.rtol / 10))
     error = float(np.abs(states - truth).max())
-    if not error < system.checked:
+    if not error < system.max_solver_error:
         raise UnrolledError(
-            f"system '{type(system).__name__.lower()}': solver error {error:.1e} is above {system.checked:.0e}"
+            f"system '{type(system).__name__.lower()}': solver error {error:.1e} is above {system.max_solver_error:.0e}"
         )
     return error

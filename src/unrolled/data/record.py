@@ -1,50 +1,84 @@
-"""A measured series: read, checked, cut in order into train, val and test, and into windows."""
+"""The contract of a record: measured values, read, checked, scaled, and cut in order into windows."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from unrolled import registry
-from unrolled.config import Study
-from unrolled.data.system import Array
+from unrolled.config import DataRow, RecordRow
 from unrolled.errors import UnrolledError
+from unrolled.registry import Item
 
+Array = NDArray[np.float64]
 SPLITS = ("train", "val", "test")
 
 
+class Record(Item, ABC):
+    """A source of measured values."""
+
+    test_labels: ClassVar[dict[str, str]] = {}
+    """What a reader calls the official tests, where their names do not say it."""
+
+    def refuses(self, row: RecordRow) -> str | None:
+        """Return what is wrong with a study's record before anything is read, or None."""
+        return None
+
+    @abstractmethod
+    def read(self, row: RecordRow) -> pd.DataFrame:
+        """Return all values, one row a time step, one column a channel.
+
+        Raises
+        ------
+        UnrolledError
+            If the file is missing or damaged.
+        NotRunError
+            If the data cannot be had here.
+        """
+
+    def tests(self, row: RecordRow) -> dict[str, pd.DataFrame]:
+        """Return the official tests by name, the first called `test`, where the record comes with some."""
+        return {}
+
+
 @dataclass(frozen=True)
-class Measured:
-    """The values of a series, in units of their spread.
+class Series:
+    """The values of a record, in units of their standard deviation.
 
     Attributes
     ----------
     inputs, outputs : (T, D), (T, K) arrays
-        Minus the mean and over the standard deviation of the learning data.
-    mean, spread : (D + K,) arrays
+        Minus the mean and over the standard deviation of the training data.
+    mean, standard_deviation : (D + K,) arrays
         In the units of the columns, inputs first.
     tests : dict of pairs of arrays
-        Inputs (T, D) and outputs (T, K) of each official test, where the series has some; `test` counts
+        Inputs (T, D) and outputs (T, K) of each official test, where the record has some; `test` counts
         the values of the first.
-    start : int
-        How many first values of a record give its state and are not scored.
     """
 
     inputs: Array
     outputs: Array
     mean: Array
-    spread: Array
+    standard_deviation: Array
     tests: dict[str, tuple[Array, Array]] = field(default_factory=dict)
-    start: int = 0
+    test_labels: dict[str, str] = field(default_factory=dict)
 
-    def block(self, study: Study, number: int) -> slice:
-        """Return the rows of a split."""
-        edges = np.cumsum([0, study.train, study.val, study.test])
-        return slice(int(edges[number]), int(edges[number + 1]))
+    @property
+    def scaling(self) -> dict[str, list[float]]:
+        """Mean and standard deviation of each column, inputs first, as the sidecar keeps them."""
+        return {"mean": self.mean.tolist(), "standard_deviation": self.standard_deviation.tolist()}
+
+    @property
+    def output_scale(self) -> Array:
+        """The standard deviation of each output, (K,), in its unit."""
+        return self.standard_deviation[self.inputs.shape[1] :]
 
 
-def load(study: Study) -> Measured:
-    """Read a study's series.
+def load(row: DataRow) -> Series:
+    """Read a study's record.
 
     Raises
     ------
@@ -52,34 +86,33 @@ def load(study: Study) -> Measured:
         If a column is missing, a value is not a number, or there are too few rows; it names the
         column and the line.
     """
-    row = study.series
-    assert row is not None
-    item, what = registry.load("records", row.source), row.file or row.source
-    table = item.read(row)
-    official = item.tests(row) if hasattr(item, "tests") else {}
-    for name in (*row.inputs, *row.outputs):
+    record = row.record
+    assert record is not None
+    item: Record = registry.make("records", record.source)
+    what, table, official = record.file or record.source, item.read(record), item.tests(record)
+    for name in (*record.inputs, *record.outputs):
         if name not in table.columns:
             raise registry.unknown(f"column of {what}", name, [str(column) for column in table.columns])
-    chosen = table[[*row.inputs, *row.outputs]]
+    chosen = table[[*record.inputs, *record.outputs]]
     values = _numbers(chosen, what)
-    need = study.train + study.val + (0 if official else study.test)
-    if official and (found := len(next(iter(official.values())))) != study.test:
-        raise UnrolledError(f"the first official test of {what} has {found} values, not {study.test}: see params.yaml")
+    need = row.train + row.val + (0 if official else row.test)
+    if official and (found := len(next(iter(official.values())))) != row.test:
+        raise UnrolledError(f"the first official test of {what} has {found} values, not {row.test}: see params.yaml")
     if len(values) < need:
         raise UnrolledError(
             f"{what} has {len(values)} rows, train + val + test ask for {need}: lower them in params.yaml"
         )
-    mean, spread = values[: study.train].mean(axis=0), values[: study.train].std(axis=0)
-    for name, each in zip(chosen.columns, spread, strict=True):
+    mean, deviation = values[: row.train].mean(axis=0), values[: row.train].std(axis=0)
+    for name, each in zip(chosen.columns, deviation, strict=True):
         if each == 0:
-            raise UnrolledError(f"{what}: column '{name}' is constant over the learning data: leave it out")
+            raise UnrolledError(f"{what}: column '{name}' is constant over the training data: leave it out")
 
     def scaled(values: Array) -> tuple[Array, Array]:
-        units = (values - mean) / spread
-        return units[:, : len(row.inputs)], units[:, len(row.inputs) :]
+        units = (values - mean) / deviation
+        return units[:, : len(record.inputs)], units[:, len(record.inputs) :]
 
     tests = {name: scaled(_numbers(test[chosen.columns], f"{what}, {name}")) for name, test in official.items()}
-    return Measured(*scaled(values[:need]), mean, spread, tests, getattr(item, "START", study.window))
+    return Series(*scaled(values[:need]), mean, deviation, tests, item.test_labels)
 
 
 def _numbers(table: pd.DataFrame, what: str) -> Array:
@@ -95,19 +128,25 @@ def _numbers(table: pd.DataFrame, what: str) -> Array:
     return numbers
 
 
-def starts(study: Study, number: int, length: int, stride: int) -> list[int]:
-    """Return the first rows of windows of some length inside a split.
+def block(row: DataRow, number: int) -> slice:
+    """Return the rows of a record that belong to a split."""
+    edges = np.cumsum([0, row.train, row.val, row.test])
+    return slice(int(edges[number]), int(edges[number + 1]))
+
+
+def windows(row: DataRow, number: int, length: int, stride: int) -> Array:
+    """Return the rows (N, length) of windows inside a split.
 
     Raises
     ------
     UnrolledError
         If the split is shorter than one window.
     """
-    sizes = (study.train, study.val, study.test)
-    if sizes[number] < length:
+    part = block(row, number)
+    size = part.stop - part.start
+    if size < length:
         raise UnrolledError(
-            f"'{SPLITS[number]}' has {sizes[number]} values, one window needs {length}: change the study's row in "
-            "params.yaml"
+            f"'{SPLITS[number]}' has {size} values, one window needs {length}: change the study's row in params.yaml"
         )
-    first = sum(sizes[:number])
-    return list(range(first, first + sizes[number] - length + 1, stride))
+    first = np.arange(part.start, part.stop - length + 1, stride)
+    return first[:, None] + np.arange(length)

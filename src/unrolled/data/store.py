@@ -2,69 +2,62 @@
 
 import hashlib
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unrolled import paths
+from unrolled.data.task import Array, Data, Split, TestSet
 from unrolled.errors import UnrolledError
-
-Split = dict[str, NDArray[Any]]
-SPLITS = ("train", "val", "test")
-SIDECAR = "dataset.json"
+from unrolled.files import read_json, sha256, write_json
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write to a temporary name, then rename, so that a half-written file is never taken for whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write readable JSON, sorted as given, atomically; NaN is not JSON and so an error."""
-    write_atomic(path, (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, as hexadecimal digits."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def save(study: str, splits: dict[str, Split], facts: dict[str, Any]) -> None:
-    """Write the arrays of each split and the sidecar with shapes, hashes and `facts`."""
+def save(study: str, data: Data, fingerprint: str) -> None:
+    """Write the arrays and the sidecar with shapes, hashes, facts and the fingerprint of what made them."""
     folder = paths.dataset(study)
     folder.mkdir(parents=True, exist_ok=True)
+    parts = {"train": data.train, "val": data.val} | {name: _arrays(test) for name, test in data.tests.items()}
+    if data.example is not None:
+        parts["example"] = {"inputs": data.example}
+    for old in set(folder.glob("*.npz")) - {folder / f"{name}.npz" for name in parts}:
+        old.unlink()
     files = {}
-    for split, arrays in splits.items():
-        path = folder / f"{split}.npz"
+    for name, arrays in parts.items():
+        path = folder / f"{name}.npz"
         np.savez(path, **arrays)  # type: ignore[arg-type]
-        shapes = {name: list(array.shape) for name, array in arrays.items()}
+        shapes = {key: list(array.shape) for key, array in arrays.items()}
         files[path.name] = {"sha256": sha256(path), "shapes": shapes}
-    write_json(folder / SIDECAR, facts | {"files": files})
+    tests = {n: {k: getattr(t, k) for k in ("mode", "label", "unit", "lyapunov")} for n, t in data.tests.items()}
+    write_json(paths.sidecar(study), data.facts | {"tests": tests, "files": files, "fingerprint": fingerprint})
+
+
+def _arrays(test: TestSet) -> Split:
+    arrays = {"inputs": test.inputs, "targets": test.targets, "times": test.times}
+    return arrays if test.scale is None else arrays | {"scale": test.scale}
 
 
 def facts(study: str) -> dict[str, Any]:
     """Return the sidecar of a study's data."""
-    path = paths.dataset(study) / SIDECAR
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise UnrolledError(f"{path} is missing: run `dvc repro generate@{study}`") from None
-    except (ValueError, TypeError):
-        raise UnrolledError(f"{path} is damaged: delete it and run `dvc repro generate@{study}`") from None
+    path, remedy = paths.sidecar(study), f"run `dvc repro --force generate@{study}`"
+    known = read_json(path, remedy)
+    if not isinstance(known, dict) or not ("not_run" in known or {"files", "tests"} <= known.keys()):
+        raise UnrolledError(f"{path} is damaged: delete it and {remedy}")
+    return known
+
+
+def checksum(study: str) -> str:
+    """Return one hash of all arrays of a study, from its sidecar."""
+    known = facts(study)
+    return hashlib.sha256(json.dumps([known["files"], known["tests"]], sort_keys=True).encode()).hexdigest()
 
 
 def save_not_run(study: str, reason: str) -> None:
     """Write, in place of the data, why there are none; arrays of an earlier run go."""
     for path in paths.dataset(study).glob("*.npz"):
         path.unlink()
-    write_json(paths.dataset(study) / SIDECAR, {"study": study, "not_run": reason})
+    write_json(paths.sidecar(study), {"study": study, "not_run": reason})
 
 
 def not_run(study: str) -> str | None:
@@ -73,8 +66,8 @@ def not_run(study: str) -> str | None:
     return str(reason) if reason is not None else None
 
 
-def load(study: str) -> dict[str, Split]:
-    """Read a study's splits.
+def load(study: str) -> Data:
+    """Read a study's data.
 
     Raises
     ------
@@ -82,21 +75,29 @@ def load(study: str) -> dict[str, Split]:
         If a file is missing, damaged, or holds a value that is not finite, or the study is not run; it
         names the remedy.
     """
-    if (paths.dataset(study) / SIDECAR).exists() and (reason := not_run(study)) is not None:
-        raise UnrolledError(f"study '{study}' is not run: {reason}. Then run `dvc repro --force generate@{study}`")
-    remedy = f"run `dvc repro --force generate@{study}`"
-    splits = {}
-    for split in SPLITS:
-        path = paths.dataset(study) / f"{split}.npz"
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                splits[split] = dict(archive)
-        except FileNotFoundError:
-            raise UnrolledError(f"{path} is missing: {remedy}") from None
-        except (OSError, ValueError, TypeError, zipfile.BadZipFile, EOFError):
-            raise UnrolledError(f"{path} is damaged (truncated or not an array file): {remedy}") from None
-        for name, array in splits[split].items():
-            if not np.isfinite(array).all():
-                where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-                raise UnrolledError(f"{path}: '{name}' holds {array[where]} at index {where}: {remedy}")
-    return splits
+    known, remedy = facts(study), f"run `dvc repro --force generate@{study}`"
+    if "not_run" in known:
+        raise UnrolledError(f"study '{study}' is not run: {known['not_run']}. Then {remedy}")
+    tests = {}
+    for name, about in known["tests"].items():
+        arrays: dict[str, Any] = dict(_read(paths.dataset(study) / f"{name}.npz", remedy))
+        tests[name] = TestSet(**arrays, **about)
+    train, val = (_read(paths.dataset(study) / f"{split}.npz", remedy) for split in ("train", "val"))
+    example = paths.dataset(study) / "example.npz"
+    return Data(train, val, tests, known, _read(example, remedy)["inputs"] if "example.npz" in known["files"] else None)
+
+
+def _read(path: Path, remedy: str) -> dict[str, Array]:
+    """Return the arrays of a file, all finite."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = dict(archive)
+    except FileNotFoundError:
+        raise UnrolledError(f"{path} is missing: {remedy}") from None
+    except (OSError, ValueError, TypeError, zipfile.BadZipFile, EOFError):
+        raise UnrolledError(f"{path} is damaged (truncated or not an array file): {remedy}") from None
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise UnrolledError(f"{path}: '{name}' holds {array[where]} at index {where}: {remedy}")
+    return arrays

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.linalg import expm
 
 from unrolled import registry
-from unrolled.config import Study
+from unrolled.config import DataRow
 
 Array = NDArray[np.float64]
 
@@ -28,32 +28,32 @@ class System(ABC):
     solver: ClassVar[str] = "DOP853"
     rtol: ClassVar[float] = 1e-10
     """Relative tolerance of the solver; a chaotic system, which amplifies errors, sets a smaller one."""
-    checked: ClassVar[float] = 1e-8
+    max_solver_error: ClassVar[float] = 1e-8
     """Largest error of the data, in units of the states, against the exact solution or a tighter integration."""
-    together: ClassVar[bool] = True
-    """Whether all trajectories are integrated in one batch; a stiff system takes each alone, with its Jacobian."""
+    vectorised: ClassVar[bool] = True
+    """Whether all trajectories are integrated in one batch; a stiff system goes one by one, with its Jacobian."""
     lyapunov: ClassVar[float | None] = None
     """Largest Lyapunov exponent at the default parameters, for a chaotic system, per unit of time."""
 
     @abstractmethod
-    def rhs(self, t: float, state: Array, force: Array | None) -> Array:
-        """Return ds/dt, shape (d, N), for states (d, N) and forces (N,)."""
+    def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
+        """Return ds/dt, shape (d, N), for states (d, N) and inputs (N,): the force, or the delayed state."""
 
     @abstractmethod
-    def jacobian(self, t: float, state: Array, force: Array | None) -> Array:
+    def jacobian(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return the derivative of `rhs` by the state, shape (d, d, N)."""
 
     @abstractmethod
     def start(self, random: np.random.Generator, count: int) -> Array:
         """Draw `count` initial states, shape (N, d)."""
 
-    def shown(self, initial: Array) -> Array:
-        """Return initial states (N, d) as a network is shown them: on scales near one."""
+    def network_input(self, initial: Array) -> Array:
+        """Return initial states (N, d) as a network gets them: on scales near one."""
         return initial
 
     @property
     def delay(self) -> float:
-        """Return τ of a delay equation, whose `rhs` takes the delayed state in place of the force; 0 if it is none."""
+        """Return τ of a delay equation, whose `rhs` takes the delayed state as its input; 0 if it is none."""
         return 0.0
 
     def exact(self, times: Array, initial: Array, forcing: Array | None) -> Array | None:
@@ -68,9 +68,9 @@ class System(ABC):
         """
         return None
 
-    def linear(self) -> tuple[Array, Array]:
-        """Return (A, B) of ds/dt = A s + B F, for a linear system."""
-        raise NotImplementedError(f"{type(self).__name__} is not linear: it has no matrices A, B")
+    def linear(self) -> tuple[Array, Array] | None:
+        """Return (A, B) of ds/dt = A s + B F, or None where the system is not linear."""
+        return None
 
 
 def hold(a: Array, b: Array, step: float) -> tuple[Array, Array]:
@@ -96,9 +96,9 @@ def hold(a: Array, b: Array, step: float) -> tuple[Array, Array]:
     return both[:d, :d], both[:d, d:]
 
 
-def of(study: Study) -> System | None:
-    """Return a study's system, or None where it has a measured series."""
-    return make(study.system, study.parameters) if study.system else None
+def of(row: DataRow) -> System | None:
+    """Return a study's system, or None where it has a measured record."""
+    return make(row.system, row.parameters) if row.system else None
 
 
 def make(name: str, parameters: dict[str, float]) -> System:

@@ -1,79 +1,221 @@
-"""The contract of a task: what is asked of the network, and how its answer is read."""
+"""The contract of a task: which arrays a network gets, which it must give, and on which test sets."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Protocol
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unrolled import registry
-from unrolled.config import Study
-from unrolled.data.record import Measured
+from unrolled.config import DataRow
+from unrolled.data.record import Series
 from unrolled.data.system import System
-from unrolled.errors import UnrolledError
+from unrolled.registry import Item
 
-Split = dict[str, NDArray[Any]]
-Facts = dict[str, Any]
-
-
-def columns(study: Study, system: System) -> list[int]:
-    """Return which states are observed; an unknown name is an error that lists the known ones."""
-    names = list(system.states)
-    for name in study.observed or ():
-        if name not in names:
-            raise registry.unknown(f"observed state of system '{study.system}'", name, names)
-    return [names.index(name) for name in study.observed or names]
+Array = NDArray[Any]
+Split = dict[str, Array]
+Mode = Literal["teacher_forced", "closed_loop", "simulation"]
 
 
-class Model(Protocol):
-    """A population of trained networks: inputs in, outputs of every replica out."""
+@dataclass(frozen=True)
+class TestSet:
+    """Test sequences, and how a network is run on them.
 
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """Return (S, B, K) for a many-to-one task, (S, B, T, K) for a many-to-many one.
+    Attributes
+    ----------
+    inputs : (N, T, D) array
+    targets : (N, T', K) array, or (N, K) where only the last output counts
+    times : (T',) array
+        Of the targets, in the study's unit of time; of targets (N, K), one a sequence.
+    mode : str
+        `teacher_forced`: outputs for the given inputs. `closed_loop`: after the inputs a network gets each output
+        back as its next input. `simulation`: the inputs are given throughout, but a network that has its last output
+        among them gets its own once the washout is over.
+    label : str
+        What a reader calls it.
+    unit : str
+        Of the errors.
+    scale : (K,) array, optional
+        By which errors are multiplied to be in that unit.
+    lyapunov : float, optional
+        Largest Lyapunov exponent of the system, per unit of time.
+    """
 
-        Inputs (B, T, D) go to every replica alike, inputs (S, B, T, D) to each its own.
-        """
+    __test__ = False  # no class of tests
+
+    inputs: Array
+    targets: Array
+    times: Array
+    mode: Mode = "teacher_forced"
+    label: str = ""
+    unit: str = "dimensionless"
+    scale: Array | None = None
+    lyapunov: float | None = None
+
+    @classmethod
+    def of(cls, split: Split, mode: Mode = "teacher_forced", **about: Any) -> "TestSet":
+        """Return a test set of the arrays of a split."""
+        return cls(split["inputs"], split["targets"], split["times"], mode, **about)
+
+    def in_unit(self, values: Array) -> Array:
+        """Return errors or differences (..., K) in the test set's unit."""
+        return values if self.scale is None else values * self.scale
 
 
-class Runner(Model, Protocol):
-    """A population that can also be left to itself."""
+@dataclass(frozen=True)
+class Data:
+    """The data of one study: training and validation arrays, the test sets by name (the first is `test`), the facts."""
 
-    def run_alone(self, warm_up: Tensor, steps: int) -> Tensor:
-        """Return (S, B, steps, K): its own outputs fed back after a warm-up (B, T, K)."""
+    train: Split
+    val: Split
+    tests: dict[str, TestSet]
+    facts: dict[str, Any] = field(default_factory=dict)
+    example: Array | None = None
+    """The inputs of a first test sequence as a user has them, (1, T, D), which `Task.encode` makes the network's."""
 
-    def simulate(self, inputs: Tensor) -> Tensor:
-        """Return (S, B, T - n, K) for (B, T, D); a network that sees its output gets its own after the first n."""
+    @property
+    def washout(self) -> int:
+        """How many first steps have no target."""
+        targets = self.train["targets"]
+        return self.train["inputs"].shape[1] - targets.shape[1] if targets.ndim == 3 else 0
 
 
-class Task(ABC):
-    """What is asked: which arrays the network sees, which it must give."""
+class Task(Item, ABC):
+    """What is asked of a network. Its settings are keys of a study's `data` section.
+
+    A task needs `kind` (the lecture's name of its shape), `widths` and `datasets`; the rest has defaults.
+    """
 
     kind: ClassVar[str]
-    last: ClassVar[bool]
-    """Whether only the output of the last step counts (many-to-one)."""
+    many_to_one: ClassVar[bool] = False
+    """Whether only the output of the last step counts."""
+    mode: ClassVar[Mode] = "teacher_forced"
+    """How a forecast for a user's own inputs is made."""
+    open_ended: ClassVar[bool] = False
+    """Whether a forecast may go on for longer than the inputs."""
+    error_growth: ClassVar[str | None] = None
+    """The test set on which errors grow without the truth to correct them."""
 
-    def columns(self, study: Study) -> list[str]:
+    def refuses(self, row: DataRow, system: System | None) -> str | None:
+        """Return why the task cannot be put to a study, or None."""
+        return None
+
+    def lacks(self, row: DataRow, system: System | None) -> dict[str, str]:
+        """Return the capabilities (`config.Capability`) that a study of this task has not, with what is missing."""
+        lacking = {"closed_loop": "needs a test in closed loop", "initial_state": "needs the initial state as input"}
+        if row.record is None:
+            lacking["record"] = "needs a measured record"
+        if system is None or not system.forced or system.linear() is None:
+            lacking["linear_system"] = "needs a linear driven system"
+        return lacking
+
+    @abstractmethod
+    def widths(self, row: DataRow, system: System | None) -> tuple[int, int]:
+        """Return D and K, how many inputs and outputs a network has, before a method chooses columns."""
+
+    @abstractmethod
+    def datasets(self, row: DataRow, source: System | Series) -> Data:
+        """Make the arrays of a study from its system or its measured series."""
+
+    def columns(self, row: DataRow) -> list[str]:
         """Return names for the columns of the inputs, if a method may choose among them."""
         return []
 
-    def default(self, study: Study) -> list[str]:
-        """Return the names of those that it sees if it does not choose."""
-        return self.columns(study)
+    def default_inputs(self, row: DataRow) -> list[str]:
+        """Return the names of those that a method gets if it does not choose."""
+        return self.columns(row)
 
-    @abstractmethod
-    def build(self, study: Study, system: System) -> tuple[dict[str, Split], Facts]:
-        """Make the splits (`inputs` (N, T, D), `targets` (N, [T,] K), ...) and the sidecar's facts."""
+    def outputs(self, row: DataRow, system: System | None) -> dict[str, str]:
+        """Return the name of each output and its unit."""
+        if row.record is not None:
+            return {name: row.record.units.get(name, "as recorded") for name in row.record.outputs}
+        return dict.fromkeys(system.states if system else (), "dimensionless")
 
-    def cut(self, study: Study, series: Measured) -> tuple[dict[str, Split], Facts]:
-        """Make the same from a measured series; a task that cannot is an error."""
-        known = "'forecast', 'response' or 'simulation'"
-        raise UnrolledError(f"task '{study.task}' takes no series: use {known} in params.yaml")
+    def trajectories(self, row: DataRow, system: System, count: int) -> tuple[Array, Array, Array] | None:
+        """Return times, initial states and states of `count` test trajectories, where their tolerance matters."""
+        return None
 
-    @abstractmethod
-    def predict(self, model: Runner, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:
-        """Return every prediction that evaluation scores, each with the replica axis first."""
+    def describe(self, row: DataRow) -> dict[str, Any]:
+        """Return what metrics.json says of a study of this task beside its scores."""
+        return {}
 
-    @abstractmethod
-    def forecast(self, model: Runner, warm_up: Tensor, steps: int) -> Tensor:
-        """Return (S, B, steps, K) from `warm_up` (B, T, D)."""
+    def extras(self, scores: Array, history: "History") -> dict[str, float]:
+        """Return further numbers of a method from its scores (S,) and its history."""
+        return {}
+
+    def channels(self, data: Data, inputs: list[str], outputs: list[str]) -> pd.DataFrame:
+        """Return what the data look like: the first training sequence (split, channel, time, value)."""
+        x, y = data.train["inputs"][0].astype(np.float64), data.train["targets"][0].astype(np.float64)
+        times, scaling = data.train["times"], data.facts.get("scaling")
+        if scaling is not None and inputs:  # of the columns, the inputs come first
+            mean, deviation = (np.array(scaling[key])[: len(inputs)] for key in ("mean", "standard_deviation"))
+            x = mean + deviation * x[:, : len(inputs)]
+        y = self.decode(y, data.facts)
+        named = {name: x[-len(times) :, k] for k, name in enumerate(inputs)}
+        named |= {name: y[:, k] for k, name in enumerate(outputs)} if y.ndim == 2 else {}
+        return long(named, times, split="train", key="channel")
+
+    def example(self, lines: dict[str, Array], times: Array, outputs: list[str]) -> pd.DataFrame:
+        """Return truth and predictions (N, [T',] K) by method, as a figure draws them (method, output, time, value)."""
+        return drawn({name: line[0] if line.ndim == 3 else line for name, line in lines.items()}, times, outputs)
+
+    def inputs(self, row: DataRow, system: System | None) -> dict[str, str]:
+        """Return the name and the unit of each column of a user's inputs."""
+        if row.record is not None:
+            return {
+                name: row.record.units.get(name, "as recorded") for name in (*row.record.inputs, *row.record.outputs)
+            }
+        return self.outputs(row, system)
+
+    def encode(self, raw: Array, facts: dict[str, Any], system: System | None, steps: int) -> Array:
+        """Return what a network gets, (N, T, D), for inputs as a user has them, in their units; for so many steps."""
+        scaling = facts.get("scaling")
+        if scaling is None:
+            return raw.astype(np.float32)
+        return ((raw - np.array(scaling["mean"])) / np.array(scaling["standard_deviation"])).astype(np.float32)
+
+    def decode(self, outputs: Array, facts: dict[str, Any]) -> Array:
+        """Return the outputs of a network, (..., K), in their units."""
+        scaling = facts.get("scaling")
+        if scaling is None:
+            return outputs
+        k = outputs.shape[-1]
+        mean, deviation = (np.array(scaling[key])[-k:] for key in ("mean", "standard_deviation"))
+        return mean + deviation * outputs
+
+
+@dataclass(frozen=True)
+class History:
+    """Validation losses (epochs, S) of some replicas, and how many updates an epoch has."""
+
+    val_loss: Array
+    updates: int
+
+
+def long(lines: dict[str, Array], times: Array, split: str, key: str) -> pd.DataFrame:
+    """Return a table with a row a value, of lines (T,) over the same times."""
+    parts = [pd.DataFrame({"split": split, key: name, "time": times, "value": line}) for name, line in lines.items()]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["split", key, "time", "value"])
+
+
+def drawn(lines: dict[str, Array], times: Array, outputs: list[str], part: slice = slice(None)) -> pd.DataFrame:
+    """Return a part of lines (T, K) against their times, by method and output."""
+    return pd.concat(
+        [
+            pd.DataFrame({"method": name, "output": output, "time": times[part], "value": line[part, k]})
+            for name, line in lines.items()
+            for k, output in enumerate(outputs)
+        ],
+        ignore_index=True,
+    )
+
+
+def observed(row: DataRow, system: System, names: list[str] | None) -> list[int]:
+    """Return which states are observed; an unknown name is an error that lists the known ones."""
+    known = list(system.states)
+    for name in names or ():
+        if name not in known:
+            raise registry.unknown(f"observed state of system '{row.system}'", name, known)
+    return [known.index(name) for name in names or known]

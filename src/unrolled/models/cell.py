@@ -2,62 +2,100 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor
+from pydantic import Field
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+from unrolled import registry
+from unrolled.models import recurrence
 
 Weights = dict[str, Tensor]
 State = tuple[Tensor, ...]
+Role = Literal["input", "recurrent", "inner", "bias", "gate_bias", "diagonal", "readout", "readout_bias"]
+"""What a weight does: `recurrent` takes states to states, in square blocks side by side; `inner` belongs to a
+layer inside the step; `gate_bias` has a block of H columns for each gate; `diagonal` acts on each unit by itself."""
 
-KEPT = 8
+SAVED = 8
 """Numbers that the adjoint needs for each step and hidden unit: the LSTM's, more than the others'."""
 LIMIT = 2**30
-"""Most bytes to keep for the adjoint; a longer sequence is run in segments."""
+"""Most bytes to save for the adjoint; a longer sequence is run in segments."""
 SEGMENTS = 8
-"""A segment keeps `LIMIT` / `SEGMENTS` bytes."""
+"""A segment saves `LIMIT` / `SEGMENTS` bytes."""
 
 
-class Cell(ABC):
+@dataclass(frozen=True)
+class Weight:
+    """One weight of a network, as an initialiser sees it.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Rows are what enters, columns the units.
+    role : Role
+    fan_in : int
+        How many numbers enter each of the units, through this weight and all others of the same sum.
+    """
+
+    shape: tuple[int, int]
+    role: Role
+    fan_in: int
+
+
+def affine(inputs: int, hidden: int, columns: int, bias: Role = "bias") -> dict[str, Weight]:
+    """Return U, W and b of x U + h W + b with some columns: what most cells consist of."""
+    total = inputs + hidden
+    return {
+        "U": Weight((inputs, columns), "input", total),
+        "W": Weight((hidden, columns), "recurrent", total),
+        "b": Weight((1, columns), bias, total),
+    }
+
+
+class Cell(registry.Item, ABC):
     """One step of a recurrence, s_t = f(x_t, s_{t-1}); the output h_t is the first part of the state.
 
+    A subclass must write `weights` and `step`, and `start` if its state is not one (S, B, H) of zeros.
     The weights are not kept here but passed in, batched over replicas: a weight declared with shape
     (D, H) arrives as (S, D, H), and `@` broadcasts over S, so the step reads like the textbook.
 
-    A cell may add `fused(w, x, state) -> (outputs, state)`, the same equations over the whole
-    sequence in one compiled loop; `run` takes it for CPU tensors. And it may add `closed(w, V, c)`,
-    the weights of the same cell with its readout h V + c fed back (`fed_back`); see `free_run`.
+    All else is optional. `run_compiled` is the same recurrence as one compiled loop, for tensors on the
+    CPU; `closed` and `regress` are for networks that are fed their own outputs (`free_run`);
+    `torch_peer` is an oracle for the tests.
 
     Parameters
     ----------
-    inputs, hidden : int
-        D and H.
-    activation : str
-        For cells that leave it open: "tanh", "relu" or "identity".
-    window : int
-        For cells with a finite memory: how many past inputs they keep.
-    options : dict of float, optional
-        A method's options; a cell takes those it declares.
+    inputs : int
+        D.
+    settings
+        H as `hidden`, and what else the cell declares in `Settings`.
     """
 
-    options: ClassVar[dict[str, float]] = {}
-    """Settings that a method's row may change, with their defaults."""
-    keeps: ClassVar[int | None] = None
-    """Which block of H columns is the gate that keeps the state (LSTM's forget gate)."""
-    writes: ClassVar[int | None] = None
-    """Which block of H columns is a gate of its own that lets the input in."""
+    class Settings(registry.Item.Settings):
+        """What every cell has: H."""
 
-    def __init__(
-        self,
-        inputs: int,
-        hidden: int,
-        activation: str = "tanh",
-        window: int = 1,
-        options: dict[str, float] | None = None,
-    ) -> None:
-        self.inputs, self.hidden, self.activation, self.window = inputs, hidden, activation, window
-        self.option = self.options | {k: v for k, v in (options or {}).items() if k in self.options}
+        hidden: int = Field(0, ge=0)
+
+    settings: Settings
+    family: ClassVar[str] = "other"
+    """The family of architectures by which methods are coloured, see `report/style.py`."""
+    recurrent: ClassVar[bool] = True
+    """Whether the state carries more than a fixed number of past inputs."""
+    forget_gate: ClassVar[int | None] = None
+    """Index of the forget (update) gate among the blocks of H columns."""
+    input_gate: ClassVar[int | None] = None
+    """Index of the input gate among them, if it is a gate of its own."""
+    compiled: ClassVar[bool] = False
+    """Whether `run_compiled` is a compiled loop."""
+    additive: ClassVar[bool] = False
+    """Whether x and h enter in one sum, x U + h W + b, so that a linear readout of h can be fed back through W."""
+
+    def __init__(self, inputs: int, **settings: object) -> None:
+        super().__init__(**settings)
+        self.inputs, self.hidden = inputs, self.settings.hidden
 
     @property
     def features(self) -> int:
@@ -65,8 +103,8 @@ class Cell(ABC):
         return self.hidden
 
     @abstractmethod
-    def shapes(self) -> dict[str, tuple[int, int]]:
-        """Return the shape of each weight of one replica."""
+    def weights(self) -> dict[str, Weight]:
+        """Return the weights of one replica, in the order of θ."""
 
     def start(self, x: Tensor) -> State:
         """Return the state before the first step, zero, for inputs (S, B, ..., D)."""
@@ -96,9 +134,22 @@ class Cell(ABC):
         length = self.segment(x)
         if length < x.shape[2]:
             return in_segments(lambda part, state: self.run(w, part, state), x, state, length)
-        fused = getattr(self, "fused", None)
-        if fused is not None and x.device.type == "cpu":
-            return fused(w, x, state)
+        if self.compiled and recurrence.supported(x, *state, *w.values()):
+            return self.run_compiled(w, x, state)
+        return self.unroll(w, x, state)
+
+    def unroll(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Apply `step` to each x_t in turn: the textbook form, on any device."""
+        if x.shape[2] == 0:
+            raise ValueError(f"{type(self).__name__}: the sequence has no steps, inputs are {tuple(x.shape)}")
+        outputs = []
+        for x_t in x.unbind(2):
+            state = self.step(w, x_t, state)
+            outputs.append(state[0])
+        return torch.stack(outputs, dim=2), state
+
+    def run_compiled(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return the same as `unroll` by a compiled loop, for tensors that are `recurrence.supported`."""
         return self.unroll(w, x, state)
 
     def tangent(self, w: Weights, dw: Weights, x: Tensor, h: Tensor) -> Tensor:
@@ -112,30 +163,45 @@ class Cell(ABC):
         h : (S, B, T, H) tensor
             The outputs at w from a state of zeros; a cell may use them to save a forward pass.
         """
-        names = list(self.shapes())
-        outputs = torch.autograd.functional.jvp(
-            lambda *parts: self.unroll(dict(zip(names, parts, strict=True)), x, self.start(x))[0],
-            tuple(w[name].contiguous() for name in names),
-            tuple(dw[name].contiguous() for name in names),
-        )
-        derivative: Tensor = outputs[1]
+        if not self.weights():
+            return torch.zeros_like(h)
+        here, direction = ({name: every[name] for name in self.weights()} for every in (w, dw))
+        derivative: Tensor = torch.func.jvp(lambda own: self.unroll(own, x, self.start(x))[0], (here,), (direction,))[1]
         return derivative
+
+    def closed(self, w: Weights, v: Tensor, c: Tensor) -> Weights | None:
+        """Return the weights of the same recurrence with its readout h V + c fed back, for `run_compiled`.
+
+        The readout takes the place of the first K inputs; None where the cell has no such weights.
+        """
+        return fed_back(w, v, c) if self.additive else None
+
+    def regress(self, v: Tensor, c: Tensor, first: Tensor, state: State, given: Tensor) -> Tensor | None:
+        """Return y_2 ... y_n (S, B, n - 1, K) of the readout y = h V + c fed back, or None where the cell has no way.
+
+        Parameters
+        ----------
+        v, c : (S, H, K), (S, 1, K) tensors
+        first : (S, B, K) tensor
+            y_1, with `state` after it.
+        given : (S, B, n - 1, D - K) tensor
+            The other inputs.
+        """
+        return None
+
+    def torch_peer(self) -> nn.RNNBase | None:
+        """Return PyTorch's own form of the cell (`batch_first`, float64) if there is one: an oracle for the tests."""
+        return None
+
+    def peer_weights(self, w: Weights) -> tuple[Tensor, ...]:
+        """Return the parameters of `torch_peer`, in its order, for the weights w of one replica."""
+        raise NotImplementedError(f"{type(self).__name__} has a torch_peer without peer_weights")
 
     def segment(self, x: Tensor) -> int:
         """Return how many steps of x (S, B, T, D) to take at once: all T, or fewer if they need too much memory."""
         s, b, t, _ = x.shape
-        step = KEPT * s * b * self.hidden * x.element_size()
+        step = SAVED * s * b * self.hidden * x.element_size()
         return t if t * step <= LIMIT else max(1, LIMIT // SEGMENTS // step)
-
-    def unroll(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Apply `step` to each x_t in turn: the textbook form, on any device."""
-        if x.shape[2] == 0:
-            raise ValueError(f"{type(self).__name__}: the sequence has no steps, inputs are {tuple(x.shape)}")
-        outputs = []
-        for x_t in x.unbind(2):
-            state = self.step(w, x_t, state)
-            outputs.append(state[0])
-        return torch.stack(outputs, dim=2), state
 
 
 def in_segments(
@@ -166,7 +232,7 @@ def fed_back(w: Weights, v: Tensor, c: Tensor) -> Weights:
     """Return the weights of a cell that is given h_{t-1} V + c in place of its first K inputs.
 
     x_t U = (h_{t-1} V + c) U_K + u_t U_rest, so that W + V U_K, b + c U_K and U_rest are the weights
-    of the same cell, left to itself or driven by the other inputs u_t alone.
+    of the same cell in closed loop, driven by the other inputs u_t only.
     """
     k = v.shape[-1]
     fed, rest = w["U"][:, :k], w["U"][:, k:]

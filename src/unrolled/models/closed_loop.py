@@ -1,10 +1,10 @@
-"""The closed loop: a population observes a series, then runs on alone."""
+"""Closed-loop simulation: warm up on observed inputs, then feed each output back as the next input."""
 
 import torch
 from torch import Tensor
 
+from unrolled.models import recurrence
 from unrolled.models.cell import State, Weights
-from unrolled.models.kernels import fusable
 from unrolled.models.network import Network
 
 
@@ -13,7 +13,7 @@ def free_run(network: Network, w: Weights, warm_up: Tensor, steps: int, given: T
     """Return the forecast y_1 ... y_n after a warm-up, each output fed back as the next input.
 
     x_{t+1} = [y_t, u_{t+1}]: the first K inputs are the network's own outputs, the others are given.
-    With a linear readout the loop is the same cell with other weights (`Cell.closed`), so that it
+    With a linear readout the loop can be the same cell with other weights (`Cell.closed`), and then
     runs as fast as the network under teacher forcing.
 
     Parameters
@@ -34,12 +34,12 @@ def free_run(network: Network, w: Weights, warm_up: Tensor, steps: int, given: T
     Raises
     ------
     ValueError
-        If the network has no state to go on from (`fold`), or sizes do not fit.
+        If the network has no state to go on from (`flatten_window`), or sizes do not fit.
     """
     s, b, _, d = warm_up.shape
     rest = warm_up.new_zeros(s, b, steps - 1, 0) if given is None else given
-    if network.fold:
-        raise ValueError("free_run: a network that folds its window has no state to go on from")
+    if network.flatten_window:
+        raise ValueError("free_run: a network that flattens its window has no state to go on from")
     if steps < 1 or rest.shape != (s, b, steps - 1, d - network.outputs):
         raise ValueError(
             f"free_run: {steps} steps with {d} inputs, {network.outputs} of them fed back, need `given` of shape "
@@ -49,29 +49,20 @@ def free_run(network: Network, w: Weights, warm_up: Tensor, steps: int, given: T
     first = network.readout(w, h)
     if steps == 1:
         return first[:, :, None]
-    linear = hasattr(network.cell, "closed") and len(network.layers) == 1
-    compiled = linear and first.device.type == "cpu" and fusable(first, *state, *w.values())
-    run = _compiled if compiled else _regression if _is_regression(network, first) else _step_by_step
-    return torch.cat([first[:, :, None], run(network, w, first, state, rest)], dim=2)
+    linear = len(network.layers) == 1 and recurrence.supported(first, *state, *w.values())
+    later = _compiled(network, w, first, state, rest) if linear else None
+    if later is None:
+        later = _step_by_step(network, w, first, state, rest)
+    return torch.cat([first[:, :, None], later], dim=2)
 
 
-def _compiled(network: Network, w: Weights, first: Tensor, state: State, rest: Tensor) -> Tensor:
-    """Run the cell with its readout folded into its weights."""
-    cell = {name: w[name] for name in network.cell.shapes()}
-    h, _ = network.cell.fused(network.cell.closed(cell, w["V0"], w["c0"]), rest, state)  # type: ignore[attr-defined]
-    return network.readout(w, h)
-
-
-def _is_regression(network: Network, first: Tensor) -> bool:
-    """Return whether the cell has a compiled loop for one output of a linear readout."""
-    one = network.layers == [(network.cell.features, 1)]
-    return one and hasattr(network.cell, "run_on") and first.device.type == "cpu"
-
-
-def _regression(network: Network, w: Weights, first: Tensor, state: State, rest: Tensor) -> Tensor:
-    """Run a regression on a window on its own output, in a compiled loop."""
-    y: Tensor = network.cell.run_on(w["V0"], w["c0"], first, state, rest)  # type: ignore[attr-defined]
-    return y
+def _compiled(network: Network, w: Weights, first: Tensor, state: State, rest: Tensor) -> Tensor | None:
+    """Run the cell with its linear readout folded into its weights, or as a regression; None if it can do neither."""
+    cell, v, c = network.cell, w["V0"], w["c0"]
+    closed = cell.closed({name: w[name] for name in cell.weights()}, v, c)
+    if closed is None:
+        return cell.regress(v, c, first, state, rest)
+    return network.readout(w, cell.run_compiled(closed, rest, state)[0])
 
 
 def _step_by_step(network: Network, w: Weights, first: Tensor, state: State, rest: Tensor) -> Tensor:

@@ -1,25 +1,16 @@
-"""What the fused cells share: compilation, memory layout, and activations that vectorise.
-
-A fused cell works on one replica s after the other, and in time order, so that every step is one
-BLAS product of two contiguous matrices. Its rows are [h_{t-1}, x_t, 1], (B, H + E) with E = D + 1,
-and its weights [W; U; b], (H + E, ...): state, input and bias enter in the same product, and so do
-their gradients.
-"""
+"""What the compiled loops share: compilation, activations that vectorise, and small operations on rows."""
 
 import math
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
-import torch
 from numba import njit, types
 from numba.core import event
 from numba.extending import overload
 from numpy.typing import NDArray
-from torch import Tensor
 
 Array = NDArray[Any]
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
@@ -49,76 +40,21 @@ _drop_stale()
 
 
 class _Announcer(event.Listener):  # type: ignore[misc]
-    """Say once for each cell that compiling has begun."""
+    """Say on stderr, once for each cell, that its kernels are compiled, not found in the cache."""
 
     said: ClassVar[set[str]] = set()
 
-    def __init__(self, cell: str) -> None:
-        self.cell = cell
+    def on_start(self, compiling: Any) -> None:
+        folder, _, cell = compiling.data["dispatcher"].py_func.__module__.rpartition(".")
+        if folder == "unrolled.models.cells" and cell not in self.said:
+            print(f"compiling the {cell} cell (once) ...", file=sys.stderr, flush=True)
+            self.said.add(cell)
 
-    def on_start(self, _: Any) -> None:
-        if self.cell not in self.said:
-            print(f"compiling the fused {self.cell} cell (once) ...", file=sys.stderr, flush=True)
-            self.said.add(self.cell)
-
-    def on_end(self, _: Any) -> None:
+    def on_end(self, compiling: Any) -> None:
         """Say nothing."""
 
 
-@contextmanager
-def announced(cell: str) -> Iterator[None]:
-    """Tell on stderr if the kernels of a cell are compiled inside, not found in the cache."""
-    with event.install_listener("numba:compile", _Announcer(cell)):
-        yield
-
-
-def fusable(*tensors: Tensor) -> bool:
-    """Return whether all are of one type that the kernels know; others take the textbook form."""
-    return tensors[0].dtype in (torch.float32, torch.float64) and len({each.dtype for each in tensors}) == 1
-
-
-def in_order(x: Tensor) -> Tensor:
-    """Return x_t in time order (S, T, B, D) for x (S, B, T, D); (1, T, B, D) if all replicas share x."""
-    if x.stride(0) == 0 and not x.requires_grad:
-        x = x[:1]
-    return x.transpose(1, 2).contiguous()
-
-
-def with_one(x: Tensor) -> Tensor:
-    """Return [x_t, 1] in time order (S, T, B, E) for x (S, B, T, D); (1, T, B, E) if all replicas share x."""
-    x = in_order(x)
-    return torch.cat([x, x.new_ones(*x.shape[:3], 1)], dim=-1).contiguous()
-
-
-def rows(h: Tensor, x: Tensor) -> Tensor:
-    """Return the empty rows [h_{t-1}, x_t, 1], (S, T + 1, B, H + E); the last ones hold only h_T."""
-    s, b, hidden = h.shape
-    return empty(s, x.shape[1] + 1, b, hidden + x.shape[3], like=h)
-
-
-def empty(*shape: int, like: Tensor) -> Tensor:
-    """Return an array that is not filled; NumPy's, since it asks for huge pages and so faults less."""
-    return torch.from_numpy(np.empty(shape, like.detach().numpy().dtype))
-
-
-def read(z: Tensor, hidden: int) -> tuple[Tensor, Tensor]:
-    """Return the outputs h_t, (S, B, T, H), a view of the rows, and a copy of h_T."""
-    return z[:, 1:, :, :hidden].transpose(1, 2), z[:, -1, :, :hidden].contiguous()
-
-
-def in_time_order(gradient: Tensor | None, s: int, b: int, hidden: int, like: Tensor) -> Array:
-    """Return ∂L/∂h_t (S, B, T, H) as a contiguous (S, T, B, H); if there is none, as one with T = 0.
-
-    The order of the loop: read as (S, B, T, H) it made the whole adjoint take twice as long.
-    """
-    turned = empty(s, 0, b, hidden, like=like) if gradient is None else gradient.transpose(1, 2)
-    result: Array = (turned if turned.is_contiguous() else empty(*turned.shape, like=like).copy_(turned)).numpy()
-    return result
-
-
-def at_end(gradient: Tensor | None, s: int, b: int, hidden: int, like: Tensor) -> Tensor:
-    """Return a copy of the gradient by a last state (S, B, H), which the adjoint takes to the first state."""
-    return like.new_zeros(s, b, hidden) if gradient is None else gradient.clone(memory_format=torch.contiguous_format)
+event.register("numba:compile", _Announcer())
 
 
 # tanh x = x P(x²) / Q(x²), the minimax approximation of Eigen (also in XLA), constant beyond the
@@ -183,14 +119,14 @@ def add_product(total: Array, rows: Array, delta: Array, part: Array) -> None:
 
 
 @compiled
-def to_input(dx: Array, delta: Array, u: Array) -> None:
+def add_input_gradient(dx: Array, delta: Array, u: Array) -> None:
     """Add δ_t Uᵀ to ∂L/∂x_t in place, for (t, B, n) and (E, n)."""
     many = delta.shape[0] * delta.shape[1]
     add_rows(dx.reshape(many, dx.shape[2]), np.dot(delta.reshape(many, delta.shape[2]), u.T))
 
 
 @compiled
-def enter(z: Array, h: Array, x: Array) -> None:
+def write_rows(z: Array, h: Array, x: Array) -> None:
     """Write the rows z_t = [h_{t-1}, x_t, 1]."""
     hidden = h.shape[1]
     for b in range(len(z)):
@@ -202,7 +138,7 @@ def enter(z: Array, h: Array, x: Array) -> None:
 
 
 @compiled
-def put(columns: Array, values: Array) -> None:
+def copy_rows(columns: Array, values: Array) -> None:
     """Copy (B, n) to (B, n); like `add_rows`, because an array assignment compiles for seconds."""
     for b in range(len(values)):
         row, value = columns[b], values[b]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unrolled.models.cell import Cell, State, Weights, in_segments
+from unrolled.models.cell import Cell, State, Weight, Weights, in_segments
 
 
 class Affine(torch.autograd.Function):
@@ -46,15 +46,15 @@ class Network:
         K.
     readout : sequence of int
         Sizes of the ReLU layers.
-    fold : bool
+    flatten_window : bool
         Give the cell the whole sequence as the features of one single step.
     truncate : int, optional
         Cut back-propagation through time every so many steps (Williams & Peng, Neural Computation 2
         (1990) 490, doi 10.1162/neco.1990.2.4.490): the state goes on, its gradient does not.
-    skips : int
+    washout : int
         How many first steps have no output: the state forms there.
-    adds : float, optional
-        Add so many times the readout to the last K inputs, the output of another model, in its place.
+    residual : float, optional
+        Scale of the residual: the output is that of another model, the last K inputs, plus scale × readout.
     """
 
     def __init__(
@@ -62,38 +62,41 @@ class Network:
         cell: Cell,
         outputs: int,
         readout: tuple[int, ...] = (),
-        fold: bool = False,
+        flatten_window: bool = False,
         truncate: int | None = None,
-        skips: int = 0,
-        adds: float | None = None,
+        washout: int = 0,
+        residual: float | None = None,
     ) -> None:
-        self.cell, self.outputs, self.fold, self.truncate = cell, outputs, fold, truncate
-        self.skips, self.adds = skips, adds
+        self.cell, self.outputs, self.flatten_window, self.truncate = cell, outputs, flatten_window, truncate
+        self.washout, self.residual = washout, residual
         self.layers = list(pairwise((cell.features, *readout, outputs)))
-        self.shapes = cell.shapes()
+        self._weights = cell.weights()
         for number, (rows, columns) in enumerate(self.layers):
-            self.shapes[f"V{number}"] = (rows, columns)
-            self.shapes[f"c{number}"] = (1, columns)
+            self._weights[f"V{number}"] = Weight((rows, columns), "readout", rows)
+            self._weights[f"c{number}"] = Weight((1, columns), "readout_bias", rows)
+        self._sizes = [prod(weight.shape) for weight in self._weights.values()]
 
     @property
     def parameters(self) -> int:
         """P, the number of weights of one replica."""
-        return sum(prod(shape) for shape in self.shapes.values())
+        return sum(self._sizes)
+
+    def weights(self) -> dict[str, Weight]:
+        """Return the weights of one replica, in the order of θ: the cell's, then V0, c0, V1, ... of the readout."""
+        return dict(self._weights)
 
     def unpack(self, theta: Tensor) -> Weights:
         """Return the weights by name, each (S, ...), as views of θ (S, P)."""
-        rows = theta.split([prod(shape) for shape in self.shapes.values()], dim=1)
-        return {
-            name: row.reshape(len(theta), *shape) for (name, shape), row in zip(self.shapes.items(), rows, strict=True)
-        }
+        rows = zip(self._weights.items(), theta.split(self._sizes, dim=1), strict=True)
+        return {name: row.reshape(len(theta), *weight.shape) for (name, weight), row in rows}
 
     def pack(self, weights: dict[str, Tensor]) -> Tensor:
         """Return θ (P,) of one replica from its weights by name."""
-        return torch.cat([weights[name].reshape(-1) for name in self.shapes])
+        return torch.cat([weights[name].reshape(-1) for name in self._weights])
 
     def readout(self, w: Weights, h: Tensor, upto: int | None = None) -> Tensor:
         """Map h (S, ..., H) to y (S, ..., K); `upto` stops before that layer."""
-        if h.dim() == 4:  # in time order, as the fused cells have it, the rows need no copy
+        if h.dim() == 4:  # in time order, as compiled loops give it, the rows need no copy
             return self.readout(w, h.transpose(1, 2).flatten(1, 2), upto).unflatten(1, h.shape[2:0:-1]).transpose(1, 2)
         flat = h
         for number in range(len(self.layers) if upto is None else upto):
@@ -115,8 +118,16 @@ class Network:
         return tangent.reshape(s, *middle, self.outputs)
 
     def hidden(self, w: Weights, x: Tensor, last: bool, state: State | None = None) -> tuple[Tensor, State]:
-        """Return h at every step (S, B, T, H), or only the last (S, B, H), and the state to go on from."""
-        if self.fold:
+        """Return h at every step (S, B, T, H), or only the last (S, B, H), and the state to go on from.
+
+        Raises
+        ------
+        ValueError
+            If weights and inputs are not of the same number of replicas, which compiled loops do not look at.
+        """
+        if (replicas := len(next(iter(w.values())))) != len(x):
+            raise ValueError(f"Network: weights of {replicas} replicas, but inputs of {len(x)}")
+        if self.flatten_window:
             x = x.flatten(2)[:, :, None]
         h, state = self._stretches(w, x, state) if self._cuts(x) else self.cell.run(w, x, state)
         # Not h[:, :, -1]: the gradient of that slice is as large as h, and nearly all zero.
@@ -136,14 +147,14 @@ class Network:
         return torch.cat(outputs, dim=2), state
 
     def __call__(self, w: Weights, x: Tensor, last: bool = False) -> Tensor:
-        """Return y at every step after `skips` (S, B, T - n, K), or only the last (S, B, K), for x (S, B, T, D)."""
-        y = self._answers(w, x, last)
-        y = y if self.adds is None else x[..., -self.outputs :] + self.adds * y
-        return y[:, :, self.skips :] if self.skips else y
+        """Return y at every step after the washout (S, B, T - n, K), or only the last (S, B, K), for x (S, B, T, D)."""
+        y = self._outputs(w, x, last)
+        y = y if self.residual is None else x[..., -self.outputs :] + self.residual * y
+        return y[:, :, self.washout :] if self.washout else y
 
-    def _answers(self, w: Weights, x: Tensor, last: bool) -> Tensor:
+    def _outputs(self, w: Weights, x: Tensor, last: bool) -> Tensor:
         length = self.cell.segment(x)
-        if last or self.fold or length >= x.shape[2]:
+        if last or self.flatten_window or length >= x.shape[2]:
             return self.readout(w, self.hidden(w, x, last)[0])
 
         def advance(part: Tensor, state: State) -> tuple[Tensor, State]:

@@ -1,30 +1,40 @@
-"""What `unrolled forecast` shows: warm-up, forecast, and the truth where it is known."""
+"""What `unrolled forecast` draws: the forecast, and the truth where it is known."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from unrolled.analysis.evaluate import outputs_of
+from unrolled.data.task import Data
 from unrolled.errors import UnrolledError
-from unrolled.report.style import HUES, TRUTH, new, style
-from unrolled.training.job import Job
+from unrolled.report.style import HUES, TRUTH, new, style, title
+from unrolled.training.predictor import Predictor
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Series:
-    """A forecast (steps, K), the truth (n, K) as far as it is known, first time, step, names of the outputs."""
+    """A forecast (steps, K) and the truth (n, K) as far as it is known, in the units of the study.
+
+    `start` is the time of the first step and `step` the time between two, in `time_unit`; `outputs` gives each output's
+    unit by its name.
+    """
 
     predicted: Array
     truth: Array
     start: float
     step: float
-    names: list[str]
+    outputs: dict[str, str]
+    time_unit: str
+
+    def said(self) -> str:
+        """Return the error in words, in the unit of the outputs where they share one."""
+        units = set(self.outputs.values())
+        return f"RMSE {self.rmse():.3g} {units.pop() if len(units) == 1 else ''}".strip() + " where the truth is known"
 
     def rmse(self) -> float:
         """Return the root mean square error over the steps whose truth is known."""
@@ -32,28 +42,46 @@ class Series:
         return float(np.sqrt(np.square(self.predicted[:known] - self.truth[:known]).mean()))
 
 
-def forecast(job: Job, predict: Callable[[Array, int], Array], steps: int | None) -> Series:
-    """Forecast the study's test data from their first window, or the first force and initial state."""
-    test = job.splits["test"]
-    truth, start = test["targets"] if test["targets"].ndim == 2 else test["targets"][0], float(test["times"][0])
-    limit = len(truth) if job.study.task == "response" else None
-    if job.study.task == "forecast":  # it goes on where the observed steps end
-        truth, start = test["alone"][0] if "alone" in test else truth[-1:], float(test["times"][-1])
-    if steps is not None and limit is not None and steps > limit:
-        raise UnrolledError(f"--steps is {steps}: the force of '{job.study_name}' is known for {limit} steps only")
-    predicted = np.asarray(predict(test["inputs"][:1], steps or len(truth)))[0]
-    return Series(predicted, truth, start, job.study.step, outputs_of(job))
+def of(predictor: Predictor, data: Data, steps: int | None) -> Series:
+    """Return the forecast for the first test sequence, beside the truth, in the units of the study.
+
+    Raises
+    ------
+    UnrolledError
+        If more steps are asked for than there are inputs.
+    """
+    closed = predictor.task.mode == "closed_loop"
+    test = data.tests["closed_loop" if closed and "closed_loop" in data.tests else "test"]
+    truth, inputs = (test.targets if test.targets.ndim == 2 else test.targets[0]), test.inputs[:1]
+    if predictor.task.many_to_one and not closed:
+        truth = truth[:1]  # one answer a sequence
+    elif closed and test.mode != "closed_loop":
+        truth = truth[-1:]  # the forecast goes on where the observed steps end
+    longer = steps is not None and steps > len(truth) and not closed
+    if longer and not (predictor.task.open_ended and data.example is not None):
+        raise UnrolledError(
+            f"--steps is {steps}: the inputs of '{predictor.about['study']}' are known for {len(truth)} steps"
+        )
+    if longer:
+        found = predictor.predict(data.example, {"steps": steps})[0]
+    else:
+        found = predictor.forecast(torch.from_numpy(inputs), steps or len(truth))[0]
+    known, facts = predictor.task.decode(truth.astype(np.float64), predictor.facts), predictor.facts
+    start = float(test.times[-len(truth)] if closed else test.times[0])
+    return Series(found, known, start, facts["step"], facts["outputs"], facts["time_unit"])
 
 
-def draw(study: str, method: str, series: Series, path: Path) -> None:
-    """Draw each output against time and write the figure to `path`."""
+def draw(study: str, label: str, series: Series, path: Path) -> None:
+    """Draw each output against time, as a file whose name says its format."""
+    count = len(series.outputs)
     with style():
-        figure, axes = new(9, 1.4 + 1.6 * series.predicted.shape[1], rows=series.predicted.shape[1], sharex=True)
-        for k, axis in enumerate(axes[:, 0]):
-            for line, colour, label in ((series.truth, TRUTH, "truth"), (series.predicted, HUES[2], method)):
-                axis.plot(series.start + series.step * np.arange(len(line)), line[:, k], color=colour, label=label)
-            axis.set_ylabel(f"{series.names[k]} (dimensionless)")
+        figure, axes = new(9, 1.4 + 1.6 * count, rows=count, sharex=True)
+        for k, (axis, (name, unit)) in enumerate(zip(axes[:, 0], series.outputs.items(), strict=True)):
+            for values, colour, who in ((series.predicted, HUES[1], label), (series.truth, TRUTH, "truth")):
+                time = series.start + series.step * np.arange(len(values))
+                axis.plot(time, values[:, k], color=colour, lw=1.2, label=who)
+            axis.set_ylabel(f"{name} ({unit})")
         axes[0, 0].legend(loc="best")
-        axes[-1, 0].set_xlabel("time (dimensionless)")
-        figure.suptitle(f"{study}: {method} runs on alone, RMSE {series.rmse():.2g}", x=0.01, ha="left")
+        axes[-1, 0].set_xlabel(f"time ({series.time_unit})")
+        title(figure, f"{study}: forecast of {label}, RMSE {series.rmse():.2g}")
         figure.savefig(path, dpi=130)

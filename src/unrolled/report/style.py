@@ -1,35 +1,35 @@
-"""The contract of a figure, and the look all figures share.
-
-A figure item has `SCOPE` ("overview", "study" or "theory"), `CAPTION`, and `draw`; one of scope
-"study" has `applies` too. What `draw` and `applies` take: all evaluations; one evaluation; the
-theory and all evaluations. Its title says the finding, computed from the numbers.
-"""
+"""The look all figures share: a colour for each family, a dash and a mark for each variant, and the bytes of an SVG."""
 
 import io
 import re
-from dataclasses import dataclass, field
-from itertools import cycle
+import textwrap
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
-import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-HUES = ("#332288", "#88CCEE", "#CC6677", "#CCB84E", "#44AA99", "#117733", "#AA4499", "#882255", "#999933")
-"""Tol's muted palette, told apart by colour-blind readers; black is the truth, grey learns nothing."""
-GREY, TRUTH = "#777777", "#000000"
-DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)))
-MARKERS = "osD^vPX*"
-
-
-SCORES = {
-    "forecast_rmse": "RMSE of the forecast run alone",
-    "mse": "MSE one step ahead",
-    "rmse": "RMSE over all steps",
-    "nrmse": "RMSE over all steps",
-    "nrmse_alone": "error at the last step run alone",
-    "valid_time": "valid time run alone",
+FAMILIES = {
+    "rnn": "#0D52F9",
+    "lstm": "#CF2605",
+    "gru": "#42A054",
+    "oscillatory": "#D544C9",
+    "linear recurrence": "#380697",
+    "reservoir": "#771414",
+    "regression": "#38123F",
+    "reference": "#777777",
 }
+"""A contrast of 3 to white at least; told apart from each other, from grey and from black in every kind of colour
+vision (a distance of 20 in CIELAB, after Machado et al. 2009, doi 10.1109/TVCG.2009.113)."""
+SPARE, GREY, TRUTH = "#806600", "#777777", "#000000"
+"""Of a family without a colour of its own; of guiding lines and of what is not trained; of the truth."""
+HUES = tuple(FAMILIES.values())[:-1]
+"""For what is no method: the same colours, in order."""
+DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
+MARKERS = "osD^vPX<>ph"
 
 
 @dataclass(frozen=True)
@@ -41,72 +41,24 @@ class Look:
     marker: str
 
 
-@dataclass(frozen=True)
-class Theory:
-    """What networks that learn nothing showed: the numbers and tables of the stage `theory`."""
+def looks(families: Mapping[str, str]) -> dict[str, Look]:
+    """Return the look of each method: by its family the colour, by its place within the family dash and mark.
 
-    numbers: dict[str, Any]
-    tables: dict[str, pd.DataFrame]
+    So it depends on no method but those of its family that stand before it in the table.
 
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One study as evaluated: its numbers, its tables and the looks of its methods."""
-
-    name: str
-    metrics: dict[str, Any]
-    tables: dict[str, pd.DataFrame]
-    looks: dict[str, Look] = field(default_factory=dict)
-    published: list[dict[str, Any]] = field(default_factory=list)
-    """What others have published on it."""
-
-    @property
-    def methods(self) -> dict[str, dict[str, Any]]:
-        """Return the methods' numbers."""
-        rows: dict[str, dict[str, Any]] = self.metrics["methods"]
-        return rows
-
-    @property
-    def higher(self) -> bool:
-        """Return whether a higher score is better."""
-        return bool(self.metrics["better"] == "higher")
-
-    @property
-    def score(self) -> str:
-        """Return the name of the score with its unit."""
-        name = "MSE of the answer" if self.metrics.get("task") == "recall" else SCORES[self.metrics["score"]]
-        return f"{name} ({self.metrics['unit']})"
-
-    @property
-    def units(self) -> tuple[str, str]:
-        """Return the units of time and of the outputs, for axes."""
-        if "axes" in self.metrics:
-            return self.metrics["axes"][0], self.metrics["axes"][1]
-        return ("samples", "units of spread") if self.metrics.get("measured") else ("dimensionless", "dimensionless")
-
-    def ordered(self) -> list[tuple[str, dict[str, Any]]]:
-        """Return all methods with their rows, best first; those that diverged with every seed stand last."""
-        known = [item for item in self.methods.items() if item[1]["median"] is not None]
-        known.sort(key=lambda item: item[1]["median"], reverse=self.higher)
-        return known + [item for item in self.methods.items() if item[1]["median"] is None]
-
-    def ranked(self) -> list[str]:
-        """Return the methods that learn, best first."""
-        return sorted((n for n, row in self.methods.items() if row["rank"]), key=lambda n: self.methods[n]["rank"])
-
-    def best_at(self, field: str) -> str:
-        """Return the learning method that is best by some number of its row; but for the score the lowest."""
-        known = [name for name in self.ranked() if self.methods[name][field] is not None]
-        return known[0] if field == "median" else min(known, key=lambda name: self.methods[name][field])
-
-
-def looks(methods: dict[str, bool]) -> dict[str, Look]:
-    """Return a look for each method from its place in the table; `methods` says which ones learn."""
-    learned = [name for name, learns in methods.items() if learns]
-    passive = [name for name, learns in methods.items() if not learns]
-    markers = dict(zip(methods, cycle(MARKERS), strict=False))
-    table = {n: Look(HUES[i % len(HUES)], DASHES[(i // len(HUES)) % 3], markers[n]) for i, n in enumerate(learned)}
-    return table | {n: Look(GREY, DASHES[i % 3], markers[n]) for i, n in enumerate(passive)}
+    Parameters
+    ----------
+    families : mapping
+        The family of each method, in the order of the table.
+    """
+    count: Counter[str] = Counter()
+    found = {}
+    for name, family in families.items():
+        place = count[family]
+        count[family] += 1
+        dash, marker = DASHES[place % len(DASHES)], MARKERS[place % len(MARKERS)]
+        found[name] = Look(FAMILIES.get(family, SPARE), dash, marker)
+    return found
 
 
 def new(width: float, height: float, rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Figure, Any]:
@@ -115,8 +67,31 @@ def new(width: float, height: float, rows: int = 1, columns: int = 1, **kwargs: 
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
+def grid(panels: int, columns: int, width: float = 9.5) -> tuple[Figure, list[Axes]]:
+    """Return a figure of so many small panels that share their axes; fixed margins draw twice as fast."""
+    rows = -(-panels // columns)
+    height = 1.5 + 1.4 * rows
+    margins = {"left": 0.8 / width, "right": 1 - 0.1 / width, "bottom": 0.6 / height, "top": 1 - 0.95 / height}
+    figure = Figure(figsize=(width, height))
+    gaps = {"wspace": 0.08, "hspace": 0.45}
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=margins | gaps)
+    for place, axis in enumerate(axes.flat):
+        axis.set_visible(place < panels)
+        if panels - columns <= place < panels:
+            axis.xaxis.set_tick_params(labelbottom=True)
+    return figure, list(axes.flat[:panels])
+
+
+def title(figure: Figure, text: str) -> None:
+    """Give a figure its title, in as many lines as its width needs."""
+    fixed = figure.get_layout_engine() is None  # else the layout makes room for it
+    place: Any = {"y": 1 - 0.1 / figure.get_figheight(), "va": "top"} if fixed else {}
+    figure.suptitle(textwrap.fill(text, int(9.8 * figure.get_figwidth())), x=0.01, ha="left", **place)
+
+
 STYLE: Any = {
     "font.size": 10,
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],  # for measuring; then as wide; then what there is
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
     "axes.spines.top": False,
@@ -128,7 +103,7 @@ STYLE: Any = {
     "legend.frameon": False,
     "figure.titlesize": 12,
     "figure.titleweight": "bold",
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
     "svg.hashsalt": "unrolled",
 }
 
@@ -138,20 +113,20 @@ def style() -> Any:
     return mpl.rc_context(STYLE)
 
 
-def svg(figure: Figure, name: str) -> str:
-    """Return the figure as an SVG element for a page, the same bytes for the same figure.
+def plain_title(figure: Figure) -> str:
+    """Return the title of a figure in one line."""
+    return " ".join(figure.get_suptitle().split())
 
-    Parameters
-    ----------
-    figure : Figure
-    name : str
-        Made part of every id, so that several figures can share a page.
-    """
+
+def svg(figure: Figure) -> str:
+    """Return a figure as a whole SVG file: its title as one, text as text; the same bytes for the same figure."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    prefix = re.sub(r"\W", "-", name)
-    text = re.sub(r'\bid="', f'id="{prefix}-', text)
-    text = re.sub(r'(xlink:href="|href="|url\()#', rf"\g<1>#{prefix}-", text)
+    metadata: Any = {"Title": plain_title(figure), "Date": None, "Creator": None}
+    figure.savefig(buffer, format="svg", metadata=metadata)
+    text = re.sub(r'\b(d|x|y|transform|points)="[^"]*"', _rounded, buffer.getvalue())
     return re.sub(r"[ \t]+\n", "\n", text)
+
+
+def _rounded(attribute: re.Match[str]) -> str:
+    """Round coordinates to a hundredth of a point."""
+    return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", attribute[0])

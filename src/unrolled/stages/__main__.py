@@ -1,4 +1,4 @@
-"""`python -m unrolled.stages train sine` runs the stage `train` of the study `sine`.
+"""`python -m unrolled.stages generate sine` runs the stage `generate` of the study `sine`.
 
 Each worker process imports the main module again, so this one imports nothing heavy.
 """
@@ -6,19 +6,22 @@ Each worker process imports the main module again, so this one imports nothing h
 import os
 import sys
 
-from unrolled import errors, registry
-from unrolled.training import workers
+from unrolled import errors, paths, registry
 
 
 @errors.one_line
 def main(stage: str, *arguments: str) -> None:
-    """Run one stage."""
+    """Run one stage, with the code of the folder one stands in."""
+    paths.run_own_code("unrolled.stages")
     if stage == "train":
-        workers.preload()  # while the stage itself loads MLflow
+        from unrolled.training import workers
+
+        workers.preload()  # while the stage itself loads
     registry.load("stages", stage).main(*arguments)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)  # all is written; taking PyTorch and MLflow down piece by piece would cost a second a stage
+    if stage == "train":
+        os._exit(0)  # all is written; taking PyTorch, Dask and MLflow down piece by piece would cost seconds
 
 
 if __name__ == "__main__":

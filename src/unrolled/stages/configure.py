@@ -1,22 +1,29 @@
-"""Stage `methods`: what is learned on each study, its row and those of its methods, one file a study.
-
-Training and scoring depend on their study's file in place of `config.yaml`: a changed row is felt
-only by the studies that use it, and `dvc.lock`, which DVC reads and writes after every stage, stays
-short.
-"""
+"""Stage `configure`: resolve the table, one file a study, and find what contradicts itself before anything runs."""
 
 from unrolled import config, errors, paths
-from unrolled.data.store import write_json
+from unrolled.config import Experiment, Method, Table
+from unrolled.files import write_json
+from unrolled.models.build import family
+from unrolled.training.experiments import check, resolve
+
+
+def write(experiments: list[Experiment], methods: dict[str, Method]) -> None:
+    """Write each study's experiment, by itself the part that its data depend on, and an index; other files go."""
+    families = {name: family(method) for name, method in methods.items()}
+    files = {paths.EXPERIMENTS / "index.json": {"studies": [each.name for each in experiments], "methods": families}}
+    for each in experiments:
+        files |= {paths.experiment(each.name): each.model_dump(), paths.data_row(each.name): each.data.model_dump()}
+    for path, content in files.items():
+        write_json(path, content)
+    for path in set(paths.EXPERIMENTS.glob("*.json")) - set(files) - {paths.RANDOM}:
+        path.unlink()
 
 
 @errors.one_line
 def main() -> None:
-    """Write each study's row, its methods with every default filled in, and how many seeds learn."""
-    table = config.load()
-    for path in paths.METHODS.glob("*.json"):
-        path.unlink()
-    for name, study in table.studies.items():
-        rows = {method: row.model_dump() for method, row in table.methods_of(name).items()}
-        seeds = {"seeds": table.seeds_of(name), "tuning_seeds": table.training.tuning_seeds}
-        write_json(paths.METHODS / f"{name}.json", {"study": study.model_dump()} | seeds | {"methods": rows})
-    print(f"methods: {len(table.methods)} rows for {len(table.studies)} studies")
+    """Write the experiment of every study, the order of the studies, and the experiments on random networks."""
+    table: Table = config.load()
+    check(table)
+    write([resolve(table, name) for name in table.studies], table.methods)
+    write_json(paths.RANDOM, table.random_networks.model_copy(update={"seed": table.seed}).model_dump())
+    print(f"configure: {len(table.studies)} studies, {len(table.methods)} methods")

@@ -1,45 +1,111 @@
-"""Stage `evaluate`: score every method of a study on its test data."""
+"""Stage `evaluate`: score every method of every study on its test data."""
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 import pandas as pd
 
-from unrolled import errors, paths
-from unrolled.analysis import evaluate
+from unrolled import config, errors, files, fingerprint, paths, registry
+from unrolled.analysis import tables
+from unrolled.analysis.evaluate import evaluate, scored
+from unrolled.config import Experiment
 from unrolled.data import store
-from unrolled.training.jobs import trained
+from unrolled.training import results, workers
+from unrolled.training.runs import Run
 
-TABLES = ("curves", "forecasts", "data", "growth", "climate", "gradients")
+MARK, NOT_RUN = "fingerprint", "not run"
 
 
-def write(name: str, metrics: dict[str, Any], scores: dict[str, Any], tables: dict[str, pd.DataFrame]) -> None:
-    """Write the study's numbers and the tables of its figures."""
+def write(name: str, metrics: dict[str, Any], found: dict[str, pd.DataFrame], own: str) -> None:
+    """Write the study's numbers, the tables of its figures, and the fingerprint of what made them."""
     folder = paths.evaluated(name)
-    store.write_json(folder / "metrics.json", {name: metrics})
-    store.write_json(folder / "scores.json", {name: scores})
-    for table, frame in tables.items():
-        store.write_atomic(folder / f"{table}.csv", frame.to_csv(index=False, float_format="%.6g").encode())
+    for table, frame in found.items():
+        content = frame.to_csv(index=False, float_format="%.6g").encode()
+        files.write_atomic(paths.CURVES / f"{name}.csv" if table == "curves" else folder / f"{table}.csv", content)
+    files.write_json(folder / "metrics.json", {name: metrics})
+    files.write_atomic(folder / MARK, f"{own}\n".encode())
+
+
+def mark(experiment: Experiment) -> str:
+    """Return the fingerprint of a study's evaluation: its results, its rows, and the source that evaluates them."""
+    runs = [Run(experiment, method) for method in experiment.methods]
+    trained = [results.known(results.path_of(run.study, run.name)) for run in runs]
+    sources = [registry.ROOT / "analysis/evaluate.py", registry.path("scores", experiment.score)]
+    sources += [file for run in runs for file in results.sources(run)]
+    row = experiment.model_dump(exclude={"absent"})
+    return fingerprint.of([row, trained], tuple(sorted(set(sources))))
+
+
+def study(name: str) -> str:
+    """Evaluate one study; return what is said of it."""
+    if (reason := store.not_run(name)) is not None:
+        write(name, {"not_run": reason}, tables.empty(), NOT_RUN)
+        return f"{name}: not run: {reason}"
+    experiment, data = config.experiment(name), store.load(name)
+    runs = [Run(experiment, method) for method in experiment.methods]
+    metrics, found = evaluate([scored(run, results.finished(run), data) for run in runs], data)
+    write(name, metrics, found, mark(experiment))
+    return summary(name, metrics)
+
+
+def summary(name: str, metrics: dict[str, Any]) -> str:
+    """Return one line: the score, and each method's, best first."""
+    rows = metrics["methods"]
+    ranked = sorted((row["rank"], method) for method, row in rows.items() if row["rank"])
+    said = [f"{method} {rows[method]['median']:.3g}" for _, method in ranked]
+    said += [f"{method} diverged" for method, row in rows.items() if row["median"] is None]
+    return f"{name}: {metrics['score']} {', '.join(said)}"
+
+
+def _by_itself(name: str) -> str:
+    """Evaluate one study in a process of its own, on one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+    return study(name)
 
 
 @errors.one_line
-def main(name: str) -> None:
-    """Evaluate one study; one that is not run says so."""
-    if (reason := store.not_run(name)) is not None:
-        empty = pd.DataFrame(columns=["method", "epoch", "median"])
-        write(name, {"not_run": reason}, {}, dict.fromkeys(TABLES, empty))
-        print(f"{name}: not run: {reason}")
-        return
-    pairs = trained(name)
-    metrics = evaluate.evaluate(pairs)
-    job = next(iter(pairs.values()))[0]
-    made = [make(pairs) for make in (evaluate.curves, evaluate.forecasts)] + [evaluate.data(job)]
-    made += [evaluate.growth(pairs), evaluate.climates(pairs)]
-    gradients, flow = evaluate.gradients(pairs)
-    for method, numbers in flow.items():
-        metrics["methods"][method]["flow"] = numbers
-    scores = {m: row["median"] for m, row in metrics["methods"].items()}
-    write(name, metrics, scores, dict(zip(TABLES, [*made, gradients], strict=True)))
-    ranked = sorted((row["rank"], m) for m, row in metrics["methods"].items() if row["rank"])
-    lost = [m for m, score in scores.items() if score is None]
-    said = [f"{m} {scores[m]:.3g}" for _, m in ranked] + [f"{m} diverged" for m in lost]
-    print(f"{name}: {metrics['score']} {', '.join(said)}")
+def main() -> None:
+    """Evaluate what has changed, side by side, and forget studies that are no longer in the table."""
+    names = config.studies()
+    _prune(names)
+    stale = [name for name in names if _stale(name)]
+    if stale:
+        with ProcessPoolExecutor(min(workers.count(), len(stale)), get_context("spawn")) as pool:
+            for said in pool.map(_by_itself, sorted(stale, key=_size, reverse=True)):
+                print(said, flush=True)
+    files.write_json(paths.SCORES, {name: _scores(name) for name in names})
+    print(f"evaluate: {len(stale)} studies evaluated, {len(names) - len(stale)} kept")
+
+
+def _prune(names: list[str]) -> None:
+    for folder in paths.STUDIES.glob("*"):
+        if folder.name not in names:
+            for path in folder.iterdir():
+                path.unlink()
+            folder.rmdir()
+    for path in paths.CURVES.glob("*.csv"):
+        if path.stem not in names:
+            path.unlink()
+
+
+def _stale(name: str) -> bool:
+    """Return whether a study is to be evaluated: its numbers are not there, or of another fingerprint."""
+    folder = paths.evaluated(name)
+    if not (folder / MARK).exists() or not (folder / "metrics.json").exists():
+        return True
+    own = NOT_RUN if store.not_run(name) is not None else mark(config.experiment(name))
+    return (folder / MARK).read_text().strip() != own
+
+
+def _size(name: str) -> int:
+    """Return how large a study's data are: the largest are evaluated first."""
+    return sum(path.stat().st_size for path in paths.dataset(name).glob("*.npz"))
+
+
+def _scores(name: str) -> dict[str, float | None]:
+    """Return the headline of each method of a study."""
+    metrics = files.read_json(paths.evaluated(name) / "metrics.json", "run `dvc repro evaluate`")[name]
+    return {method: row["median"] for method, row in metrics.get("methods", {}).items()}

@@ -1,51 +1,32 @@
-"""Stage `theory`: networks that learn nothing; what follows from the equations alone."""
+"""Stage `random_networks`: experiments on random networks, which need no study."""
 
-from typing import Any
+from unrolled import config, errors, files, fingerprint, paths, registry
+from unrolled.config import RandomNetworks
 
-import pandas as pd
-
-from unrolled import config, errors, paths
-from unrolled.analysis.random_networks import autonomous, clipping, equations, gradient_map, newton
-from unrolled.config import Theory
-from unrolled.data.store import write_atomic, write_json
+MARK = paths.RANDOM_NETWORKS / "fingerprint"
 
 
-def compute(row: Theory) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
-    """Return all numbers and tables of the chapter that need no trained network."""
-    tables = {
-        "map": gradient_map.measure(row),
-        "initialisers": gradient_map.initialised(row),
-        "clipping": clipping.measure(row),
-        "alone": autonomous.measure(row),
-        "bifurcation": autonomous.bifurcation(row),
-        "spectrum": autonomous.spectra(row),
-        "newton": newton.measure(row),
-        "euler": equations.compare(row.seed),
-        "scaled": equations.scaled(row.hidden, row.seed),
-    }
-    numbers = {
-        "map": gradient_map.numbers(tables["map"], tables["initialisers"], row.lost),
-        "clipping": clipping.numbers(tables["clipping"], row.clip),
-        "alone": autonomous.numbers(tables["alone"], tables["spectrum"]),
-        "newton": newton.numbers(tables["newton"]),
-        **equations.numbers(row),
-    }
-    return rounded(numbers | {"lost": row.lost}), tables
-
-
-def rounded(value: Any) -> Any:
-    """Return the numbers, at every depth, with six digits."""
-    if isinstance(value, dict):
-        return {key: rounded(each) for key, each in value.items()}
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+def mark(row: RandomNetworks) -> str:
+    """Return the fingerprint of the experiments: their row, and the source that runs them."""
+    own = [registry.path("initialisers", name) for name in row.initialisers]
+    return fingerprint.of(row.model_dump(), (registry.ROOT / "analysis/random_networks/experiments.py", *own))
 
 
 @errors.one_line
 def main() -> None:
-    """Measure, and write the tables and `numbers.json`."""
-    numbers, tables = compute(config.load().theory)
+    """Run all experiments, unless their numbers are there; write their tables and `numbers.json`."""
+    known = files.read_json(paths.RANDOM, config.CONFIGURE)
+    row: RandomNetworks = config.validated(RandomNetworks, known, str(paths.RANDOM))
+    own, numbers_file = mark(row), paths.RANDOM_NETWORKS / "numbers.json"
+    if MARK.exists() and MARK.read_text().strip() == own and numbers_file.exists():
+        print("random networks: kept")
+        return
+    from unrolled.analysis.random_networks import experiments
+
+    numbers, tables = experiments.run(row)
     for name, table in tables.items():
         content = table.to_csv(index=False, float_format="%.6g")
-        write_atomic(paths.THEORY / f"{name}.csv", content.encode())
-    write_json(paths.THEORY / "numbers.json", numbers)
-    print(f"theory: {', '.join(f'{name} {len(table)} rows' for name, table in tables.items())}")
+        files.write_atomic(paths.RANDOM_NETWORKS / f"{name}.csv", content.encode())
+    files.write_json(numbers_file, numbers)
+    files.write_atomic(MARK, f"{own}\n".encode())
+    print(f"random networks: {', '.join(f'{name} {len(table)} rows' for name, table in tables.items())}")

@@ -1,37 +1,54 @@
-"""Stage `report`: one page, its figures, and all metrics in one file."""
+"""Stage `report`: one page, its figures, the verdicts, and all numbers in one file."""
+
+from typing import cast
 
 from unrolled import config, errors, paths
-from unrolled.data.store import write_atomic, write_json
-from unrolled.report import page, published, verdicts
-from unrolled.report.style import Evaluation, style
+from unrolled.analysis.claim import Evidence, assess_all
+from unrolled.analysis.random_networks.experiments import Numbers
+from unrolled.files import write_atomic, write_json
+from unrolled.report import published, results
+from unrolled.report.page import render
+from unrolled.report.results import Evaluation
 from unrolled.training import tracking
+from unrolled.training.results import seconds
+from unrolled.training.runs import Run
 
 
-def _numbers(evaluation: Evaluation) -> dict[str, float | None]:
+def _numbers(study: Evaluation) -> dict[str, float | None]:
     """Return what MLflow shows of a study's methods: test scores, and how far back their gradients reach."""
-    numbers = {f"test {name}": row["median"] for name, row in evaluation.methods.items()}
-    for name, row in evaluation.methods.items():
+    numbers = {f"test {name}": row["median"] for name, row in study.methods.items()}
+    for name, row in study.methods.items():
         numbers |= {f"gradient {key} {name}": value for key, value in row.get("flow", {}).items()}
     return numbers
+
+
+def _seconds(names: list[str]) -> dict[str, dict[str, float]]:
+    """Return how long training took by study and method, as far as it is known on this machine."""
+    found: dict[str, dict[str, float]] = {}
+    for name in names:
+        own = config.experiment(name)
+        known = {method: seconds(Run(own, method)) for method in own.methods}
+        found[name] = {method: each for method, each in known.items() if each is not None}
+    return found
 
 
 @errors.one_line
 def main() -> None:
     """Render the comparison from all evaluations."""
-    table = config.load()
-    evaluations, theory = page.read(table), page.read_theory()
-    with style():
-        drawn = page.draw(evaluations, theory)
-    claims = verdicts.of_all(evaluations, theory)
-    page.write_figures(drawn)
-    write_atomic(paths.INDEX, page.page(table, evaluations, drawn, claims, seconds={}).encode())
+    index = config.index()
+    found = results.read(index["studies"], families=index["methods"])
+    names = [study.name for study in found.studies]
+    experiments = {name: config.experiment(name).model_dump() for name in index["studies"]}
+    metrics = {study.name: study.metrics for study in found.studies}
+    claims = assess_all(Evidence(metrics, cast(Numbers, found.random_networks.numbers)))
+    drawn = render.write(found, experiments, claims, paths.REPORTS)
     write_json(paths.CLAIMS, claims)
-    write_json(paths.PUBLISHED, published.compare(evaluations))
-    write_json(paths.METRICS, {e.name: e.metrics for e in evaluations})
-    for e in evaluations:
-        figures = [paths.FIGURES / f"{e.name}-{name}.svg" for name in drawn[e.name]]
-        tracking.log_figures(e.name, figures, _numbers(e))
+    write_json(paths.PUBLISHED, published.compare(found.studies))
+    write_json(paths.METRICS, metrics)
+    tracker = tracking.connect()
+    for study in found.studies:
+        own = [paths.FIGURES / f"{each.stem}.svg" for each in drawn if each.study == study.name]
+        tracker.log_comparison(study.name, own, _numbers(study))
     # Times differ from run to run, so they stand on a page that is no output of the pipeline.
-    seconds = tracking.training_seconds(list(table.studies))
-    write_atomic(paths.LOCAL, page.page(table, evaluations, drawn, claims, seconds).encode())
+    write_atomic(paths.LOCAL, render.render(found, experiments, drawn, claims, _seconds(names)).encode())
     print(f"report: {paths.INDEX}")

@@ -1,61 +1,63 @@
-"""Stage `train`: learn every method of a study, keep each result, show it live in MLflow."""
+"""Stage `train`: train every method on every study, keep each result, record it in MLflow."""
 
 import sys
+from collections.abc import Callable
 
 from tqdm import tqdm
 
-from unrolled import errors
+from unrolled import config, errors
 from unrolled.data import store
-from unrolled.training import fan_out, results, tracking
-from unrolled.training.job import Job, Result
-from unrolled.training.jobs import make_jobs
-
-Finished = dict[str, tuple[Job, Result]]
+from unrolled.training import results, tracking, workers
+from unrolled.training.runs import Run
+from unrolled.training.workers import Done
 
 
-def train(name: str, jobs: list[Job], tracker: tracking.Tracker) -> Finished:
-    """Train the jobs side by side; write each result as soon as it is there."""
-    finished: Finished = {}
+def all_runs() -> list[Run]:
+    """Return one run for each method of each study that has data, in the order of the table."""
+    experiments = {name: config.experiment(name) for name in config.studies()}
+    there = {name: each for name, each in experiments.items() if store.not_run(name) is None}
+    return [Run(experiment, method) for experiment in there.values() for method in experiment.methods]
+
+
+def train(runs: list[Run], record: Callable[[Done], None] = lambda done: None) -> None:
+    """Train the runs side by side; write each result as soon as it is there, and then record it.
+
+    Raises
+    ------
+    UnrolledError
+        If some failed; all others are kept.
+    """
+    if not runs:
+        return
     failed: list[str] = []
-    epochs = sum(job.rounds * job.study.epochs for job in jobs if job.iterative)
-    by_name = {job.method_name: job for job in jobs}
-    bar = tqdm(total=epochs, desc=f"train {name}", unit="epoch", mininterval=1 if sys.stderr.isatty() else 15)
-    with bar, fan_out.connect(len(jobs)) as client:
-        for job in jobs:
-            tracker.start(job)
-        for news in fan_out.run(client, jobs):
-            if isinstance(news, fan_out.Progress):
-                bar.update(len(news.train))
-                tracker.live(by_name[news.job], news)
-            elif isinstance(news, fan_out.Failed):
-                failed.append(f"{news.job.method_name} ({news.reason})")
-                tracker.fail(news.job)
+    data = {study: store.load(study) for study in dict.fromkeys(run.study for run in runs)}
+    bar = tqdm(total=sum(run.epochs for run in runs), unit="epoch", mininterval=1 if sys.stderr.isatty() else 15)
+    with bar, workers.connect(len(runs)) as client:
+        left = len(runs)
+        for news in workers.train(client, runs, data):
+            if isinstance(news, int):
+                bar.update(news)
+                continue
+            left -= 1
+            if isinstance(news, workers.Failed):
+                failed.append(f"{news.run.study}: {news.run.name} ({news.reason})")
             else:
-                results.save(news.job, news.result)
-                tracker.finish(news.job, news.result, news.seconds)
-                finished[news.job.method_name] = (news.job, news.result)
-                bar.set_postfix_str(f"{len(finished)}/{len(jobs)} methods, last {news.job.method_name}", refresh=False)
+                results.save(news.run, news.result, news.seconds)
+                record(news)
+            bar.set_description(
+                f"train: {news.run.study} {news.run.name} is done, {left} of {len(runs)} left", refresh=False
+            )
     if failed:
-        raise errors.UnrolledError(f"study '{name}': {'; '.join(failed)}; the other methods are kept")
-    return finished
+        raise errors.UnrolledError(f"{'; '.join(failed)}; all other runs are kept")
 
 
 @errors.one_line
-def main(name: str) -> None:
-    """Train what is not yet trained, and log everything."""
-    if (reason := store.not_run(name)) is not None:
-        results.prune(name, [])
-        print(f"{name}: not run: {reason}")
-        return
-    jobs = make_jobs(name)
-    tracker = tracking.Tracker(name, tracking.connect())
-    tracker.open(jobs[0].study.question)
-    results.prune(name, [job.method_name for job in jobs])
-    kept = {job.method_name: (job, result) for job in jobs if (result := results.kept(job)) is not None}
-    for job, result in kept.values():
-        if not tracker.has(job):
-            tracker.log_finished(job, result)
-    missing = [job for job in jobs if job.method_name not in kept]
-    finished = kept | (train(name, missing, tracker) if missing else {})
-    tracker.crown(finished)
-    print(f"{name}: {len(missing)} methods trained, {len(kept)} kept; MLflow took {tracker.spent:.1f} s")
+def main() -> None:
+    """Train what is not yet trained, and record everything."""
+    runs = all_runs()
+    results.prune({study: [run.name for run in runs if run.study == study] for study in config.studies()})
+    missing = [run for run in runs if not results.kept(run)]
+    tracker = tracking.connect()
+    train(missing, tracker.log)
+    tracker.complete(runs)
+    print(f"train: {len(missing)} runs trained, {len(runs) - len(missing)} kept; MLflow took {tracker.spent:.1f} s")

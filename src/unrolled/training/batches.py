@@ -51,9 +51,9 @@ class PopulationData(pl.LightningDataModule):
     replica's own generator.
     """
 
-    def __init__(self, splits: dict[str, Split], batch: int, seeds: list[int], noise: float = 0.0) -> None:
+    def __init__(self, train: Split, val: Split, batch: int, seeds: list[int], noise: float = 0.0) -> None:
         super().__init__()
-        self.train, self.val = Sequences(splits["train"]), Sequences(splits["val"])
+        self.train, self.val = Sequences(train), Sequences(val)
         self.batch, self.seeds, self.noise = batch, seeds, noise
         self.noises = {seed: np.random.default_rng([seed, 2]) for seed in seeds}
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from unrolled.training.optimiser import Batch, Learners
+from unrolled.training.optimiser import Batch, Replicas, mean_square
 
 
 class Curvature:
@@ -14,7 +14,7 @@ class Curvature:
 
     Parameters
     ----------
-    population : Learners
+    population : Replicas
     batch : pair of tensors
         x (S, B, T, D) and y (S, B, [T,] K).
 
@@ -24,27 +24,37 @@ class Curvature:
     Computation 14 (2002) 1723, doi 10.1162/08997660260028683.
     """
 
-    def __init__(self, population: Learners, batch: Batch) -> None:
-        self.population, self.x = population, batch[0]
+    def __init__(self, population: Replicas, batch: Batch) -> None:
+        self.population, network = population, population.network
+        self.x = batch[0].flatten(2)[:, :, None] if network.flatten_window else batch[0]
         self.theta = population.theta.detach().requires_grad_()
-        network = population.network
         self.w = network.unpack(self.theta)
-        self.h, state = network.hidden(self.w, self.x, last=False)
-        self.y = network.readout(self.w, state[0] if population.last else self.h)
+        self.h, state = network.hidden(self.w, batch[0], last=False)
+        self.y = self._scale * network.readout(self.w, state[0] if population.many_to_one else self._scored(self.h))
         population.count(forward=self.x.shape[1])
+
+    @property
+    def _scale(self) -> float:
+        """Return ∂y/∂readout."""
+        return 1.0 if self.population.network.residual is None else self.population.network.residual
+
+    def _scored(self, h: Tensor) -> Tensor:
+        """Return the steps of h (S, B, T, H) that have a target."""
+        washout = self.population.network.washout
+        return h[:, :, washout:] if washout else h
 
     def product(self, v: Tensor, structural: Tensor) -> Tensor:
         """Return (G + m JₕᵀJₕ) v, (S, P), for v (S, P) and a weight m (S,) for each replica.
 
         Jₕ = ∂h/∂θ, its square averaged over sequences and steps: the structural damping.
         """
-        network, last = self.population.network, self.population.last
+        network, last = self.population.network, self.population.many_to_one
         with torch.no_grad():
             w, dw = {name: part.detach() for name, part in self.w.items()}, network.unpack(v)
             h = self.h.detach()
             rh = network.cell.tangent(w, dw, self.x, h)
-            end, r_end = (h[:, :, -1], rh[:, :, -1]) if last else (h, rh)
-            ry = network.readout_tangent(w, dw, end, r_end)
+            end, r_end = (h[:, :, -1], rh[:, :, -1]) if last else (self._scored(h), self._scored(rh))
+            ry = self._scale * network.readout_tangent(w, dw, end, r_end)
             back_y = ry * (2 / ry[0].numel())
             back_h = rh * (structural / (h.shape[1] * h.shape[2]))[:, None, None, None]
         self.population.count(curvature=self.x.shape[1])
@@ -53,9 +63,9 @@ class Curvature:
 
 
 @torch.no_grad()
-def loss_of(population: Learners, theta: Tensor, batch: Batch) -> Tensor:
+def loss_of(population: Replicas, theta: Tensor, batch: Batch) -> Tensor:
     """Return the loss (S,) at other weights θ (S, P)."""
     network = population.network
-    predicted = network(network.unpack(theta), batch[0], population.last)
+    predicted = network(network.unpack(theta), batch[0], population.many_to_one)
     population.count(forward=batch[0].shape[1])
-    return (predicted - batch[1]).square().flatten(1).mean(dim=1)
+    return mean_square(predicted, batch[1])

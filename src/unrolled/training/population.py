@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.models.network import Network
-from unrolled.training.optimiser import Batch, Optimiser
+from unrolled.training.optimiser import Batch, Optimiser, mean_square
 
 History = dict[str, list[Tensor]]
 
@@ -22,8 +22,8 @@ class Population(pl.LightningModule):
     optimiser : Optimiser
     theta : (S, P) tensor
         Initial weights.
-    rates : (S,) tensor
-        Learning rates.
+    learning_rates : (S,) tensor
+        Learning learning_rates.
     last : bool
         Whether only the last output counts (many-to-one).
     decay : int, optional
@@ -32,18 +32,18 @@ class Population(pl.LightningModule):
     clip_norm, clip_value : (S,) tensor, optional
         Largest norm of each replica's gradient, and largest size of its components; infinite by default.
     progress : callable, optional
-        Called after each epoch with the history so far.
+        Called after each epoch with 1.
 
     Attributes
     ----------
     best : (S, P) tensor
         The weights of each replica at its lowest validation loss, `best_loss` (S,).
     halfway : (S, P) tensor
-        The weights after half of the epochs, for those who want to see learning under way.
-    alive : (S,) tensor of bool
+        The weights after half of the epochs, to see training under way.
+    active : (S,) tensor of bool
         False for a replica whose loss or gradient was not finite: frozen, counted as diverged.
     passes : dict of int
-        Sequences of each replica that learning has sent forward, backward, and through products
+        Sequences of each replica that training has sent forward, backward, and through products
         with the curvature; validation does not count.
     history : dict
         `train` (mean loss over the epoch's batches, before each update) and `val`, one (S,) tensor
@@ -55,34 +55,34 @@ class Population(pl.LightningModule):
         network: Network,
         optimiser: Optimiser,
         theta: Tensor,
-        rates: Tensor,
-        last: bool,
+        learning_rates: Tensor,
+        many_to_one: bool,
         clip_norm: Tensor | None = None,
         clip_value: Tensor | None = None,
-        progress: Callable[[History], None] = lambda history: None,
+        progress: Callable[[int], None] = lambda epochs: None,
         decay: int | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.network: Network = network
         self.optimiser = optimiser
-        self.last, self.progress, self.decay, self.updates = last, progress, decay, 0
+        self.many_to_one, self.progress, self.decay, self.updates = many_to_one, progress, decay, 0
         self.theta = nn.Parameter(theta.clone())
         self.clip_norm: Tensor
         self.clip_value: Tensor
-        self.rates: Tensor
+        self.learning_rates: Tensor
         self.best: Tensor
         self.halfway: Tensor
         self.best_loss: Tensor
-        self.alive: Tensor
-        self.register_buffer("rates", rates)
-        unbounded = torch.full_like(rates, torch.inf)
+        self.active: Tensor
+        self.register_buffer("learning_rates", learning_rates)
+        unbounded = torch.full_like(learning_rates, torch.inf)
         self.register_buffer("clip_norm", unbounded if clip_norm is None else clip_norm)
         self.register_buffer("clip_value", unbounded if clip_value is None else clip_value)
         self.register_buffer("best", theta.clone())
         self.register_buffer("halfway", theta.clone())
-        self.register_buffer("best_loss", torch.full_like(rates, torch.inf))
-        self.register_buffer("alive", torch.ones_like(rates, dtype=torch.bool))
+        self.register_buffer("best_loss", torch.full_like(learning_rates, torch.inf))
+        self.register_buffer("active", torch.ones_like(learning_rates, dtype=torch.bool))
         self.history: History = {"train": [], "val": []}
         self.passes = {"forward": 0, "backward": 0, "curvature": 0}
         self._epoch: list[Tensor] = []
@@ -90,12 +90,12 @@ class Population(pl.LightningModule):
     def losses(self, batch: Batch) -> Tensor:
         """Return the mean square error (S,) of x (S, B, T, D) against y, (S, ...) or the same for all."""
         x, y = batch
-        predicted = self.network(self.network.unpack(self.theta), x, self.last)
-        return (predicted - y).square().flatten(1).mean(dim=1)
+        predicted = self.network(self.network.unpack(self.theta), x, self.many_to_one)
+        return mean_square(predicted, y)
 
     @property
-    def pace(self) -> float:
-        """Return by what the learning rates are multiplied in the update at hand."""
+    def lr_factor(self) -> float:
+        """Return the learning-rate factor of the current update (cosine schedule, or 1)."""
         return 1.0 if self.decay is None else 0.5 * (1 + math.cos(math.pi * self.updates / self.decay))
 
     def count(self, forward: int = 0, backward: int = 0, curvature: int = 0) -> None:
@@ -103,17 +103,17 @@ class Population(pl.LightningModule):
         for kind, more in (("forward", forward), ("backward", backward), ("curvature", curvature)):
             self.passes[kind] += more
 
-    def keep(self, loss: Tensor) -> None:
-        """Remember the weights of each replica whose validation loss is its best so far."""
-        better = self.alive & (loss < self.best_loss)
+    def save_best(self, loss: Tensor) -> None:
+        """Keep the weights of each replica whose validation loss is its best so far."""
+        better = self.active & (loss < self.best_loss)
         self.best_loss = torch.where(better, loss, self.best_loss)
         self.best = torch.where(better[:, None], self.theta.detach(), self.best)
 
-    def halt(self, broken: Tensor) -> None:
+    def freeze_diverged(self, diverged: Tensor) -> None:
         """Stop diverged replicas; their best weights so far take the place of the broken ones."""
-        self.alive = self.alive & ~broken
+        self.active = self.active & ~diverged
         with torch.no_grad():
-            self.theta.copy_(torch.where(self.alive[:, None], self.theta, self.best))
+            self.theta.copy_(torch.where(self.active[:, None], self.theta, self.best))
 
     def training_step(self, batch: Batch, index: int) -> None:
         """Let the optimiser update every replica."""
@@ -124,17 +124,17 @@ class Population(pl.LightningModule):
         """Measure every replica on the same sequences, and keep the best weights."""
         x, y = batch
         loss = self.losses((x.expand(len(self.theta), *x.shape[1:]), y))
-        self.halt(self.alive & ~torch.isfinite(loss))
-        self.keep(loss)
+        self.freeze_diverged(self.active & ~torch.isfinite(loss))
+        self.save_best(loss)
         self.history["val"].append(loss.cpu())
 
     def on_train_epoch_end(self) -> None:
-        """Close the epoch's books."""
+        """Append the epoch's mean training loss and report progress."""
         self.history["train"].append(torch.stack(self._epoch).mean(dim=0).cpu())
         self._epoch.clear()
         if len(self.history["train"]) == (int(self.trainer.max_epochs or 0) + 1) // 2:
             self.halfway = self.theta.detach().clone()
-        self.progress(self.history)
+        self.progress(1)
 
     def configure_optimizers(self) -> None:
-        """Leave learning to the optimiser item."""
+        """Leave the update to the optimiser item."""

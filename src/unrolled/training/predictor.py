@@ -1,4 +1,4 @@
-"""The trained model as others use it: a warm-up series in, a forecast out.
+"""A trained model as others use it: inputs in their own units in, a forecast in its units out.
 
 MLflow loads it by `_load_pyfunc`, the entry point of its python_function flavour.
 """
@@ -12,60 +12,95 @@ import torch
 from numpy.typing import NDArray
 
 from unrolled import registry
-from unrolled.config import Method
-from unrolled.training.job import Job, Result, Trained, feeds_back, network_of
+from unrolled.config import DataRow, Method
+from unrolled.data import system
+from unrolled.data.task import Data, Task
+from unrolled.errors import UnrolledError
+from unrolled.models.build import autoregressive, network_of, widths
+from unrolled.models.ensemble import Ensemble
+from unrolled.training.runs import Result, Run
+
+Array = NDArray[Any]
+KEPT = ("step", "time_unit", "inputs", "outputs", "scaling", "washout", "linear_model")
+"""Of the data's facts: step, names and units, scaling, and what makes the columns of a simulation."""
 
 
-def best_replica(result: Result) -> int:
-    """Return the index, among all replicas, of the chosen one with the lowest validation loss."""
-    return int(result.chosen[np.argmin(result.best_loss[result.chosen])])
-
-
-class Forecaster:
-    """The best replica of one method on one study, and what it takes to build it again.
+class Predictor:
+    """The best replica of one run, and what it takes to build it again.
 
     Parameters
     ----------
     about : dict
-        The task's name, the method's row, the window and the shapes of the data.
+        The rows of data and method, the scale of a residual, and names, units, step and scaling of the data.
     theta : (1, P) array
         Its weights.
     """
 
     def __init__(self, about: dict[str, Any], theta: NDArray[np.float32]) -> None:
-        self.about, self.theta = about, theta
-        self.task = registry.load("tasks", about["task"])()
-        method = Method.model_validate(about["method"])
-        network = network_of(
-            method, about["window"], tuple(about["inputs"]), about["outputs"], about["skips"], about["adds"]
-        )
-        self.model = Trained(network, torch.from_numpy(theta), self.task.last, feeds_back(method))
+        self.about, self.theta, self.facts = about, theta, about["facts"]
+        row, method = DataRow.model_validate(about["row"]), Method.model_validate(about["method"])
+        self.row, self.system = row, system.of(row)
+        self.task: Task = registry.load("tasks", row.task)(**row.settings)
+        network = network_of(method, row, *widths(method, row, self.task, self.system), about["residual"])
+        columns, chosen = self.task.columns(row), method.inputs or self.task.default_inputs(row)
+        self.columns = [number for number, column in enumerate(columns) if column in chosen]
+        self.ensemble = Ensemble(network, torch.from_numpy(theta), self.task.many_to_one, autoregressive(method))
 
     @classmethod
-    def of(cls, job: Job, result: Result) -> "Forecaster":
-        """Return the forecaster of a job's best replica."""
-        train = job.splits["train"]
-        about = {"task": job.study.task, "method": job.method.model_dump(), "window": job.study.window}
-        about |= {"inputs": list(train["inputs"].shape), "outputs": train["targets"].shape[-1]}
-        about |= dict(zip(("skips", "adds"), job.residual(), strict=True))
-        return cls(about, result.theta[best_replica(result)][None])
+    def of(cls, run: Run, result: Result, data: Data) -> "Predictor":
+        """Return the predictor of a run's best replica by validation loss."""
+        facts = {key: data.facts[key] for key in KEPT if key in data.facts}
+        residual = run.network(run.select(data)).residual
+        row, method = run.experiment.data.model_dump(), run.method.model_dump()
+        about = {"study": run.study, "row": row, "method": method, "residual": residual, "facts": facts}
+        return cls(about, result.theta[result.best][None])
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Names and units of the inputs' columns."""
+        return dict(self.facts["inputs"])
 
     def save(self, path: Path) -> None:
         """Write it to one file."""
         np.savez(path, theta=self.theta, about=np.array(json.dumps(self.about)))
 
-    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> NDArray[np.float32]:
-        """Forecast `params["steps"]` steps, (B, steps, K), from a warm-up (B, T, D).
+    @classmethod
+    def load(cls, path: Path) -> "Predictor":
+        """Read it: arrays and JSON only, no code is run."""
+        with np.load(path, allow_pickle=False) as archive:
+            return cls(json.loads(str(archive["about"])), archive["theta"])
 
-        For `next_value` the warm-up is the last values of the series, for `response` the forces with
-        the initial state at the first step, for `simulation` a record with its first outputs.
+    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> NDArray[np.float64]:
+        """Forecast `params["steps"]` steps, (B, steps, K), from inputs (B, T, D), all in their units.
+
+        The columns of the inputs are `names`. Of tasks next_value and forecast they are the last values observed; of
+        response force and state before the first step; of simulation a record with its first outputs; of initial_value
+        the state (B, 1, d); of recall values and marks, and the forecast is one answer.
+
+        Raises
+        ------
+        UnrolledError
+            If there are too many or too few columns.
         """
-        warm_up = torch.from_numpy(np.asarray(model_input)).float()
-        forecast = self.task.forecast(self.model, warm_up, int((params or {}).get("steps", 1)))
-        values: NDArray[np.float32] = forecast[0].numpy()
+        raw = np.asarray(model_input, dtype=np.float64)
+        if raw.ndim != 3 or raw.shape[-1] != len(self.names):
+            columns = ", ".join(f"{name} ({unit})" for name, unit in self.names.items())
+            raise UnrolledError(f"the model takes inputs (B, T, {len(self.names)}), {columns}; not {raw.shape}")
+        steps = int((params or {}).get("steps", 1))
+        inputs = torch.from_numpy(self.task.encode(raw, self.facts, self.system, steps))
+        return self.forecast(inputs, steps)
+
+    def forecast(self, inputs: torch.Tensor, steps: int) -> NDArray[np.float64]:
+        """Forecast from inputs as the networks get them, before a method's choice of columns."""
+        x = inputs[..., self.columns] if self.columns else inputs
+        if self.task.mode == "closed_loop":
+            found = self.ensemble.closed_loop(x, steps)
+        else:
+            found = self.ensemble.simulate(x)
+            found = found[:, :, None] if self.task.many_to_one else found[:, :, :steps]
+        values: NDArray[np.float64] = self.task.decode(found[0].numpy().astype(np.float64), self.facts)
         return values
 
 
-def _load_pyfunc(path: str) -> Forecaster:
-    with np.load(path, allow_pickle=False) as archive:
-        return Forecaster(json.loads(str(archive["about"])), archive["theta"])
+def _load_pyfunc(path: str) -> Predictor:
+    return Predictor.load(Path(path))

@@ -1,80 +1,92 @@
-"""Finished methods on disk, each under the fingerprint of all that it depends on."""
+"""Finished runs on disk, each under the fingerprint of all that it depends on."""
 
-import hashlib
 import io
-import json
+import os
+import time
 import zipfile
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
-from unrolled import paths, registry
-from unrolled.data.store import write_atomic
+from unrolled import fingerprint, paths, registry
+from unrolled.data import store
 from unrolled.errors import UnrolledError
-from unrolled.training.job import Job, Result
+from unrolled.files import write_atomic
+from unrolled.training.runs import Result, Run
 
-SHARED = (
-    "training/free_run.py",
-    "training/job.py",
-    "training/learn.py",
-    "training/network.py",
-    "training/population.py",
-    "datasets/module.py",
-    "systems/_base.py",
-    "tasks/_base.py",
-    "cells/_base.py",
-    "cells/_fused.py",
-    "initialisers/_base.py",
-    "optimisers/_base.py",
-)
-HELPERS = {"hessian_free": ("optimisers/_curvature.py",)}
-"""What an item uses beside its own file."""
-NOT_LEARNED = {"question", "score", "seeds", "learning_rates", "methods"}
-NOT_USED = {"about", "only", "why"}
+NOT_TRAINED_BY = {"label", "about", "requires", "compare_with"}
+"""Of a method's row: what a reader sees only."""
+LARGEST, OLDEST = 4 * 2**30, 30 * 24 * 3600.0
+"""Bytes and seconds up to which results of earlier rows are kept."""
 
 
-def _sources(job: Job) -> list[Path]:
-    row = job.method
-    items = (
-        ("systems", job.study.system or "_base"),
-        ("tasks", job.study.task),
-        ("cells", row.cell),
-        ("initialisers", row.initialiser),
-    )
-    own = [f"{kind}/{name}.py" for kind, name in (*items, ("optimisers", row.optimiser))]
-    helpers = HELPERS.get(str(row.optimiser), ())
-    return [registry.ROOT / name for name in (*SHARED, *own, *helpers) if (registry.ROOT / name).exists()]
-
-
-def fingerprint(job: Job) -> str:
-    """Return a hash of the data, the method's and the study's row, the seeds and the source it runs."""
+def mark(run: Run) -> str:
+    """Return the fingerprint of a run: its data, its rows, its seeds, and the source that trains it."""
+    experiment, method = run.experiment, run.method
     rows = {
-        "study": job.study.model_dump(exclude=NOT_LEARNED),
-        "method": job.method.model_dump(exclude=NOT_USED),
-        "seeds": [job.seeds, job.tuners],
+        "data": store.checksum(run.study),
+        "row": experiment.data.model_dump(),
+        "fit": experiment.fit.model_dump(exclude={"learning_rates", "parameters", "seeds", "tuning_seeds"}),
+        "method": method.model_dump(exclude=NOT_TRAINED_BY),
+        "seeds": [experiment.seeds, run.tuning_replicas()],
     }
-    digest = hashlib.sha256(json.dumps(rows, sort_keys=True).encode())
-    for split in job.splits.values():
-        for array in split.values():
-            digest.update(np.ascontiguousarray(array).tobytes())
-    for path in _sources(job):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return fingerprint.of(rows, sources(run))
+
+
+def sources(run: Run) -> tuple[Path, ...]:
+    """Return the files whose import closure trains a run: `fit`, and the items that it loads by name."""
+    row, method = run.experiment.data, run.method
+    named = [("tasks", row.task), ("cells", method.cell), ("initialisers", method.initialiser)]
+    named += [("optimisers", method.optimiser), *([("systems", row.system)] if row.system else [])]
+    return (registry.ROOT / "training/fit.py", *(registry.path(kind, name) for kind, name in named))
 
 
 def path_of(study: str, method: str) -> Path:
-    """Return the file of one trained method."""
+    """Return the file of one finished run."""
     return paths.trained(study) / f"{method}.npz"
 
 
-def save(job: Job, result: Result) -> None:
-    """Write a result and its fingerprint, whole or not at all."""
-    buffer = io.BytesIO()
+def save(run: Run, result: Result, seconds: float) -> None:
+    """Write a result, its fingerprint and the seconds that training took, whole or not at all.
+
+    The seconds differ from time to time, so they lie beside the outputs of the pipeline.
+    """
+    buffer, own = io.BytesIO(), mark(run)
     arrays = {field.name: getattr(result, field.name) for field in fields(Result) if field.name != "predictions"}
     arrays |= {f"predictions.{name}": array for name, array in result.predictions.items()}
-    np.savez(buffer, fingerprint=np.array(fingerprint(job)), **arrays)
-    write_atomic(path_of(job.study_name, job.method_name), buffer.getvalue())
+    np.savez(buffer, fingerprint=np.array(own), **arrays)
+    write_atomic(paths.KEPT / f"{own}.seconds", f"{seconds:.3f}".encode())
+    write_atomic(paths.KEPT / f"{own}.npz", buffer.getvalue())
+    _place(run, own)
+
+
+def _place(run: Run, own: str) -> None:
+    """Put a kept result where the pipeline expects it, as a hard link where the file system can."""
+    path, source = path_of(run.study, run.name), paths.KEPT / f"{own}.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
+    try:
+        temporary.hardlink_to(source)
+    except OSError:
+        temporary.write_bytes(source.read_bytes())
+    os.utime(source)
+    temporary.replace(path)
+
+
+def seconds(run: Run) -> float | None:
+    """Return how long training took, as far as it is known here."""
+    try:
+        return float((paths.KEPT / f"{mark(run)}.seconds").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def ended(run: Run) -> float:
+    """Return when the training of a finished run ended, as far as the files here tell."""
+    known = paths.KEPT / f"{mark(run)}.seconds"
+    return (known if known.exists() else path_of(run.study, run.name)).stat().st_mtime
 
 
 def read(path: Path) -> tuple[str, Result]:
@@ -85,7 +97,6 @@ def read(path: Path) -> tuple[str, Result]:
     UnrolledError
         If the file is missing or damaged; it names the remedy.
     """
-    study = path.parent.name
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)
@@ -93,27 +104,58 @@ def read(path: Path) -> tuple[str, Result]:
         own = {f.name: arrays[f.name] for f in fields(Result) if f.name != "predictions"}
         return str(arrays["fingerprint"]), Result(**own, predictions=predictions)
     except FileNotFoundError:
-        raise UnrolledError(f"{path} is missing: run `dvc repro train@{study}`") from None
+        raise UnrolledError(f"{path} is missing: run `dvc repro train`") from None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        raise UnrolledError(f"{path} is damaged: delete it and run `dvc repro train@{study}`") from None
+        raise UnrolledError(f"{path} is damaged: delete it and run `dvc repro train`") from None
 
 
-def kept(job: Job) -> Result | None:
-    """Return the finished result of a job, or None if it must be trained (again)."""
-    path = path_of(job.study_name, job.method_name)
-    if not path.exists():
-        return None
+def known(path: Path) -> str | None:
+    """Return the fingerprint in a file, or None if the file is missing or damaged."""
     try:
-        known, result = read(path)
-    except UnrolledError:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return str(archive["fingerprint"]) if set(archive.files) >= {"theta", "chosen"} else None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-    return result if known == fingerprint(job) else None
 
 
-def prune(study: str, methods: list[str]) -> list[str]:
-    """Delete results of methods that are no longer in the table, and temporary files; return their names."""
-    paths.trained(study).mkdir(parents=True, exist_ok=True)  # DVC wants it even where nothing is learned
-    gone = [path for path in paths.trained(study).glob("*.npz") if path.stem not in methods]
-    for path in (*gone, *paths.trained(study).glob(".*.tmp")):
-        path.unlink()
-    return [path.stem for path in gone if not path.name.startswith(".")]
+def kept(run: Run) -> bool:
+    """Return whether the result of a run is there, put back from those kept of earlier rows if need be."""
+    own = mark(run)
+    if known(path_of(run.study, run.name)) == own:
+        return True
+    if known(paths.KEPT / f"{own}.npz") != own:
+        return False
+    _place(run, own)
+    return True
+
+
+def finished(run: Run) -> Result:
+    """Return the result of a run; a missing, damaged or stale one is an error that names the remedy."""
+    own, result = read(path_of(run.study, run.name))
+    if own != mark(run):
+        path = path_of(run.study, run.name)
+        raise UnrolledError(f"{path} does not belong to the present data, row and source: run `dvc repro train`")
+    return result
+
+
+def lowest_loss(run: Run) -> float:
+    """Return the validation loss of a finished run's best replica, by which methods are compared."""
+    with np.load(path_of(run.study, run.name), allow_pickle=False) as archive:
+        return float(archive["best_loss"][archive["chosen"]].min())
+
+
+def prune(studies: dict[str, list[str]]) -> None:
+    """Delete results of methods and studies that are no longer in the table, and temporary files; and old kept ones."""
+    paths.TRAINED.mkdir(parents=True, exist_ok=True)  # DVC wants it even where nothing is trained
+    for path in paths.TRAINED.rglob("*"):
+        if path.is_file() and (path.suffix != ".npz" or path.stem not in studies.get(path.parent.name, [])):
+            path.unlink()
+    for folder in paths.TRAINED.iterdir():
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    left = LARGEST
+    for path in sorted(paths.KEPT.glob("*.npz"), key=lambda path: -path.stat().st_mtime):
+        left -= path.stat().st_size
+        if left < 0 or time.time() - path.stat().st_mtime > OLDEST:
+            path.unlink()
+            path.with_suffix(".seconds").unlink(missing_ok=True)

@@ -1,10 +1,11 @@
-"""MLflow, a view of the files: what ran, how it learned, which model is best.
+"""MLflow, a view of the files: what ran, how it was trained, which model is best.
 
-The only writer is the process of a DVC stage. A store that cannot be written is an error before any
-training; one that fails later costs its view, never a result: `unrolled track` builds it again.
+It stands beside the pipeline. A store that cannot be written is an error before any training; one that fails later
+costs its view, never a result: `unrolled track` logs it again.
 """
 
 import contextlib
+import functools
 import io
 import logging
 import os
@@ -13,34 +14,31 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mlflow
 import numpy as np
-import yaml
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag, ViewType
 from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
 from mlflow.tracking import MlflowClient
+from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
 
 from unrolled import paths, registry
 from unrolled.data import store
 from unrolled.errors import UnrolledError
 from unrolled.training import results
-from unrolled.training.job import Job, Result
-from unrolled.training.predictor import Forecaster, best_replica
+from unrolled.training.predictor import Predictor
+from unrolled.training.runs import Result, Run
+from unrolled.training.workers import Done
 
-if TYPE_CHECKING:
-    from unrolled.training.fan_out import Progress
-
-Predict = Callable[[Any, int], Any]
 DEFAULT = "sqlite:///mlflow.db"
 ARTIFACTS = Path("mlartifacts")
 BATCH = 1000
 """Most metrics MLflow takes in one batch."""
-EVERY = 5.0
-"""Seconds between two writes of live curves."""
+ENDLESS = 1e30
+"""What stands for infinity, which MLflow does not show."""
 
 
 def uri() -> str:
@@ -48,8 +46,8 @@ def uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT
 
 
-def connect() -> MlflowClient:
-    """Return a client of the store.
+def connect() -> "Tracker":
+    """Return a tracker on the store.
 
     Raises
     ------
@@ -61,12 +59,18 @@ def connect() -> MlflowClient:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     mlflow.set_tracking_uri(uri())
     mlflow.set_registry_uri(uri())
+    path = Path(uri().removeprefix("sqlite:///")) if uri().startswith("sqlite:///") else None
     try:
-        _create_whole()
+        if path is not None and not path.exists():  # MLflow cannot go on with a SQLite store that is half made
+            new = path.with_name(f".{path.name}.new")
+            new.unlink(missing_ok=True)
+            MlflowClient(f"sqlite:///{new}", f"sqlite:///{new}").search_experiments(max_results=1)
+            new.replace(path)
         client = MlflowClient()
         client.search_experiments(max_results=1)
-        _probe_writable()
-        return client
+        if path is not None and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+            raise PermissionError(f"{path} is not writable")
+        return Tracker(client)
     except Exception as error:
         reason = " ".join(str(error).split())[:160]
         raise UnrolledError(
@@ -75,68 +79,25 @@ def connect() -> MlflowClient:
         ) from None
 
 
-def _create_whole() -> None:
-    """Make a new SQLite store under a temporary name: MLflow cannot go on with one that is half made."""
-    path = Path(uri().removeprefix("sqlite:///"))
-    if uri().startswith("sqlite:///") and not path.exists():
-        new = path.with_name(f".{path.name}.new")
-        new.unlink(missing_ok=True)
-        MlflowClient(f"sqlite:///{new}", f"sqlite:///{new}").search_experiments(max_results=1)
-        new.replace(path)
-
-
-def _probe_writable() -> None:
-    """Refuse a SQLite file that can be read but not written."""
-    if not uri().startswith("sqlite:///"):
-        return
-    path = Path(uri().removeprefix("sqlite:///"))
-    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"{path} is not writable")
-
-
-def _git_commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
-
-
-def _data_hash(study: str) -> str:
-    """Return DVC's hash of the study's data, from `dvc.lock`."""
-    try:
-        lock = yaml.load(Path("dvc.lock").read_text(encoding="utf-8"), yaml.CSafeLoader)  # thousands of lines
-        return str(lock["stages"][f"generate@{study}"]["outs"][0]["md5"])
-    except (OSError, KeyError, TypeError, IndexError):
-        return "unknown"
-
-
-def _median(rates: np.ndarray, losses: list[float], rate: float) -> float:
-    return float(np.nan_to_num(np.median(np.asarray(losses)[rates == rate]), nan=1e30, posinf=1e30))
+def _now() -> int:
+    return int(time.time() * 1000)
 
 
 class Tracker:
-    """The MLflow experiment of one study.
+    """All writing to the store; after a failure it warns once and writes no more."""
 
-    Parameters
-    ----------
-    study_name : str
-    client : MlflowClient
-        From `connect`.
-    """
+    def __init__(self, client: MlflowClient) -> None:
+        self.client, self.broken, self.spent = client, False, 0.0
+        self.experiments: dict[str, str] = {}
 
-    def __init__(self, study_name: str, client: MlflowClient) -> None:
-        self.study_name, self.client, self.broken = study_name, client, False
-        self.runs: dict[str, str] = {}
-        self.buffers: dict[str, list[Metric]] = {}
-        self.written = time.monotonic()
-        self.spent = 0.0
-        self.experiment = ""
-
-    @cached_property
-    def origin(self) -> dict[str, str]:
-        """Return the commit and the data's hash, read once for all runs."""
-        return {"mlflow.source.git.commit": _git_commit(), "dvc.data": _data_hash(self.study_name)}
+    @functools.cached_property
+    def commit(self) -> str:
+        """The commit that runs, read once."""
+        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+        return found.stdout.strip() or "unknown"
 
     def guarded(self, action: Callable[[], Any]) -> Any:
-        """Run one write; after a failure warn once and write no more, so that no result is lost."""
+        """Run one write, so that a failing store costs no result."""
         if self.broken:
             return None
         begun = time.perf_counter()
@@ -145,168 +106,141 @@ class Tracker:
         except (MlflowException, OSError) as error:
             self.broken = True
             reason = " ".join(str(error).split())[:160]
-            print(f"unrolled: MLflow failed ({reason}); training goes on, `unrolled track` logs it later")
+            print(f"unrolled: MLflow failed ({reason}); results are kept, `unrolled track` logs them later")
             return None
         finally:
             self.spent += time.perf_counter() - begun
 
-    def open(self, question: str) -> None:
-        """Create the experiment if need be, and close what an earlier crash left running."""
-        self.guarded(lambda: self._open(question))
-
-    def _open(self, question: str) -> None:
-        found = self.client.get_experiment_by_name(self.study_name)
-        if found is None:
+    def experiment(self, run: Run) -> str:
+        """Return the id of a study's experiment, made if need be; runs that a kill left open are closed."""
+        if run.study not in self.experiments:
+            found = self.client.get_experiment_by_name(run.study)
             place = ARTIFACTS.resolve().as_uri() if uri() == DEFAULT else None
-            self.experiment = self.client.create_experiment(self.study_name, artifact_location=place)
-        else:
-            self.experiment = found.experiment_id
-        note = f"{question}\n\nThe comparison: `{paths.INDEX}` (section *{self.study_name}*)."
-        self.client.set_experiment_tag(self.experiment, "mlflow.note.content", note)
-        for run in self._search("attributes.status = 'RUNNING'"):
-            self.client.set_terminated(run.info.run_id, "KILLED")
+            own = found.experiment_id if found else self.client.create_experiment(run.study, artifact_location=place)
+            note = f"{run.experiment.question}\n\nThe comparison: `{paths.INDEX}` (section *{run.study}*)."
+            self.client.set_experiment_tag(own, "mlflow.note.content", note)
+            for left in self._search(own, "attributes.status = 'RUNNING'"):
+                self.client.set_terminated(left.info.run_id, "KILLED")
+            self.experiments[run.study] = own
+        return self.experiments[run.study]
 
-    def _search(self, condition: str) -> list[Any]:
-        return list(self.client.search_runs([self.experiment], condition, ViewType.ACTIVE_ONLY, max_results=1000))
+    def _search(self, experiment: str, condition: str) -> list[Any]:
+        return list(self.client.search_runs([experiment], condition, ViewType.ACTIVE_ONLY, max_results=1000))
 
-    def has(self, job: Job) -> bool:
-        """Return whether a finished run of exactly this job is in the store."""
-        mark = results.fingerprint(job)
-        found = self.guarded(lambda: self._search(f"tags.fingerprint = '{mark}' and attributes.status = 'FINISHED'"))
-        return bool(found)
+    def log(self, done: Done) -> None:
+        """Write a finished run: parameters, data, curves of the chosen replicas, what training cost."""
+        self.guarded(lambda: self._log(done.run, done.result, done.begun, done.seconds))
 
-    def start(self, job: Job) -> None:
-        """Open the method's parent run, with its parameters and its data."""
-        self.guarded(lambda: self._start(job))
-
-    def _start(self, job: Job) -> None:
+    def _log(self, run: Run, result: Result, begun: float, seconds: float | None) -> None:
+        own, start = self.experiment(run), int(begun * 1000)
+        end = start + int(1000 * (seconds or 0))
         tags = {
-            "mlflow.runName": job.method_name,
-            "mlflow.note.content": job.method.about,
-            "study": job.study_name,
-            "method": job.method_name,
+            "mlflow.runName": run.name,
+            "mlflow.note.content": f"{run.method.label}. {run.method.about}".rstrip(". "),
+            "mlflow.source.git.commit": self.commit,
+            "study": run.study,
+            "method": run.name,
             "kind": "method",
-            "system": job.study.system or "measured",
-            "task": job.study.task,
-            "cell": job.method.cell,
-        } | self.origin
-        run = self.client.create_run(self.experiment, tags=tags).info.run_id
-        self.runs[job.method_name] = run
-        self.buffers[job.method_name] = []
-        rows = {"study": job.study.model_dump(exclude=results.NOT_LEARNED)}
-        rows["method"] = job.method.model_dump(exclude=results.NOT_USED)
-        values = {f"{kind}.{key}": str(value) for kind, row in rows.items() for key, value in row.items()}
-        values["parameters"] = str(job.network().parameters)
-        self.client.log_batch(run, params=[Param(key, value) for key, value in values.items()])
-        self.client.log_inputs(run, [DatasetInput(self._dataset())])
-
-    def _dataset(self) -> Dataset:
-        known = store.facts(self.study_name)
-        digest = known["files"]["train.npz"]["sha256"][:16]
-        source = str(paths.dataset(self.study_name))
-        return Dataset(self.study_name, digest, "local", f'{{"uri": "{source}"}}')
-
-    def live(self, job: Job, news: "Progress") -> None:
-        """Add the median curves of each learning rate; they are written every few seconds."""
-        rates = np.array([job.trials()[number].rate for number in news.trials])
-        who = " other seeds" if news.again else ""
-        stamp = int(time.time() * 1000)
-        for kind, rows in (("train", news.train), ("val", news.val)):
-            for epoch, losses in enumerate(rows, start=news.first_epoch + 1):
-                self.buffers.get(job.method_name, []).extend(
-                    Metric(f"{kind}_loss rate {rate:g}{who}", _median(rates, losses, rate), stamp, epoch)
-                    for rate in dict.fromkeys(rates.tolist())
-                )
-        if time.monotonic() - self.written > EVERY:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write all curves that wait."""
-        self.guarded(self._flush)
-        self.written = time.monotonic()
-
-    def _flush(self) -> None:
-        for method, waiting in self.buffers.items():
-            for first in range(0, len(waiting), BATCH):
-                self.client.log_batch(self.runs[method], metrics=waiting[first : first + BATCH])
-            waiting.clear()
-
-    def finish(self, job: Job, result: Result, seconds: float | None) -> None:
-        """Write the nested runs of the chosen replicas and close the method's run."""
-        self.guarded(lambda: self._finish(job, result, seconds))
-
-    def _finish(self, job: Job, result: Result, seconds: float | None) -> None:
-        run = self.runs[job.method_name]
-        self._flush()
+            "system": run.experiment.data.system or "measured",
+            "task": run.experiment.data.task,
+            "cell": run.method.cell,
+        }
+        parent = self.client.create_run(own, start, tags).info.run_id
+        self.client.log_inputs(parent, [DatasetInput(_dataset(run))])
         for replica in result.chosen:
-            self._replica(run, job, result, int(replica))
-        stamp = int(time.time() * 1000)
-        best = float(np.median(result.best_loss[result.chosen]))
-        numbers = {"best_val_loss": best, "diverged": float(result.diverged.sum())}
-        numbers |= dict(
-            zip(("forward_passes", "backward_passes", "curvature_passes"), result.passes.tolist(), strict=True)
-        )
-        if seconds is not None:
-            numbers["training_seconds"] = seconds
-        metrics = [Metric(k, float(np.nan_to_num(v, posinf=1e30)), stamp, 0) for k, v in numbers.items()]
-        trial = job.trials()[int(result.trials[result.chosen[0]])]
-        chosen = zip(("learning_rate", "clip_norm", "clip_value"), trial, strict=True)
-        tuned = [Param(f"chosen.{key}", f"{value:g}") for key, value in chosen if np.isfinite(value)]
-        self.client.log_batch(run, metrics, tuned, [RunTag("fingerprint", results.fingerprint(job))])
-        self.client.log_artifact(run, str(results.path_of(job.study_name, job.method_name)))
-        self.client.set_terminated(run)
+            self._replica(own, parent, run, result, int(replica), start, end)
+        numbers = {
+            "best_val_loss": float(np.median(result.best_loss[result.chosen])),
+            "diverged": float(result.diverged.sum()),
+            **dict(zip(("forward_passes", "backward_passes", "curvature_passes"), result.passes.tolist(), strict=True)),
+            **({} if seconds is None else {"training_seconds": seconds}),
+        }
+        mark = [RunTag("fingerprint", results.mark(run))]
+        self.client.log_batch(parent, [_metric(k, v, end) for k, v in numbers.items()], _params(run, result), mark)
+        self.client.log_artifact(parent, str(results.path_of(run.study, run.name)))
+        self.client.set_terminated(parent, end_time=end)
 
-    def _replica(self, parent: str, job: Job, result: Result, replica: int) -> None:
-        seed, rate = int(result.seeds[replica]), float(result.rates[replica])
-        tags = {"mlflow.parentRunId": parent, "mlflow.runName": f"{job.method_name} seed {seed}", "kind": "replica"}
-        run = self.client.create_run(self.experiment, tags=tags).info.run_id
-        stamp = int(time.time() * 1000)
+    def _replica(self, own: str, parent: str, run: Run, result: Result, replica: int, start: int, end: int) -> None:
+        """Write the curves of one chosen replica as a child of its method's run."""
+        seed, rate = int(result.seeds[replica]), float(result.learning_rates[replica])
+        tags = {"mlflow.parentRunId": parent, "mlflow.runName": f"{run.name} seed {seed}", "kind": "replica"}
+        child = self.client.create_run(own, start, tags).info.run_id
         curves = {"train_loss": result.train_loss[:, replica], "val_loss": result.val_loss[:, replica]}
-        metrics = [
-            Metric(name, float(np.nan_to_num(value, nan=1e30, posinf=1e30)), stamp, epoch)
-            for name, curve in curves.items()
-            for epoch, value in enumerate(curve, start=1)
-        ]
-        metrics.append(Metric("best_val_loss", float(np.nan_to_num(result.best_loss[replica], posinf=1e30)), stamp, 0))
-        own = [Param("seed", str(seed)), Param("learning_rate", f"{rate:g}")]
+        metrics = [_metric(n, v, end, epoch) for n, curve in curves.items() for epoch, v in enumerate(curve, start=1)]
+        metrics.append(_metric("best_val_loss", result.best_loss[replica], end))
+        params = [Param("seed", str(seed)), Param("learning_rate", f"{rate:g}")]
         for first in range(0, len(metrics), BATCH):
-            self.client.log_batch(run, metrics[first : first + BATCH], own if first == 0 else [])
-        self.client.set_terminated(run)
+            self.client.log_batch(child, metrics[first : first + BATCH], params if first == 0 else [])
+        self.client.set_terminated(child, end_time=end)
 
-    def fail(self, job: Job) -> None:
-        """Close the run of a method that ended in an error."""
-        self.guarded(lambda: self.client.set_terminated(self.runs[job.method_name], "FAILED"))
+    def complete(self, runs: list[Run]) -> None:
+        """Log what the store does not have yet, and register the champion of each study."""
+        for study in dict.fromkeys(run.study for run in runs):
+            self.guarded(functools.partial(self._complete, [run for run in runs if run.study == study]))
 
-    def log_finished(self, job: Job, result: Result, seconds: float | None = None) -> None:
-        """Log a result that was trained before: the same runs, without live curves."""
-        self.start(job)
-        if job.method_name in self.runs:
-            self.finish(job, result, seconds)
+    def _complete(self, runs: list[Run]) -> None:
+        own = self.experiment(runs[0])
+        whole = self._search(own, "tags.kind = 'method' and attributes.status = 'FINISHED'")
+        there = {each.data.tags.get("fingerprint") for each in whole}
+        for run in runs:
+            if results.mark(run) not in there:
+                seconds = results.seconds(run)
+                self._log(run, results.finished(run), results.ended(run) - (seconds or 0.0), seconds)
+        if trained := [run for run in runs if run.optimiser.trains]:
+            self._register_champion(own, min(trained, key=results.lowest_loss))
 
-    def crown(self, done: dict[str, tuple[Job, Result]]) -> None:
-        """Register the learned method with the lowest validation loss as champion of the study."""
-        learned = {n: pair for n, pair in done.items() if pair[0].method.optimiser != "fixed"}
-        if learned:
-            best = min(learned, key=lambda n: _champion_loss(learned[n][1]))
-            self.guarded(lambda: self._crown(*learned[best]))
-
-    def _crown(self, job: Job, result: Result) -> None:
-        name, mark = model_name(self.study_name), results.fingerprint(job)
-        try:
-            current = self.client.get_model_version_by_alias(name, "champion")
-            if current.tags.get("fingerprint") == mark:
+    def _register_champion(self, own: str, run: Run) -> None:
+        """Register the trained method with the lowest validation loss under the alias `champion`."""
+        name, mark = model_name(run.study), results.mark(run)
+        with contextlib.suppress(MlflowException):  # there may be none yet
+            if self.client.get_model_version_by_alias(name, "champion").tags.get("fingerprint") == mark:
                 return
-        except MlflowException:
-            pass  # there is no champion yet
-        [*_, run] = self._search(f"tags.fingerprint = '{mark}' and attributes.status = 'FINISHED'")
-        version = _log_model(run.info.run_id, name, job, result)
+        [*_, logged] = self._search(own, f"tags.fingerprint = '{mark}' and attributes.status = 'FINISHED'")
+        version = _log_model(logged.info.run_id, name, run, results.finished(run))
+        self.client.set_terminated(logged.info.run_id, end_time=logged.info.end_time)  # MLflow had set it anew
         self.client.set_model_version_tag(name, version, "fingerprint", mark)
-        self.client.set_model_version_tag(name, version, "method", job.method_name)
+        self.client.set_model_version_tag(name, version, "method", run.name)
         self.client.set_registered_model_alias(name, "champion", version)
 
+    def log_comparison(self, study: str, figures: list[Path], numbers: dict[str, float | None]) -> None:
+        """Put a study's figures and numbers into its run `comparison`, made anew each time."""
+        self.guarded(lambda: self._log_comparison(study, figures, numbers))
 
-def _champion_loss(result: Result) -> float:
-    return float(result.best_loss[best_replica(result)])
+    def _log_comparison(self, study: str, figures: list[Path], numbers: dict[str, float | None]) -> None:
+        found = self.client.get_experiment_by_name(study)
+        if found is None:
+            return
+        for old in self._search(found.experiment_id, "tags.kind = 'comparison'"):
+            self.client.delete_run(old.info.run_id)
+        tags = {"mlflow.runName": "comparison", "kind": "comparison", "mlflow.source.git.commit": self.commit}
+        run = self.client.create_run(found.experiment_id, tags=tags).info.run_id
+        self.client.log_batch(
+            run, [_metric(name, value, _now()) for name, value in numbers.items() if value is not None]
+        )
+        for path in figures:
+            self.client.log_artifact(run, str(path), "figures")
+        self.client.set_terminated(run)
+
+
+def _metric(name: str, value: float, stamp: int, step: int = 0) -> Metric:
+    return Metric(name, float(np.nan_to_num(value, nan=ENDLESS, posinf=ENDLESS)), stamp, step)
+
+
+def _params(run: Run, result: Result) -> list[Param]:
+    """Return the rows that a run was trained by, and the hyperparameters that were chosen."""
+    row = {key: value for key, value in run.experiment.data.model_dump().items() if key != "settings"}
+    rows = {"data": row | run.experiment.data.settings, "fit": run.experiment.fit.model_dump()}
+    rows["method"] = run.method.model_dump(exclude=results.NOT_TRAINED_BY)
+    params = {f"{kind}.{key}": str(value) for kind, each in rows.items() for key, value in each.items()}
+    params["parameters"] = str(run.network().parameters)
+    chosen = run.hyperparameters[int(result.tried[result.chosen[0]])]._asdict()
+    params |= {f"chosen.{key}": f"{value:g}" for key, value in chosen.items() if np.isfinite(value)}
+    return [Param(key, value) for key, value in params.items()]
+
+
+def _dataset(run: Run) -> Dataset:
+    source = f'{{"uri": "{paths.dataset(run.study)}"}}'
+    return Dataset(run.study, store.checksum(run.study)[:16], "local", source)
 
 
 def model_name(study: str) -> str:
@@ -314,20 +248,26 @@ def model_name(study: str) -> str:
     return f"unrolled-{study}"
 
 
-def _log_model(run: str, name: str, job: Job, result: Result) -> str:
-    """Log the forecaster as pyfunc with signature and example; return the new version."""
-    example = job.splits["test"]["inputs"][:1]
-    forecaster = Forecaster.of(job, result)
-    output = forecaster.predict(example, {"steps": 2})
-    signature = mlflow.models.infer_signature(example, output, params={"steps": 2})
+def _log_model(logged: str, name: str, run: Run, result: Result) -> str:
+    """Log the predictor as pyfunc with signature and example, in the data's units; return the new version."""
+    data = store.load(run.study)
+    predictor = Predictor.of(run, result, data)
+    example = np.asarray(data.example, dtype=float)  # as the signature asks for
+    output = predictor.predict(example, {"steps": 2})
+    # (B, T, D) in, (B, steps, K) out: of the example only D and K bind a user.
+    inputs, outputs = (
+        Schema([TensorSpec(np.dtype(float), (-1, -1, n))]) for n in (len(predictor.names), output.shape[2])
+    )
+    signature = ModelSignature(inputs, outputs, ParamSchema([ParamSpec("steps", "long", 2)]))
     quiet = contextlib.redirect_stderr(io.StringIO())  # MLflow tells of every registration there
-    with tempfile.TemporaryDirectory() as folder, quiet, warnings.catch_warnings(), mlflow.start_run(run_id=run):
+    with tempfile.TemporaryDirectory() as folder, quiet, warnings.catch_warnings(), mlflow.start_run(run_id=logged):
         warnings.simplefilter("ignore")
-        forecaster.save(Path(folder) / "forecaster.npz")
+        path = Path(folder) / "predictor.npz"
+        predictor.save(path)
         info = mlflow.pyfunc.log_model(
-            name="forecaster",
+            name="predictor",
             loader_module="unrolled.training.predictor",
-            data_path=str(Path(folder) / "forecaster.npz"),
+            data_path=str(path),
             signature=signature,
             input_example=example,
             registered_model_name=name,
@@ -336,7 +276,7 @@ def _log_model(run: str, name: str, job: Job, result: Result) -> str:
     return str(info.registered_model_version)
 
 
-def load_model(study: str, method: str | None, jobs: dict[str, Job]) -> tuple[str, Predict]:
+def load_predictor(study: str, method: str | None, runs: dict[str, Run]) -> tuple[str, Predictor]:
     """Return a method's name and its predictor: the champion from the registry, or the named method.
 
     Raises
@@ -344,66 +284,22 @@ def load_model(study: str, method: str | None, jobs: dict[str, Job]) -> tuple[st
     UnrolledError
         If the method is unknown, or the store has no such model yet.
     """
-    if method is not None and method not in jobs:
-        raise registry.unknown(f"method of study '{study}'", method, list(jobs))
-    client = MlflowClient()
+    if method is not None and method not in runs:
+        raise registry.unknown(f"method of study '{study}'", method, list(runs))
+    client = connect().client
     try:
-        if method is None:
-            version = client.get_model_version_by_alias(model_name(study), "champion")
-            model = mlflow.pyfunc.load_model(f"models:/{model_name(study)}@champion")
-            return version.tags["method"], lambda warm_up, steps: model.predict(warm_up, params={"steps": steps})
-        experiment = client.get_experiment_by_name(study)
-        marks = f"tags.fingerprint = '{results.fingerprint(jobs[method])}' and attributes.status = 'FINISHED'"
-        [run, *_] = client.search_runs([experiment.experiment_id], marks, max_results=1)
         with tempfile.TemporaryDirectory() as folder:
-            path = client.download_artifacts(run.info.run_id, f"{method}.npz", folder)
-            forecaster = Forecaster.of(jobs[method], results.read(Path(path))[1])
-        return method, lambda warm_up, steps: forecaster.predict(warm_up, {"steps": steps})
+            if method is None:
+                version = client.get_model_version_by_alias(model_name(study), "champion")
+                place = mlflow.artifacts.download_artifacts(f"models:/{model_name(study)}@champion", dst_path=folder)
+                return version.tags["method"], Predictor.load(Path(place) / "data" / "predictor.npz")
+            experiment = client.get_experiment_by_name(study)
+            marks = f"tags.fingerprint = '{results.mark(runs[method])}' and attributes.status = 'FINISHED'"
+            [found, *_] = client.search_runs([experiment.experiment_id], marks, max_results=1)
+            path = client.download_artifacts(found.info.run_id, f"{method}.npz", folder)
+            return method, Predictor.of(runs[method], results.read(Path(path))[1], store.load(study))
     except (MlflowException, OSError, ValueError, AttributeError):
         raise UnrolledError(
-            f"{uri()} has no model of '{study}'{f' by {method}' if method else ''}: run `dvc repro train@{study}`, "
+            f"{uri()} has no model of '{study}'{f' by {method}' if method else ''}: run `dvc repro train`, "
             "or `unrolled track` if it was trained elsewhere"
         ) from None
-
-
-def training_seconds(studies: list[str]) -> dict[str, dict[str, float]]:
-    """Return the training time by study and method, as far as the store knows; the newest run counts."""
-    try:
-        table = {study: _training_seconds(study) for study in studies}
-    except (MlflowException, OSError):
-        return {}
-    return table if any(table.values()) else {}
-
-
-def _training_seconds(study: str) -> dict[str, float]:
-    client = MlflowClient()
-    experiment = client.get_experiment_by_name(study)
-    condition = "tags.kind = 'method' and attributes.status = 'FINISHED'"
-    runs = client.search_runs([experiment.experiment_id], condition) if experiment else []
-    return {
-        run.data.tags["method"]: run.data.metrics["training_seconds"]
-        for run in reversed(runs)
-        if "training_seconds" in run.data.metrics
-    }
-
-
-def log_figures(study: str, figures: list[Path], numbers: dict[str, float | None]) -> None:
-    """Put the study's figures and numbers into its run `comparison`, made anew each time."""
-    client = connect()
-    tracker = Tracker(study, client)
-    tracker.guarded(lambda: _log_figures(tracker, figures, numbers))
-
-
-def _log_figures(tracker: Tracker, figures: list[Path], numbers: dict[str, float | None]) -> None:
-    client, experiment = tracker.client, tracker.client.get_experiment_by_name(tracker.study_name)
-    if experiment is None:
-        return
-    for old in client.search_runs([experiment.experiment_id], "tags.kind = 'comparison'"):
-        client.delete_run(old.info.run_id)
-    tags = {"mlflow.runName": "comparison", "kind": "comparison", "mlflow.source.git.commit": _git_commit()}
-    run = client.create_run(experiment.experiment_id, tags=tags).info.run_id
-    stamp = int(time.time() * 1000)
-    client.log_batch(run, [Metric(n, v, stamp, 0) for n, v in numbers.items() if v is not None])
-    for path in figures:
-        client.log_artifact(run, str(path), "figures")
-    client.set_terminated(run)

@@ -1,12 +1,24 @@
-"""Embedded workers: forked from one process that has PyTorch and Lightning in memory already.
+"""Runs spread over Dask workers: one single-threaded process a core, or any cluster that Dask can start."""
 
-A process that starts from nothing spends more time on imports than a small method on learning.
-Imports nothing heavy itself, so that the loading can begin before anything else.
-"""
+from __future__ import annotations
 
 import multiprocessing
 import os
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing import forkserver
+from typing import TYPE_CHECKING
+
+from unrolled.errors import UnrolledError
+
+if TYPE_CHECKING:  # this module is imported before the workers are forked, so it imports nothing heavy itself
+    from distributed import Client, Future
+
+    from unrolled.data.task import Data
+    from unrolled.training.runs import Result, Run
 
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -17,19 +29,176 @@ ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": "8000000000",
 }
 """Of an embedded worker: one thread, because processes use the cores; and its memory is its own."""
+TOPIC = "unrolled"
+NO_DASHBOARD = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+"""A free port, since Dask opens one all the same and warns where its own is taken by another cluster."""
+PATIENCE = 10.0
+"""Seconds in which a scheduler must answer; its first worker has three times as long."""
+EVERY = 1.0
+"""Seconds between two progress events of a worker."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished run, with the time at which its training began and the seconds it took."""
+
+    run: Run
+    result: Result
+    begun: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A run that ended in an error; the others go on."""
+
+    run: Run
+    reason: str
 
 
 def preload() -> None:
-    """Start to load, in the background, what every worker needs; `fan_out` forks its workers from there.
+    """Start to load, in the background, what every embedded worker needs; workers are forked from there.
 
-    Call it before `distributed` is imported, which looks only then how to start its processes.
+    Call it before `distributed` is imported, which looks only then how to start its processes. A worker that starts
+    from nothing spends more time on imports than a small method on training.
     """
     if os.environ.get("DASK_SCHEDULER_ADDRESS"):
         return
     os.environ["DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD"] = "forkserver"
     before = {name: os.environ.get(name) for name in ENVIRONMENT}
     os.environ.update(ENVIRONMENT)
-    multiprocessing.set_forkserver_preload(["unrolled.training.learn", "distributed"])
+    multiprocessing.set_forkserver_preload(["unrolled.training.fit", "distributed"])
     forkserver.ensure_running()
     for name, value in before.items():
         os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
+def count() -> int:
+    """Return how many embedded workers `UNROLLED_WORKERS` asks for, by default one a core."""
+    asked = os.environ.get("UNROLLED_WORKERS")
+    if asked is None:
+        return os.cpu_count() or 1
+    if not asked.isdecimal() or int(asked) < 1:
+        raise UnrolledError(f"UNROLLED_WORKERS is '{asked}': give a number of at least 1, or unset it")
+    return int(asked)
+
+
+@contextmanager
+def connect(runs: int) -> Iterator[Client]:
+    """Yield a client of `DASK_SCHEDULER_ADDRESS`, or else of an embedded cluster on this machine."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+    if address:
+        try:
+            client = Client(address, timeout=PATIENCE)
+            client.wait_for_workers(1, timeout=3 * PATIENCE)
+        except (OSError, ValueError, TimeoutError) as error:
+            what = "has no workers" if isinstance(error, TimeoutError) else "does not answer"
+            raise UnrolledError(
+                f"the Dask scheduler at DASK_SCHEDULER_ADDRESS={address} {what}: start it, or unset the variable "
+                f"to use this machine's cores ({type(error).__name__})"
+            ) from None
+        with client:
+            yield client
+        return
+    # What goes wrong in a worker comes back as a `Failed`, so Dask need not print it too.
+    # One run a worker, the others wait: a run queued at one worker would not move to an idle one.
+    settings = {
+        "distributed.nanny.pre-spawn-environ": ENVIRONMENT,
+        "distributed.scheduler.worker-saturation": 1.0,
+        "logging.distributed": "critical",
+    }
+    workers = min(count(), runs)
+    with (
+        dask.config.set(settings),
+        LocalCluster(n_workers=workers, threads_per_worker=1, memory_limit=0, scheduler_kwargs=NO_DASHBOARD) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def longest_first(runs: list[Run]) -> list[Run]:
+    """Return the runs in the order in which they are handed out (LPT scheduling).
+
+    Longest first, by the number of parameters times updates times steps; cells without a compiled kernel before all.
+    """
+
+    def cost(run: Run) -> tuple[bool, bool, float]:
+        network, fit, row = run.network(), run.experiment.fit, run.experiment.data
+        updates = run.epochs * row.train / fit.batch
+        steps = row.settings.get("steps") or row.window
+        return not run.optimiser.iterative, network.cell.compiled, -updates * steps * max(1, network.parameters)
+
+    return sorted(runs, key=cost)
+
+
+def _hold(data: Data) -> Data:
+    """Return the data: as a task, unlike scattered data, they survive the worker that holds them."""
+    return data
+
+
+def work(run: Run, data: Data) -> tuple[Result, float, float]:
+    """Train one run on a worker, publishing its progress; return the result, when it began, and the seconds it took."""
+    import torch  # here, because only workers need it and Lightning
+    from distributed import get_worker
+
+    from unrolled.training.fit import fit
+
+    os.setpriority(os.PRIO_PROCESS, 0, 5)  # so that whoever starts the stage, and its log, is not kept waiting
+    torch.set_num_threads(1)
+    worker, waiting, last = get_worker(), 0, time.monotonic()
+
+    def progress(epochs: int) -> None:
+        nonlocal waiting, last
+        waiting += epochs
+        if time.monotonic() - last >= EVERY:
+            worker.log_event(TOPIC, waiting)
+            waiting, last = 0, time.monotonic()
+
+    moment, begun = time.time(), time.perf_counter()
+    result = fit(run, data, progress)
+    worker.log_event(TOPIC, waiting)
+    return result, moment, time.perf_counter() - begun
+
+
+def train(client: Client, runs: list[Run], data: dict[str, Data]) -> Iterator[int | Done | Failed]:
+    """Hand the runs to the workers, longest first; yield epochs as they pass, and what is done or has failed.
+
+    The data of a study go to the workers once. A run whose worker dies is tried again elsewhere by Dask, three times.
+    """
+    import queue
+
+    from distributed import as_completed
+
+    news: queue.SimpleQueue[int] = queue.SimpleQueue()
+    client.subscribe_topic(TOPIC, lambda event: news.put(event[1]))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sending large graph")
+        placed = {
+            study: client.submit(_hold, arrays, key=f"data {study}", pure=False) for study, arrays in data.items()
+        }
+    futures = {}
+    for run in longest_first(runs):
+        key = (f"{run.study}", run.name)  # Dask takes the first of a pair as the name of the group, which it queues
+        futures[client.submit(work, run, placed[run.study], key=key, pure=False)] = run
+    waiting = as_completed(futures, raise_errors=False)
+    while futures:
+        time.sleep(0.1)
+        while not news.empty():
+            yield news.get()
+        if not waiting.is_empty() and waiting.has_ready():
+            for future in waiting.next_batch(block=False):
+                yield _outcome(future, futures.pop(future))
+    client.unsubscribe_topic(TOPIC)
+
+
+def _outcome(future: Future, run: Run) -> Done | Failed:
+    try:  # `result()` waits for Dask to compute a result anew that was lost with its worker
+        result, begun, seconds = future.result()
+    except UnrolledError as error:
+        return Failed(run, str(error))
+    except Exception as error:
+        return Failed(run, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+    return Done(run, result, begun, seconds)

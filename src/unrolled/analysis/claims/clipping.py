@@ -1,42 +1,44 @@
 """Claim 10: clipping tames explosion, and not vanishing."""
 
-from unrolled.analysis.claim import FAILS, HOLDS, PARTLY, Evidence, Judged, Numbers, against, counted
+from unrolled.analysis.claim import FAILS, HOLDS, PARTLY, Claim, Evidence, Judged, Numbers, Row, against, counted
 
-NUMBER = 10
-CLAIM = "Clipping the gradient tames explosion; it does nothing against vanishing."
-MEASURE = (
-    "Random networks over 100 steps: the largest norm of the gradient, as it is and clipped; and at the smallest gain, "
-    "the gradient for the first half of the inputs over that for the second, as it is and clipped."
-)
-FIGURE = "theory-gradient_map"
 EXPLODED = 1e3
 """A norm from which there is something to tame, in units of the threshold."""
 SAME = 1e-6
-"""Relative change below which the share of the far past is the same; clipping multiplies both halves by one number."""
+"""Relative change below which the early share of a gradient is the same."""
 
 
-def measure(evidence: Evidence) -> Numbers | None:
-    """Return the numbers of clipping, and what it changed for networks that learn."""
-    return dict(evidence.theory["clipping"]) | {"advantage": against(evidence, "rnn_clip_norm")}
+def clipped(row: Row) -> bool:
+    """Return whether a method is the simple recurrent network with its gradient clipped."""
+    default = row["initialiser"] == "uniform" and row["optimiser"] == "adam"
+    return bool(row["cell"] == "elman" and default and row["clip"] is not None)
 
 
-def judge(numbers: Numbers) -> Judged:
-    """Say that it holds if both halves of the sentence do, in part if one."""
-    tamed = numbers["largest"] > EXPLODED * numbers["threshold"]
-    tamed = tamed and numbers["largest_clipped"] <= numbers["threshold"] * (1 + SAME)
-    before, after = numbers["early_at_least_gain"], numbers["early_at_least_gain_clipped"]
-    still = before < 1 / EXPLODED and abs(after - before) <= SAME * before
-    verdict = HOLDS if tamed and still else PARTLY if tamed or still else FAILS
-    words = (
-        f"The largest norm is {numbers['largest']:.1g} without and {numbers['largest_clipped']:.2g} with clipping; of "
-        f"a vanishing gradient the far half holds {before:.1g} without and {after:.1g} with."
+class Clipping(Claim):
+    """Holds if both halves of the sentence do, in part if one."""
+
+    number = 10
+    statement = "Clipping the gradient tames explosion; it does nothing against vanishing."
+    measured = (
+        "Random networks over 100 steps: the largest norm of the gradient, as it is and clipped; and at the smallest "
+        "gain, the gradient for the first half of the inputs over that for the second, as it is and clipped."
     )
-    factors = numbers["advantage"]
-    return verdict, words + (f" After learning, clipping is {counted(factors)}." if factors else "")
+    figure = "gradient_map"
 
+    def measure(self, evidence: Evidence) -> Numbers | None:
+        """Return the numbers of random networks, and the advantage of clipping in training on each study."""
+        return {**evidence.random_networks["clipping"], "advantage": against(evidence, clipped)}
 
-def reverse(numbers: Numbers) -> Numbers:
-    """Return norms that clipping does not bound, and a far past that it brings back."""
-    if judge(numbers)[0] == FAILS:
-        return numbers | {"largest": 1e9, "largest_clipped": numbers["threshold"]}
-    return numbers | {"largest_clipped": numbers["largest"], "largest": 1.0, "early_at_least_gain_clipped": 0.5}
+    def judge(self, numbers: Numbers) -> Judged:
+        """Hold the norms against the threshold, and the early shares against each other."""
+        threshold = numbers["threshold"]
+        tamed = numbers["max_norm"] > EXPLODED * threshold and numbers["max_norm_clipped"] <= threshold * (1 + SAME)
+        before, after = numbers["early_at_min_gain"], numbers["early_at_min_gain_clipped"]
+        still = before < 1 / EXPLODED and abs(after - before) <= SAME * before
+        words = (
+            f"The largest norm is {numbers['max_norm']:.1g} without and {numbers['max_norm_clipped']:.2g} with "
+            f"clipping; of a vanishing gradient the early half has {before:.1g} without and {after:.1g} with."
+        )
+        if factors := numbers["advantage"]:
+            words += f" In training, clipping is {counted(factors)}."
+        return HOLDS if tamed and still else PARTLY if tamed or still else FAILS, words

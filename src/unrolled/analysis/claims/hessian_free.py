@@ -1,40 +1,37 @@
 """Claim 7: Hessian-free optimisation copes with tiny gradients along which curvature is smaller still."""
 
-from unrolled.analysis.claim import FAILS, HOLDS, PARTLY, Evidence, Judged, Numbers, against, balance, counted, turned
-
-NUMBER = 7
-CLAIM = (
-    "Hessian-free optimisation deals with vanishing gradients: it finds directions in which the gradient is tiny but "
-    "the curvature smaller still."
-)
-MEASURE = (
-    "On a small oscillator: slope and Gauss-Newton curvature of the loss along Hessian-free's steps, over those along "
-    "the gradient. And on every study with both: the same network learned by Hessian-free over learned by Adam."
-)
-FIGURE = "theory-newton"
+from unrolled.analysis.claim import FAILS, HOLDS, PARTLY, Claim, Evidence, Judged, Numbers, against, balance, counted
 
 
-def measure(evidence: Evidence) -> Numbers | None:
-    """Return the two ratios, and the advantage on each study."""
-    return dict(evidence.theory["newton"]) | {"advantage": against(evidence, "rnn_hessian_free")}
+class HessianFree(Claim):
+    """Holds if curvature falls more than slope along its steps and networks train better; in part if one of the two."""
 
-
-def judge(numbers: Numbers) -> Judged:
-    """Say that it holds if curvature falls more than slope and networks learn better; in part if one of the two."""
-    finds = 0 < numbers["slope"] < 1 and numbers["curvature"] < numbers["slope"]
-    factors = numbers["advantage"]
-    gains = balance(factors) in (HOLDS, PARTLY)
-    verdict = HOLDS if finds and gains else PARTLY if finds or gains else FAILS
-    words = (
-        f"Along its steps the slope is {numbers['slope']:.2g} of the steepest and the curvature "
-        f"{numbers['curvature']:.2g} of that along the gradient."
+    number = 7
+    statement = (
+        "Hessian-free optimisation deals with vanishing gradients: it finds directions in which the gradient is tiny "
+        "but the curvature smaller still."
     )
-    return verdict, words + (f" The network learned so is {counted(factors)}." if factors else "")
+    measured = (
+        "On a small oscillator: slope and Gauss-Newton curvature of the loss along Hessian-free's steps, over those "
+        "along the gradient. And on every study with both: the same network trained by Hessian-free over trained by "
+        "Adam."
+    )
+    figure = "newton"
 
+    def measure(self, evidence: Evidence) -> Numbers | None:
+        """Return the two ratios, and the advantage on each study."""
+        factors = against(evidence, lambda row: row["cell"] == "elman" and row["optimiser"] == "hessian_free")
+        return {**evidence.random_networks["newton"], "advantage": factors}
 
-def reverse(numbers: Numbers) -> Numbers:
-    """Return steps along which the curvature is the larger ratio, and every gain as a loss."""
-    if judge(numbers)[0] == FAILS:
-        return {"slope": 0.1, "curvature": 0.01, "advantage": dict.fromkeys(numbers["advantage"], 2.0)}
-    swapped = {"slope": numbers["curvature"], "curvature": numbers["slope"]}
-    return swapped | {"advantage": turned(numbers["advantage"])}
+    def judge(self, numbers: Numbers) -> Judged:
+        """Compare the two ratios, and weigh better against worse."""
+        slope, curvature, factors = numbers["slope"], numbers["curvature"], numbers["advantage"]
+        finds = 0 < slope < 1 and curvature < slope
+        gains = balance(factors) in (HOLDS, PARTLY)
+        words = (
+            f"Along its steps the slope is {slope:.2g} of the steepest and the curvature {curvature:.2g} of that along "
+            "the gradient."
+        )
+        if factors:
+            words += f" The network trained so is {counted(factors)}."
+        return HOLDS if finds and gains else PARTLY if finds or gains else FAILS, words

@@ -1,18 +1,30 @@
 """What clipping does to the gradient of the recurrent weights, and what it leaves as it is."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
 
 from unrolled.analysis.random_networks.gradient_map import gains, random_weights
-from unrolled.config import Theory
+from unrolled.config import RandomNetworks
 from unrolled.models import bptt
 from unrolled.models.bptt import Array, States, Weights
 
 STEPS = 100
 """T, the length that the lecture names."""
+COLUMNS = ("gain", "seed", "norm", "clipped", "early", "early_clipped")
+"""Of the table of `measure`: ‖∇L‖ and `early_share`, each as it is and clipped."""
+
+
+class Numbers(TypedDict):
+    """The largest norms over all gains, and the medians of `early_share` at the smallest gain."""
+
+    threshold: float
+    max_norm: float
+    max_norm_clipped: float
+    early_at_min_gain: float
+    early_at_min_gain_clipped: float
 
 
 def clip(gradients: Weights, threshold: float) -> Weights:
@@ -31,7 +43,7 @@ def norm(gradients: Weights) -> float:
     return float(np.sqrt(sum(np.square(part).sum() for part in asdict(gradients).values())))
 
 
-def problem(row: Theory, gain: float, seed: int) -> tuple[Weights, States, Array]:
+def problem(row: RandomNetworks, gain: float, seed: int) -> tuple[Weights, States, Array]:
     """Return a random network, its states over T steps under the smallest input, and ∇_y L of one target at the end."""
     random = np.random.default_rng([row.seed, seed])
     h = row.hidden
@@ -47,8 +59,8 @@ def problem(row: Theory, gain: float, seed: int) -> tuple[Weights, States, Array
 def early_share(w: Weights, states: States, dy: Array, threshold: float = np.inf) -> float:
     """Return ‖∇_x L over the first half of the steps‖ / ‖∇_x L over the second half‖, of a clipped gradient.
 
-    How much of what the loss says of its inputs is about the far past. Clipping multiplies all of a
-    gradient by one number, that of the far past and that of the near one, so it cannot change it.
+    How much of the gradient is about the early inputs. Clipping multiplies a whole gradient by one
+    number, its early and its late part alike, so it cannot change this ratio.
     """
     gradients, dh = bptt.backward(w, states, dy)
     factor = norm(clip(gradients, threshold)) / norm(gradients)
@@ -57,8 +69,8 @@ def early_share(w: Weights, states: States, dy: Array, threshold: float = np.inf
     return float(np.linalg.norm(dx[:middle]) / np.linalg.norm(dx[middle:]))
 
 
-def measure(row: Theory) -> pd.DataFrame:
-    """Return norm of the gradient and share of the far past, as they are and clipped, for every gain and seed."""
+def measure(row: RandomNetworks) -> pd.DataFrame:
+    """Return the norm of the gradient and its early share, as they are and clipped, for every gain and seed."""
     rows = []
     for gain in gains(row):
         for seed in range(row.seeds):
@@ -71,13 +83,13 @@ def measure(row: Theory) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def numbers(table: pd.DataFrame, threshold: float) -> dict[str, Any]:
-    """Return the largest norm with and without clipping, and the share of the far past at the smallest gain."""
+def numbers(table: pd.DataFrame, threshold: float) -> Numbers:
+    """Return what the table comes to."""
     small = table[table["gain"] == table["gain"].min()]
     return {
         "threshold": threshold,
-        "largest": float(table["norm"].max()),
-        "largest_clipped": float(table["clipped"].max()),
-        "early_at_least_gain": float(small["early"].median()),
-        "early_at_least_gain_clipped": float(small["early_clipped"].median()),
+        "max_norm": float(table["norm"].max()),
+        "max_norm_clipped": float(table["clipped"].max()),
+        "early_at_min_gain": float(small["early"].median()),
+        "early_at_min_gain_clipped": float(small["early_clipped"].median()),
     }

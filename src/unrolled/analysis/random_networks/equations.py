@@ -1,24 +1,42 @@
 """Two exact statements: Euler's method is a recurrent step; the backward pass is linear, the forward is not."""
 
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
 import torch
 
-from unrolled.config import Theory
 from unrolled.data.systems.oscillator import Oscillator
 from unrolled.models import bptt
 from unrolled.models.bptt import Array, Weights
 from unrolled.models.cells.elman import Elman
-from unrolled.models.initialiser import Setting
-from unrolled.models.initialisers.euler import initialise as euler
+from unrolled.models.initialiser import Problem
+from unrolled.models.initialisers.euler import Euler
 from unrolled.models.network import Network
 
 STEP, STEPS = 0.1, 400
 """Δt in units of the oscillator's time, and how many steps are compared."""
 SCALES = (1.0, 10.0, 1e3, 1e6)
 """By which the inputs of the bounded forward pass are multiplied."""
+COLUMNS = ("time", "loop", "network")
+SCALING = ("factor", "forward", "backward")
+"""Columns of the tables of `compare` and `scaling`."""
+
+
+class EulerNumbers(TypedDict):
+    """The largest difference between loop and network, and the largest state."""
+
+    max_difference: float
+    max_state: float
+
+
+class Linearity(TypedDict):
+    """The largest |h| and input of all scales, and the deviations from linearity of both passes."""
+
+    max_state: float
+    max_input: float
+    forward_deviation: float
+    backward_deviation: float
 
 
 def euler_loop(eta: float, step: float, force: Array, x: float, v: float) -> Array:
@@ -32,8 +50,8 @@ def euler_loop(eta: float, step: float, force: Array, x: float, v: float) -> Arr
 
 def euler_network(eta: float, step: float, force: Array, x: float, v: float) -> Array:
     """Return the same from the linear RNN whose weights are Euler's, in float64."""
-    network = Network(Elman(3, 2, "identity", len(force)), 2)
-    weights = euler(Setting(network.shapes, Oscillator(eta=eta), step), np.random.default_rng(0))
+    network = Network(Elman(3, hidden=2, activation="identity"), 2)
+    weights = Euler().initialise(Problem(network.weights(), Oscillator(eta=eta), step), np.random.default_rng(0))
     inputs = np.zeros((1, 1, len(force), 3))
     inputs[0, 0, :, 0] = force
     inputs[0, 0, 0, 1:] = x, v
@@ -42,12 +60,12 @@ def euler_network(eta: float, step: float, force: Array, x: float, v: float) -> 
         return network(w, torch.from_numpy(inputs))[0, 0].numpy()
 
 
-def euler_numbers(seed: int, spoilt: float = 1.0) -> dict[str, float]:
-    """Return the largest difference of the two over `STEPS` steps and the largest state; `spoilt` scales one Δt."""
+def euler_numbers(seed: int, step: float = STEP) -> EulerNumbers:
+    """Return how far apart the two are over `STEPS` steps; the network's Δt may differ from the loop's."""
     force, x, v = _drawn(seed)
     loop = euler_loop(Oscillator.eta, STEP, force, x, v)
-    cell = euler_network(Oscillator.eta, STEP * spoilt, force, x, v)
-    return {"difference": float(abs(loop - cell).max()), "size": float(abs(loop).max())}
+    cell = euler_network(Oscillator.eta, step, force, x, v)
+    return {"max_difference": float(abs(loop - cell).max()), "max_state": float(abs(loop).max())}
 
 
 def compare(seed: int) -> pd.DataFrame:
@@ -63,7 +81,7 @@ def _drawn(seed: int) -> tuple[Array, float, float]:
     return force, float(x), float(v)
 
 
-def linearity_numbers(hidden: int, seed: int) -> dict[str, float]:
+def linearity_numbers(hidden: int, seed: int) -> Linearity:
     """Return the largest |h| under inputs of every scale, and how far doubling is from doubling, forward and backward.
 
     Doubling the input should double the output of a linear network; doubling ∇_y L doubles every
@@ -76,8 +94,8 @@ def linearity_numbers(hidden: int, seed: int) -> dict[str, float]:
     dy = states.y - 1.0
     back, double = bptt.backward(w, states, dy)[1], bptt.backward(w, states, 2 * dy)[1]
     return {
-        "largest_state": float(largest),
-        "largest_input": float(max(SCALES) * abs(x).max()),
+        "max_state": float(largest),
+        "max_input": float(max(SCALES) * abs(x).max()),
         "forward_deviation": float(abs(twice - 2 * once).max() / abs(2 * once).max()),
         "backward_deviation": float(abs(double - 2 * back).max() / abs(2 * back).max()),
     }
@@ -91,7 +109,7 @@ def _network(hidden: int, seed: int) -> tuple[Weights, Array, Array]:
     return w, random.normal(size=(50, 2)), np.zeros(hidden)
 
 
-def scaled(hidden: int, seed: int) -> pd.DataFrame:
+def scaling(hidden: int, seed: int) -> pd.DataFrame:
     """Return by which factor states grow with their inputs, and gradients with the output errors, by norm."""
     w, x, h0 = _network(hidden, seed)
     states = bptt.forward(w, x, h0)
@@ -103,8 +121,3 @@ def scaled(hidden: int, seed: int) -> pd.DataFrame:
         backward = np.linalg.norm(bptt.backward(w, states, factor * dy)[1]) / gradient
         rows.append({"factor": factor, "forward": float(forward), "backward": float(backward)})
     return pd.DataFrame(rows)
-
-
-def numbers(row: Theory) -> dict[str, Any]:
-    """Return both."""
-    return {"euler": euler_numbers(row.seed), "linearity": linearity_numbers(row.hidden, row.seed)}

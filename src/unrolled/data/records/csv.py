@@ -4,23 +4,31 @@ from pathlib import Path
 
 import pandas as pd
 
-from unrolled.config import Series
+from unrolled.config import RecordRow
+from unrolled.data.record import Record
 from unrolled.errors import UnrolledError
 
 
-def read(row: Series) -> pd.DataFrame:
-    """Return the whole table.
+class CSV(Record):
+    """A file of the user's, named in the study's `record`."""
 
-    Raises
-    ------
-    UnrolledError
-        If no file is named, or it is missing or not such a table.
-    """
-    if row.file is None:
-        raise UnrolledError("series 'csv' needs 'file': name it in params.yaml, under the study's 'series'")
-    try:
-        return pd.read_csv(Path(row.file))
-    except OSError:
-        raise UnrolledError(f"{row.file} is missing: put it there, or correct 'file' in params.yaml") from None
-    except ValueError as error:
-        raise UnrolledError(f"{row.file} is not a table separated by commas: {' '.join(str(error).split())}") from None
+    def refuses(self, row: RecordRow) -> str | None:
+        """Refuse a record without a file."""
+        return "needs 'file': name it in params.yaml, under the study's 'record'" if row.file is None else None
+
+    def read(self, row: RecordRow) -> pd.DataFrame:
+        """Return the whole table.
+
+        Raises
+        ------
+        UnrolledError
+            If it is missing or not such a table.
+        """
+        assert row.file is not None
+        try:
+            return pd.read_csv(Path(row.file))
+        except OSError:
+            raise UnrolledError(f"{row.file} is missing: put it there, or correct 'file' in params.yaml") from None
+        except ValueError as error:
+            reason = " ".join(str(error).split())
+            raise UnrolledError(f"{row.file} is not a table separated by commas: {reason}") from None

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from unrolled.config import Series
+from unrolled.config import RecordRow
+from unrolled.data.record import Record
 from unrolled.errors import NotRunError
 
 
-def read(row: Series) -> pd.DataFrame:
-    """Return the 10093 values (set A and its continuation), integers from 0 to 255.
+class SantaFe(Record):
+    """10093 values (set A and its continuation), integers from 0 to 255.
 
     They lie in the package reservoirpy, which need not be imported for them.
 
@@ -20,7 +21,11 @@ def read(row: Series) -> pd.DataFrame:
     Hübner, Abraham & Weiss, Phys. Rev. A 40 (1989) 6354, doi 10.1103/PhysRevA.40.6354;
     Weigend & Gershenfeld (eds), Time Series Prediction (1994).
     """
-    package = find_spec("reservoirpy")
-    if package is None or not package.origin:
-        raise NotRunError("its series comes with the package reservoirpy: pip install reservoirpy")
-    return pd.DataFrame({"intensity": np.load(Path(package.origin).parent / "datasets" / "santafe_laser.npy").ravel()})
+
+    def read(self, row: RecordRow) -> pd.DataFrame:
+        """Return the values as the column `intensity`."""
+        package = find_spec("reservoirpy")
+        if package is None or not package.origin:
+            raise NotRunError("its series comes with the package reservoirpy: pip install reservoirpy")
+        values = np.load(Path(package.origin).parent / "datasets" / "santafe_laser.npy")
+        return pd.DataFrame({"intensity": values.ravel()})

@@ -5,42 +5,46 @@ import io
 import os
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
-from unrolled.config import Series
+from unrolled.config import RecordRow
+from unrolled.data.record import Record
 from unrolled.errors import NotRunError, UnrolledError
 
 FOLDER = "UNROLLED_MEASURED"
 """The environment variable that names a folder with the data; without it the loader's own cache, which it fills."""
 FILE = Path("Silverbox/SilverboxFiles/SNLS80mV.mat")
-START = 50
-"""Samples at the start of each test that give the state and are not scored."""
 NAMES = ("test", "arrow", "arrow_no_extrapolation")
-"""The tests as the loader orders them (it misnames the second): multisine, growing amplitude, its part as learned."""
+"""The tests as the loader orders them (it misnames the second): multisine, growing amplitude, its part as trained."""
 
 
-def read(row: Series) -> pd.DataFrame:
-    """Return what may be learned from: 65062 samples of multisine at 610.35 Hz, V1 and V2 in mV.
+class Silverbox(Record):
+    """Samples at 610.35 Hz, V1 and V2 in mV: 65062 of multisine for training, and the official tests.
 
     References
     ----------
     Wigren & Schoukens, European Control Conference (2013) 2933, doi 10.23919/ECC.2013.6669201.
-
-    Raises
-    ------
-    NotRunError
-        If the data cannot be had: no package, no network, no such folder.
-    UnrolledError
-        If the file is damaged.
     """
-    return _table(_records()[0])
 
+    test_labels: ClassVar[dict[str, str]] = {"test": "multisine", "arrow_no_extrapolation": "arrow, no extrapolation"}
 
-def tests(row: Series) -> dict[str, pd.DataFrame]:
-    """Return the official tests by name, the multisine first; errors as in `read`."""
-    return {name: _table(record) for name, record in zip(NAMES, _records()[1], strict=True)}
+    def read(self, row: RecordRow) -> pd.DataFrame:
+        """Return what is for training.
+
+        Raises
+        ------
+        NotRunError
+            If the data cannot be had: no package, no network, no such folder.
+        UnrolledError
+            If the file is damaged.
+        """
+        return _table(_records()[0])
+
+    def tests(self, row: RecordRow) -> dict[str, pd.DataFrame]:
+        """Return the official tests by name, the multisine first; errors as in `read`."""
+        return {name: _table(record) for name, record in zip(NAMES, _records()[1], strict=True)}
 
 
 def _table(record: Any) -> pd.DataFrame:

@@ -29,13 +29,13 @@ class Duffing(System):
     alpha: float = 1.0
     beta: float = 1.0
 
-    def rhs(self, t: float, state: Array, force: Array | None) -> Array:
+    def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return (v, F - δ v - α x - β x³)."""
         x, v = state
-        drive = 0.0 if force is None else force
+        drive = 0.0 if inputs is None else inputs
         return np.stack([v, drive - self.delta * v - self.alpha * x - self.beta * x**3])
 
-    def jacobian(self, t: float, state: Array, force: Array | None) -> Array:
+    def jacobian(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return [[0, 1], [-α - 3 β x², -δ]]."""
         x = state[0]
         one = np.ones_like(x)

@@ -34,12 +34,12 @@ class FitzHughNagumo(System):
     a: float = 0.7
     b: float = 0.8
 
-    def rhs(self, t: float, state: Array, force: Array | None) -> Array:
+    def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return (v - v³/3 - w + I, (v + a - b w) / τ)."""
         v, w = state
         return np.stack([v - v**3 / 3 - w + self.current, (v + self.a - self.b * w) / self.tau])
 
-    def jacobian(self, t: float, state: Array, force: Array | None) -> Array:
+    def jacobian(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return [[1 - v², -1], [1/τ, -b/τ]]."""
         v = state[0]
         one = np.ones_like(v)

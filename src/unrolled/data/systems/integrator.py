@@ -21,11 +21,11 @@ class Integrator(System):
     states: ClassVar[tuple[str, ...]] = ("y",)
     forced: ClassVar[bool] = True
 
-    def rhs(self, t: float, state: Array, force: Array | None) -> Array:
+    def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return F."""
-        return np.zeros_like(state) if force is None else np.broadcast_to(force, state.shape)
+        return np.zeros_like(state) if inputs is None else np.broadcast_to(inputs, state.shape)
 
-    def jacobian(self, t: float, state: Array, force: Array | None) -> Array:
+    def jacobian(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return 0: the state never acts on itself."""
         return np.zeros((1, *state.shape))
 

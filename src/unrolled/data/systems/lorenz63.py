@@ -29,12 +29,12 @@ class Lorenz63(System):
     rho: float = 28.0
     beta: float = 8 / 3
 
-    def rhs(self, t: float, state: Array, force: Array | None) -> Array:
+    def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return (σ (y - x), x (ρ - z) - y, x y - β z)."""
         x, y, z = state
         return np.stack([self.sigma * (y - x), x * (self.rho - z) - y, x * y - self.beta * z])
 
-    def jacobian(self, t: float, state: Array, force: Array | None) -> Array:
+    def jacobian(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return [[-σ, σ, 0], [ρ - z, -1, -x], [y, x, -β]]."""
         x, y, z = state
         one = np.ones_like(x)

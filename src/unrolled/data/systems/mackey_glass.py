@@ -23,6 +23,7 @@ class MackeyGlass(System):
     equation: ClassVar[str] = "x' = β x(t − τ) / (1 + x(t − τ)ⁿ) − γ x"
     source: ClassVar[str] = "Mackey & Glass, Science 197 (1977) 287, doi 10.1126/science.267326"
     states: ClassVar[tuple[str, ...]] = ("x",)
+    max_solver_error: ClassVar[float] = 1e-6  # over the whole of a chaotic trajectory, transient included
 
     beta: float = 0.2
     gamma: float = 0.1
@@ -34,12 +35,12 @@ class MackeyGlass(System):
         """Return τ."""
         return self.tau
 
-    def rhs(self, t: float, state: Array, force: Array | None) -> Array:
-        """Return the derivative; `force` (N,) is x(t - τ), or x itself where it is None (equilibrium)."""
-        past = state[0] if force is None else force
+    def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
+        """Return the derivative; `inputs` (N,) is x(t - τ), or x itself where it is None (equilibrium)."""
+        past = state[0] if inputs is None else inputs
         return self.beta * past / (1 + past**self.n) - self.gamma * state
 
-    def jacobian(self, t: float, state: Array, force: Array | None) -> Array:
+    def jacobian(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return -γ: the derivative by x(t), with x(t - τ) held."""
         return np.full((1, *state.shape), -self.gamma)
 

@@ -25,12 +25,12 @@ class Oscillator(System):
 
     eta: float = 0.2
 
-    def rhs(self, t: float, state: Array, force: Array | None) -> Array:
+    def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return (v, F - η v - x)."""
         x, v = state
-        return np.stack([v, (0.0 if force is None else force) - self.eta * v - x])
+        return np.stack([v, (0.0 if inputs is None else inputs) - self.eta * v - x])
 
-    def jacobian(self, t: float, state: Array, force: Array | None) -> Array:
+    def jacobian(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return A for every trajectory."""
         return np.repeat(self.linear()[0][:, :, None], state.shape[1], axis=2)
 

@@ -24,12 +24,12 @@ class Sine(System):
 
     omega: float = 1.0
 
-    def rhs(self, t: float, state: Array, force: Array | None) -> Array:
+    def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return (v, -ω² x)."""
         x, v = state
         return np.stack([v, -(self.omega**2) * x])
 
-    def jacobian(self, t: float, state: Array, force: Array | None) -> Array:
+    def jacobian(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return [[0, 1], [-ω², 0]] for every trajectory."""
         matrix = np.array([[0.0, 1.0], [-(self.omega**2), 0.0]])
         return np.repeat(matrix[:, :, None], state.shape[1], axis=2)

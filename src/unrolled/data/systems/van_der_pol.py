@@ -17,7 +17,7 @@ class VanDerPol(System):
 
     Attributes
     ----------
-    least, most : float
+    mu_min, mu_max : float
         Bounds of μ, which is drawn uniformly in its logarithm.
     """
 
@@ -26,19 +26,19 @@ class VanDerPol(System):
     states: ClassVar[tuple[str, ...]] = ("x", "v", "mu")
     solver: ClassVar[str] = "LSODA"
     rtol: ClassVar[float] = 1e-12
-    checked: ClassVar[float] = 1e-3  # of v, which reaches 1.3 μ in a jump
-    together: ClassVar[bool] = False
+    max_solver_error: ClassVar[float] = 1e-3  # of v, which reaches 1.3 μ in a jump
+    vectorised: ClassVar[bool] = False
 
-    least: float = 0.1
-    most: float = 100.0
+    mu_min: float = 0.1
+    mu_max: float = 100.0
 
-    def rhs(self, t: float, state: Array, force: Array | None) -> Array:
+    def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return (1 + μ) (v, μ (1 - x²) v - x, 0)."""
         x, v, mu = state
         scale = 1 + mu
         return np.array([scale * v, scale * (mu * (1 - x * x) * v - x), 0 * mu])  # np.stack is slow for numbers
 
-    def jacobian(self, t: float, state: Array, force: Array | None) -> Array:
+    def jacobian(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return the derivative of `rhs` by (x, v, μ)."""
         x, v, mu = state
         scale, zero = 1 + mu, 0 * mu
@@ -51,11 +51,11 @@ class VanDerPol(System):
             ]
         )
 
-    def shown(self, initial: Array) -> Array:
+    def network_input(self, initial: Array) -> Array:
         """Return (x, v, log10 μ)."""
         return np.concatenate([initial[:, :2], np.log10(initial[:, 2:])], axis=1)
 
     def start(self, random: np.random.Generator, count: int) -> Array:
         """Draw x₀ in [-2, 2] and v₀ in [-1, 1] uniformly, and log μ between its bounds."""
         x, v = random.uniform(-2.0, 2.0, count), random.uniform(-1.0, 1.0, count)
-        return np.stack([x, v, np.exp(random.uniform(np.log(self.least), np.log(self.most), count))], axis=1)
+        return np.stack([x, v, np.exp(random.uniform(np.log(self.mu_min), np.log(self.mu_max), count))], axis=1)

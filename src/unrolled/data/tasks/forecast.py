@@ -1,19 +1,17 @@
-"""Many-to-many: observe a trajectory, always one step ahead; then run on alone."""
+"""Many-to-many: observe a trajectory, always one step ahead; then forecast in closed loop."""
 
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from pydantic import Field, FiniteFloat
 
-from unrolled.config import Study
+from unrolled import registry
+from unrolled.config import Count, DataRow
 from unrolled.data.delay import method_of_steps
 from unrolled.data.integrate import simulate, solver_error
-from unrolled.data.record import SPLITS, Measured, starts
-from unrolled.data.system import Array, System
-from unrolled.data.task import Facts, Runner, Split, Task, columns
-from unrolled.errors import UnrolledError
+from unrolled.data.record import SPLITS, Series, windows
+from unrolled.data.system import System
+from unrolled.data.task import Array, Data, Mode, Split, Task, TestSet, observed
 
 PIECE = 50
 """Steps over which a trajectory is held against a tighter integration from the same state."""
@@ -22,69 +20,139 @@ PIECE = 50
 class Forecast(Task):
     """Given s_0 ... s_{T-1}, give s_1 ... s_T: teacher forcing, since every input is the truth.
 
-    Left to itself afterwards, a network gets its own last output in place of the truth (closed
-    loop), for `horizon` steps from s_T on.
+    In closed loop afterwards, a network gets its own last output in place of the truth, for `horizon` steps from
+    s_T on.
     """
 
     kind: ClassVar[str] = "many-to-many"
-    last: ClassVar[bool] = False
+    mode: ClassVar[Mode] = "closed_loop"
+    error_growth: ClassVar[str | None] = "closed_loop"
 
-    def build(self, study: Study, system: System) -> tuple[dict[str, Split], Facts]:
+    class Settings(registry.Settings):
+        """The length of the sequences, and what of the system is observed.
+
+        `steps` are observed, then come `horizon` steps in closed loop; `observed` names the states that the network
+        gets (all by default), after a `transient` of the system, with `standardise` in units of their standard
+        deviation in the training data.
+        """
+
+        steps: Count
+        horizon: Count | None = None
+        observed: list[str] | None = None
+        transient: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+        standardise: bool = False
+
+    def refuses(self, row: DataRow, system: System | None) -> str | None:
+        """Refuse a force, and a washout that leaves nothing."""
+        if row.washout >= self.settings.steps:
+            return f"needs 'steps' of more than the washout of {row.washout}"
+        if row.record is not None:
+            return "needs a record without inputs" if row.record.inputs else None
+        return "needs a system without a force" if system is not None and system.forced else None
+
+    def lacks(self, row: DataRow, system: System | None) -> dict[str, str]:
+        """Return what a study lacks: the closed loop only where there is no horizon."""
+        lacking = super().lacks(row, system)
+        return {n: why for n, why in lacking.items() if n != "closed_loop" or self.settings.horizon is None}
+
+    def widths(self, row: DataRow, system: System | None) -> tuple[int, int]:
+        """Return the number of observed states, twice."""
+        count = len(self.outputs(row, system))
+        return count, count
+
+    def outputs(self, row: DataRow, system: System | None) -> dict[str, str]:
+        """Return the observed states or recorded columns."""
+        known = super().outputs(row, system)
+        if system is None:
+            return known
+        return {list(known)[k]: "dimensionless" for k in observed(row, system, self.settings.observed)}
+
+    def datasets(self, row: DataRow, source: System | Series) -> Data:
+        """Integrate trajectories, or cut a record into windows."""
+        return self._simulated(row, source) if isinstance(source, System) else self._recorded(row, source)
+
+    def _simulated(self, row: DataRow, system: System) -> Data:
         """Draw initial states from a different seed for each split, let the transient pass, integrate."""
-        if study.steps is None or system.forced:
-            need = "needs 'steps'" if study.steps is None else "needs a system without a force"
-            raise UnrolledError(f"task 'forecast' {need}: change the study's row in params.yaml")
-        seen_states = columns(study, system)
-        times: Array = study.step * np.arange(study.steps + (study.horizon or 0) + 1, dtype=np.float64)
+        own, seen = self.settings, observed(row, system, self.settings.observed)
+        times: Array = row.step * np.arange(own.steps + (own.horizon or 0) + 1, dtype=np.float64)
         states, errors = {}, []
-        for number, (split, count) in enumerate((("train", study.train), ("val", study.val), ("test", study.test))):
-            states[split], error = trajectories(study, system, times, number, count)
+        for number, (split, count) in enumerate(zip(SPLITS, (row.train, row.val, row.test), strict=True)):
+            found, error = self._integrated(row, system, times, number, count)
+            states[split] = found[..., seen]
             errors.append(error)
-        seen = {split: each[..., seen_states] for split, each in states.items()}
-        mean, spread = _scale(seen["train"]) if study.standardise else (0.0, 1.0)
-        splits = {split: _split(study.steps, times, (each - mean) / spread) for split, each in seen.items()}
-        facts: Facts = {"solver_error": float(f"{max(errors):.1e}"), "outputs": [system.states[i] for i in seen_states]}
-        if study.standardise:
-            facts |= {"mean": np.ravel(mean).tolist(), "standard_deviation": np.ravel(spread).tolist()}
-        return splits, facts
+        mean, deviation = np.zeros(len(seen)), np.ones(len(seen))
+        if own.standardise:
+            mean, deviation = states["train"].mean(axis=(0, 1)), states["train"].std(axis=(0, 1))
+        over = f"the whole of each trajectory, a time of {times[-1] + own.transient:g}, transient included"
+        pieces = f"pieces of {PIECE} steps (a time of {PIECE * row.step:g}), each from its own first state"
+        facts: dict[str, Any] = {"solver_error": max(errors), "solver_error_over": over if system.delay else pieces}
+        if own.standardise:
+            facts["scaling"] = {"mean": mean.tolist(), "standard_deviation": deviation.tolist()}
+        unit = "standard deviations" if own.standardise else "dimensionless"
+        scaled = {split: (each - mean) / deviation for split, each in states.items()}
+        return self._cut(row, scaled, times, unit, None, system.lyapunov, facts)
 
-    def cut(self, study: Study, series: Measured) -> tuple[dict[str, Split], Facts]:
-        """Cut each split into windows, half overlapping to learn from; the test ones do not overlap."""
-        if study.steps is None or series.inputs.shape[1]:
-            need = "needs 'steps'" if study.steps is None else "needs a series without inputs"
-            raise UnrolledError(f"task 'forecast' {need}: change the study's row in params.yaml")
-        splits, beyond = {}, study.horizon or 0
+    def _recorded(self, row: DataRow, series: Series) -> Data:
+        """Cut each split into windows, half overlapping for training; the test ones do not overlap."""
+        own, parts = self.settings, {}
         for number, split in enumerate(SPLITS):
-            length = study.steps + 1 + (beyond if split == "test" else 0)
-            stride = length if split == "test" else max(1, study.steps // 2)
-            rows = np.array(starts(study, number, length, stride))[:, None] + np.arange(length)
-            times = study.step * np.arange(length, dtype=np.float64)
-            splits[split] = _split(study.steps, times, series.outputs[rows])
-        return splits, {"solver_error": 0.0}
+            length = own.steps + 1 + ((own.horizon or 0) if split == "test" else 0)
+            stride = length if split == "test" else max(1, own.steps // 2)
+            parts[split] = series.outputs[windows(row, number, length, stride)]
+        times = row.step * np.arange(own.steps + 1 + (own.horizon or 0), dtype=np.float64)
+        unit = next(iter(self.outputs(row, None).values()))
+        return self._cut(row, parts, times, unit, series.output_scale, None, {"scaling": series.scaling})
 
-    def predict(self, model: Runner, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:
-        """Return `test`, one step ahead at every step, (S, N, T, K), and `alone` (S, N, horizon, K)."""
-        observed = torch.from_numpy(splits["test"]["inputs"])
-        predictions = {"test": model(observed).numpy()}
-        if "alone" in splits["test"]:
-            predictions["alone"] = model.run_alone(observed, splits["test"]["alone"].shape[1]).numpy()
-        return predictions
+    def _cut(
+        self,
+        row: DataRow,
+        parts: dict[str, Array],
+        times: Array,
+        unit: str,
+        scale: Array | None,
+        lyapunov: float | None,
+        facts: dict[str, Any],
+    ) -> Data:
+        """Part each sequence (N, T + 1 [+ horizon], K) into inputs, targets one step ahead, and the closed loop."""
+        steps, washout = self.settings.steps, row.washout
+        splits: dict[str, Split] = {
+            split: {
+                "inputs": series[:, :steps].astype(np.float32),
+                "targets": series[:, 1 + washout : steps + 1].astype(np.float32),
+                "times": times[1 + washout : steps + 1],
+            }
+            for split, series in parts.items()
+        }
+        about: dict[str, Any] = {"unit": unit, "scale": scale, "lyapunov": lyapunov}
+        test = splits["test"]
+        tests = {"test": TestSet.of(test, label="one step ahead", **about)}
+        if self.settings.horizon is not None:
+            # The first forecast step is s_T, from s_{T-1}: the last of the one-step targets.
+            beyond = parts["test"][:, steps:].astype(np.float32)
+            loop = {"inputs": test["inputs"], "targets": beyond, "times": times[steps:]}
+            tests["closed_loop"] = TestSet.of(loop, "closed_loop", label="closed loop", **about)
+        scaling = facts.get("scaling", {"mean": 0.0, "standard_deviation": 1.0})
+        example = scaling["mean"] + np.array(scaling["standard_deviation"]) * parts["test"][:1, :steps]
+        return Data(splits["train"], splits["val"], tests, facts, example)
 
-    def forecast(self, model: Runner, warm_up: Tensor, steps: int) -> Tensor:
-        """Run on alone after the warm-up."""
-        return model.run_alone(warm_up, steps)
+    def _integrated(self, row: DataRow, system: System, times: Array, number: int, count: int) -> tuple[Array, float]:
+        """Return trajectories (N, T + 1, d) from random states, without their transient, and the solver's error."""
+        initial, transient = system.start(np.random.default_rng([row.seed, number]), count), self.settings.transient
+        if system.delay:
+            states, error = method_of_steps(system, initial, np.concatenate([[0.0], transient + times]))
+            return states[:, 1:], error
+        if transient:
+            initial = simulate(system, initial, np.array([0.0, transient]))[:, -1]
+        states = simulate(system, initial, times)
+        return states, piecewise_error(system, times, states)
 
-
-def trajectories(study: Study, system: System, times: Array, number: int, count: int) -> tuple[Array, float]:
-    """Return `count` trajectories (N, T + 1, d) from random states, without their transient, and the solver's error."""
-    initial = system.start(np.random.default_rng([study.seed, number]), count)
-    if system.delay:
-        states, error = method_of_steps(system, initial, np.concatenate([[0.0], study.transient + times]))
-        return states[:, 1:], error
-    if study.transient:
-        initial = simulate(system, initial, np.array([0.0, study.transient]))[:, -1]
-    states = simulate(system, initial, times)
-    return states, piecewise_error(system, times, states)
+    def trajectories(self, row: DataRow, system: System, count: int) -> tuple[Array, Array, Array] | None:
+        """Return some test trajectories of a system that is neither chaotic nor delayed."""
+        if system.lyapunov or system.delay or self.settings.transient:
+            return None
+        times: Array = row.step * np.arange(self.settings.steps + 1, dtype=np.float64)
+        initial = system.start(np.random.default_rng([row.seed, 2]), row.test)[:count]
+        return times, initial, simulate(system, initial, times)[..., observed(row, system, self.settings.observed)]
 
 
 def piecewise_error(system: System, times: Array, states: Array) -> float:
@@ -96,16 +164,3 @@ def piecewise_error(system: System, times: Array, states: Array) -> float:
     firsts = range(0, len(times) - 1, PIECE)
     pieces = [slice(first, first + PIECE + 1) for first in firsts]
     return max(solver_error(system, states[:, p.start], times[p] - times[p.start], None, states[:, p]) for p in pieces)
-
-
-def _scale(series: Array) -> tuple[Array, Array]:
-    """Return mean and standard deviation of each observed state over all trajectories and times."""
-    return series.mean(axis=(0, 1)), series.std(axis=(0, 1))
-
-
-def _split(steps: int, times: Array, series: Array) -> Split:
-    arrays = {"inputs": series[:, :steps], "targets": series[:, 1 : steps + 1]}
-    if series.shape[1] > steps + 1:
-        # The first forecast step is s_T, from s_{T-1}: the last of the one-step targets.
-        arrays["alone"] = series[:, steps:]
-    return {name: array.astype(np.float32) for name, array in arrays.items()} | {"times": times[1 : steps + 1]}

@@ -1,18 +1,15 @@
 """One-to-many: an initial state in, the whole trajectory out."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from unrolled.config import Study
+from unrolled import registry
+from unrolled.config import Count, DataRow
 from unrolled.data.integrate import simulate, solver_error
-from unrolled.data.record import SPLITS
-from unrolled.data.system import Array, System
-from unrolled.data.task import Facts, Runner, Split, Task, columns
-from unrolled.errors import UnrolledError
+from unrolled.data.record import SPLITS, Series
+from unrolled.data.system import System
+from unrolled.data.task import Array, Data, Split, Task, TestSet, observed
 
 
 class InitialValue(Task):
@@ -23,38 +20,67 @@ class InitialValue(Task):
     """
 
     kind: ClassVar[str] = "one-to-many"
-    last: ClassVar[bool] = False
+    open_ended: ClassVar[bool] = True
+    error_growth: ClassVar[str | None] = "test"
 
-    def build(self, study: Study, system: System) -> tuple[dict[str, Split], Facts]:
-        """Draw initial states from a different seed for each split; integrate."""
-        if study.steps is None or system.forced:
-            need = "needs 'steps'" if study.steps is None else "needs a system without a force"
-            raise UnrolledError(f"task 'initial_value' {need}: change the study's row in params.yaml")
-        seen = columns(study, system)
-        times: Array = study.step * np.arange(study.steps + 1, dtype=np.float64)
-        counts = (study.train, study.val, study.test)
-        initial = np.concatenate(
-            [system.start(np.random.default_rng([study.seed, number]), count) for number, count in enumerate(counts)]
+    class Settings(registry.Settings):
+        """`steps` of each trajectory; `observed` names the states to give (all by default)."""
+
+        steps: Count
+        observed: list[str] | None = None
+
+    def refuses(self, row: DataRow, system: System | None) -> str | None:
+        """Refuse a force, a record and a washout."""
+        if row.washout:
+            return "takes no washout: every step from the initial state is scored"
+        return None if system is not None and not system.forced else "needs a system without a force"
+
+    def lacks(self, row: DataRow, system: System | None) -> dict[str, str]:
+        """Return what a study lacks: not the initial state."""
+        return {name: why for name, why in super().lacks(row, system).items() if name != "initial_state"}
+
+    def widths(self, row: DataRow, system: System | None) -> tuple[int, int]:
+        """Return the whole state, and the observed ones."""
+        return len(super().outputs(row, system)), len(self.outputs(row, system))
+
+    def outputs(self, row: DataRow, system: System | None) -> dict[str, str]:
+        """Return the observed states."""
+        known = super().outputs(row, system)
+        return (
+            known
+            if system is None
+            else {list(known)[k]: "dimensionless" for k in observed(row, system, self.settings.observed)}
         )
-        states = simulate(system, initial, times)  # all splits at once: where each is alone, they share the cores
-        error = solver_error(system, initial, times, None, states)
-        inputs = np.zeros((len(initial), study.steps, initial.shape[1]), np.float32)
-        inputs[:, 0] = system.shown(initial)
+
+    def datasets(self, row: DataRow, source: System | Series) -> Data:
+        """Draw initial states from a different seed for each split; integrate."""
+        assert isinstance(source, System)
+        steps, seen = self.settings.steps, observed(row, source, self.settings.observed)
+        times: Array = row.step * np.arange(steps + 1, dtype=np.float64)
+        counts = (row.train, row.val, row.test)
+        initial = np.concatenate(
+            [source.start(np.random.default_rng([row.seed, number]), count) for number, count in enumerate(counts)]
+        )
+        states = simulate(source, initial, times)  # all splits at once: one by one, they share the cores
+        error = solver_error(source, initial, times, None, states)
+        inputs = np.zeros((len(initial), steps, initial.shape[1]), np.float32)
+        inputs[:, 0] = source.network_input(initial)
         splits: dict[str, Split] = {}
         for split, rows in zip(SPLITS, np.split(np.arange(len(initial)), np.cumsum(counts)[:-1]), strict=True):
-            splits[split] = {
-                "inputs": inputs[rows],
-                "targets": states[rows][:, 1:, seen].astype(np.float32),
-                "times": times[1:],
-                "initial": initial[rows].astype(np.float32),
-            }
-        return splits, {"solver_error": float(f"{error:.1e}"), "outputs": [system.states[i] for i in seen]}
+            targets = states[rows][:, 1:, seen].astype(np.float32)
+            splits[split] = {"inputs": inputs[rows], "targets": targets, "times": times[1:]}
+        facts = {"solver_error": error, "solver_error_over": f"whole trajectories of {steps} steps"}
+        test = TestSet.of(splits["test"], label="trajectories")
+        example = initial[-row.test :][:1, None]
+        return Data(splits["train"], splits["val"], {"test": test}, facts, example)
 
-    def predict(self, model: Runner, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:
-        """Return `test`, the trajectories, (S, N, T, K)."""
-        return {"test": model(torch.from_numpy(splits["test"]["inputs"])).numpy()}
+    def inputs(self, row: DataRow, system: System | None) -> dict[str, str]:
+        """Return the whole state."""
+        return Task.outputs(self, row, system)
 
-    def forecast(self, model: Runner, warm_up: Tensor, steps: int) -> Tensor:
-        """Return the first `steps` of the trajectory, however long, from the first step of `warm_up`."""
-        beyond = warm_up.new_zeros(len(warm_up), max(0, steps - warm_up.shape[1]), warm_up.shape[2])
-        return model(torch.cat([warm_up, beyond], dim=1)[:, :steps])
+    def encode(self, raw: Array, facts: dict[str, Any], system: System | None, steps: int) -> Array:
+        """Return the initial state (N, 1, d), as a network gets it, at the first of `steps` steps."""
+        assert system is not None
+        inputs = np.zeros((len(raw), steps, raw.shape[-1]), np.float32)
+        inputs[:, 0] = system.network_input(raw[:, 0])
+        return inputs

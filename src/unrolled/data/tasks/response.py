@@ -1,21 +1,19 @@
 """Many-to-many: a force in, the state of the driven system out at every step."""
 
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from pydantic import Field, FiniteFloat
 
-from unrolled.config import Study
+from unrolled import registry
+from unrolled.config import Count, DataRow
 from unrolled.data import forcing
 from unrolled.data.integrate import simulate, solver_error
-from unrolled.data.record import SPLITS, Measured, starts
-from unrolled.data.system import Array, System
-from unrolled.data.task import Facts, Runner, Split, Task
-from unrolled.errors import UnrolledError
+from unrolled.data.record import SPLITS, Series, windows
+from unrolled.data.system import System
+from unrolled.data.task import Array, Data, Split, Task, TestSet
 
-Floats = NDArray[np.float32]
+Bounds = Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]
 
 
 class Response(Task):
@@ -26,61 +24,94 @@ class Response(Task):
     """
 
     kind: ClassVar[str] = "many-to-many"
-    last: ClassVar[bool] = False
 
-    def build(self, study: Study, system: System) -> tuple[dict[str, Split], Facts]:
-        """Draw forces and initial states from a different seed for each split; integrate."""
-        if study.steps is None or not system.forced:
-            need = "needs 'steps'" if study.steps is None else "needs a driven system"
-            raise UnrolledError(f"task 'response' {need}: change the study's row in params.yaml")
-        times: Array = study.step * np.arange(study.steps + 1, dtype=np.float64)
-        splits: dict[str, Split] = {}
-        errors = []
-        for number, (split, count) in enumerate((("train", study.train), ("val", study.val), ("test", study.test))):
-            random = np.random.default_rng([study.seed, number])
-            inputs, targets, error = respond(system, random, count, times, study.amplitudes)
-            errors.append(error)
-            splits[split] = {"inputs": inputs, "targets": targets, "times": times[1:]}
-        if study.outside is not None:
-            random = np.random.default_rng([study.seed, 3])
-            inputs, targets, error = respond(system, random, study.test, times, study.outside)
-            errors.append(error)
-            splits["test"] |= {"outside_inputs": inputs, "outside": targets}
-        return splits, {"solver_error": float(f"{max(errors):.1e}"), "outputs": list(system.states)}
+    class Settings(registry.Settings):
+        """`steps` of each sequence; `amplitudes` of the force, and of a `stronger_force` in a second test set."""
 
-    def cut(self, study: Study, series: Measured) -> tuple[dict[str, Split], Facts]:
-        """Cut each split into windows, half overlapping to learn from; the state is the output before the first."""
-        if study.steps is None or not series.inputs.shape[1]:
-            need = "needs 'steps'" if study.steps is None else "needs a series with inputs"
-            raise UnrolledError(f"task 'response' {need}: change the study's row in params.yaml")
-        splits: dict[str, Split] = {}
+        steps: Count
+        amplitudes: Bounds = Field([0.2, 1.0])
+        stronger_force: Bounds | None = None
+
+    def refuses(self, row: DataRow, system: System | None) -> str | None:
+        """Refuse what has no force."""
+        for name in ("amplitudes", "stronger_force"):
+            bounds = getattr(self.settings, name)
+            if bounds is not None and bounds[0] > bounds[1]:
+                return f"needs '{name}' with the lower bound first"
+        if row.washout >= self.settings.steps:
+            return f"needs 'steps' of more than the washout of {row.washout}"
+        if row.record is not None:
+            return None if row.record.inputs else "needs a record with inputs"
+        return None if system is not None and system.forced else "needs a driven system"
+
+    def lacks(self, row: DataRow, system: System | None) -> dict[str, str]:
+        """Return what a study lacks: not the initial state."""
+        return {name: why for name, why in super().lacks(row, system).items() if name != "initial_state"}
+
+    def widths(self, row: DataRow, system: System | None) -> tuple[int, int]:
+        """Return inputs and initial state, and the outputs."""
+        outputs = len(self.outputs(row, system))
+        return (len(row.record.inputs) if row.record else 1) + outputs, outputs
+
+    def datasets(self, row: DataRow, source: System | Series) -> Data:
+        """Integrate trajectories, or cut a record into windows."""
+        return self._simulated(row, source) if isinstance(source, System) else self._recorded(row, source)
+
+    def _simulated(self, row: DataRow, system: System) -> Data:
+        """Draw forces and initial states from a different seed for each set; integrate."""
+        own = self.settings
+        times: Array = row.step * np.arange(own.steps + 1, dtype=np.float64)
+        sets = [
+            (name, count, own.amplitudes) for name, count in zip(SPLITS, (row.train, row.val, row.test), strict=True)
+        ]
+        if own.stronger_force is not None:
+            sets.append(("stronger_force", row.test, own.stronger_force))
+        made, errors = {}, []
+        for number, (name, count, amplitudes) in enumerate(sets):
+            made[name], error = respond(system, np.random.default_rng([row.seed, number]), count, times, amplitudes)
+            made[name]["targets"] = made[name]["targets"][:, row.washout :]
+            made[name]["times"] = times[1 + row.washout :]
+            errors.append(error)
+        labels = {"test": "forces as trained", "stronger_force": "stronger forces"}
+        tests = {n: TestSet.of(made[n], label=label) for n, label in labels.items() if n in made}
+        facts = {"solver_error": max(errors), "solver_error_over": f"whole trajectories of {own.steps} steps"}
+        return Data(made["train"], made["val"], tests, facts, example=made["test"]["inputs"][:1])
+
+    def _recorded(self, row: DataRow, series: Series) -> Data:
+        """Cut each split into windows, half overlapping for training; the state is the output before the first."""
+        steps, made = self.settings.steps, {}
         for number, split in enumerate(SPLITS):
-            stride = study.steps if split == "test" else max(1, study.steps // 2)
-            rows = np.array(starts(study, number, study.steps + 1, stride))[:, None] + np.arange(study.steps + 1)
-            state = np.zeros_like(series.outputs[rows[:, 1:]])
-            state[:, 0] = series.outputs[rows[:, 0]]
-            splits[split] = {
-                "inputs": np.concatenate([series.inputs[rows[:, 1:]], state], axis=-1).astype(np.float32),
-                "targets": series.outputs[rows[:, 1:]].astype(np.float32),
-                "times": study.step * np.arange(1, study.steps + 1, dtype=np.float64),
+            at = windows(row, number, steps + 1, steps if split == "test" else max(1, steps // 2))
+            state = np.zeros_like(series.outputs[at[:, 1:]])
+            state[:, 0] = series.outputs[at[:, 0]]
+            made[split] = {
+                "inputs": np.concatenate([series.inputs[at[:, 1:]], state], axis=-1).astype(np.float32),
+                "targets": series.outputs[at[:, 1 + row.washout :]].astype(np.float32),
+                "times": row.step * np.arange(1 + row.washout, steps + 1, dtype=np.float64),
             }
-        return splits, {"solver_error": 0.0}
+        unit = next(iter(self.outputs(row, None).values()))
+        test = TestSet.of(made["test"], label="the last part", unit=unit, scale=series.output_scale)
+        first = windows(row, 2, steps + 1, steps)[:1]
+        values = np.concatenate([series.inputs[first[:, 1:]], series.outputs[first[:, :-1]]], axis=-1)
+        example = series.mean + series.standard_deviation * values
+        return Data(made["train"], made["val"], {"test": test}, {"scaling": series.scaling}, example)
 
-    def predict(self, model: Runner, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:
-        """Return `test`, and `outside` if there is such a test: the states at every step, (S, N, T, K)."""
-        names = {"test": "inputs", "outside": "outside_inputs"}
-        known = {name: splits["test"][key] for name, key in names.items() if key in splits["test"]}
-        return {name: model(torch.from_numpy(inputs)).numpy() for name, inputs in known.items()}
+    def inputs(self, row: DataRow, system: System | None) -> dict[str, str]:
+        """Return the force, or the recorded inputs, and the state before the first step."""
+        return ({} if row.record is not None else {"F": "dimensionless"}) | super().inputs(row, system)
 
-    def forecast(self, model: Runner, warm_up: Tensor, steps: int) -> Tensor:
-        """Return the response to the first `steps` forces of `warm_up`."""
-        return model(warm_up[:, :steps])
+    def encode(self, raw: Array, facts: dict[str, Any], system: System | None, steps: int) -> Array:
+        """Return the inputs scaled, and the state at the first step only."""
+        scaled = super().encode(raw, facts, system, steps)
+        free = raw.shape[-1] - len(facts["outputs"])
+        scaled[:, 1:, free:] = 0
+        return scaled
 
 
 def respond(
     system: System, random: np.random.Generator, count: int, times: Array, amplitudes: list[float]
-) -> tuple[Floats, Floats, float]:
-    """Draw forces and initial states; return inputs (N, T, 1 + d), states (N, T, d) and the solver's error."""
+) -> tuple[Split, float]:
+    """Draw forces and initial states; return inputs (N, T, 1 + d) and targets (N, T, d), and the solver's error."""
     initial = system.start(random, count)
     force = forcing.draw(random, count, times[:-1], amplitudes)
     states = simulate(system, initial, times, force)
@@ -88,4 +119,4 @@ def respond(
     inputs = np.zeros((count, len(times) - 1, 1 + initial.shape[1]))
     inputs[:, :, 0] = force
     inputs[:, 0, 1:] = initial
-    return inputs.astype(np.float32), states[:, 1:].astype(np.float32), error
+    return {"inputs": inputs.astype(np.float32), "targets": states[:, 1:].astype(np.float32)}, error

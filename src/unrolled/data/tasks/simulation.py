@@ -1,91 +1,127 @@
-"""Many-to-many over a whole record: the inputs in, the outputs out, the measured outputs seen at its start alone."""
+"""Many-to-many over a whole record: the inputs in, the outputs out; the measured outputs are seen at its start only."""
 
-from typing import ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from scipy.signal import lfilter, lfiltic
-from torch import Tensor
 
-from unrolled.config import Study
-from unrolled.data.record import Measured, starts
-from unrolled.data.system import Array, System
-from unrolled.data.task import Facts, Runner, Split, Task
-from unrolled.errors import UnrolledError
+from unrolled import registry
+from unrolled.config import Count, DataRow
+from unrolled.data.record import Series, block, windows
+from unrolled.data.system import System
+from unrolled.data.task import Array, Data, Mode, Split, Task, TestSet, drawn
+
+DRAWN = slice(-300, None)
+"""The part of a record that a figure draws: its end, long after the start."""
+LinearModel = list[tuple[Array, Array, float]]
 
 
 class Simulation(Task):
-    """Given u_0 ... u_{T-1} and the first n outputs, give y_n ... y_{T-1}.
+    """Given u_0 ... u_{T-1} and the first n outputs (the washout), give y_n ... y_{T-1}.
 
-    What a method may see, by `sees` in its row, is a column each: `before`, y_{t-1} (a network that
-    sees it gets its own output in the test); the inputs, by their names; `start`, y_{t-1} for the
-    first n steps with a mark (zero afterwards); `linear`, the output of a linear model on its own
-    (see `linear_response`). By default it sees the inputs alone. Learning is on windows of `steps`,
-    validation on one record, and neither scores the first n steps.
+    What a method may get, by `inputs` in its row, is a column each: `y_prev`, y_{t-1} (a network that
+    has it among its inputs gets its own output in the test); the inputs, by their names; `y_init`, y_{t-1} for the
+    first n steps with a mark (zero afterwards); `y_linear`, the output of a linear model in simulation
+    (see `linear_response`). By default it gets the inputs only. Training is on windows of `steps`,
+    validation on one record.
     """
 
     kind: ClassVar[str] = "many-to-many"
-    last: ClassVar[bool] = False
+    mode: ClassVar[Mode] = "simulation"
 
-    def build(self, study: Study, system: System) -> tuple[dict[str, Split], Facts]:
-        """Refuse: only a measured series is simulated."""
-        raise UnrolledError("task 'simulation' needs a 'series' in place of the 'system': see params.yaml")
+    class Settings(registry.Settings):
+        """`steps` of each training window."""
 
-    def columns(self, study: Study) -> list[str]:
+        steps: Count
+
+    def refuses(self, row: DataRow, system: System | None) -> str | None:
+        """Refuse a system, a record without inputs, and windows that a state does not form in."""
+        if row.record is None or not row.record.inputs:
+            return "needs a record with inputs"
+        if row.washout < 1:
+            return "needs a 'washout': the first samples of a record, in which the state forms"
+        return (
+            f"needs 'steps' of more than the washout of {row.washout}" if self.settings.steps <= row.washout else None
+        )
+
+    def widths(self, row: DataRow, system: System | None) -> tuple[int, int]:
+        """Return the number of all columns, and of the outputs."""
+        return len(self.columns(row)), len(self.outputs(row, system))
+
+    def columns(self, row: DataRow) -> list[str]:
         """Return the name of each column of the inputs; what is fed back comes first, the linear model last."""
-        assert study.series is not None
-        outputs = len(study.series.outputs)
-        return ["before"] * outputs + study.series.inputs + ["start"] * (outputs + 1) + ["linear"] * outputs
+        assert row.record is not None
+        outputs = len(row.record.outputs)
+        return ["y_prev"] * outputs + row.record.inputs + ["y_init"] * (outputs + 1) + ["y_linear"] * outputs
 
-    def default(self, study: Study) -> list[str]:
-        """Return the columns that a method sees if its row does not say: the inputs."""
-        assert study.series is not None
-        return study.series.inputs
+    def default_inputs(self, row: DataRow) -> list[str]:
+        """Return the columns that a method gets if its row does not say: the inputs."""
+        assert row.record is not None
+        return row.record.inputs
 
-    def cut(self, study: Study, series: Measured) -> tuple[dict[str, Split], Facts]:
-        """Cut half overlapping windows to learn from; validation data and tests are whole records."""
-        if not series.inputs.shape[1]:
-            raise UnrolledError("task 'simulation' needs a series with inputs: name them in params.yaml")
-        if study.steps is None or study.steps <= series.start:
-            raise UnrolledError(f"task 'simulation' needs 'steps' of more than {series.start}: see params.yaml")
-        model = fit(series.inputs[: study.train], series.outputs[: study.train], study.window)
-        u, y, start = series.inputs, series.outputs, series.start
-        linear = linear_response(model, u, y, start)
-        found: dict[str, Split] = {}
-        for number, (part, length) in enumerate((("train", study.steps), ("val", study.val))):
-            at = np.array(starts(study, number, length, max(1, length // 2)))[:, None] + np.arange(length)
-            found[part] = record(u[at], y[at], linear[at], start)
-        found["test"] = {"scale": series.spread[u.shape[1] :]}
-        rows = series.block(study, 2)
-        for name, (own_u, own_y) in (series.tests or {"test": (u[rows], y[rows])}).items():
-            own = record(own_u[None], own_y[None], linear_response(model, own_u, own_y, start)[None], start)
-            own["inputs"][:, start + 1 :, : y.shape[1]] = 0  # nobody may see them
-            found["test"] |= {key if name == "test" else f"{name}_{key}": array for key, array in own.items()}
-        for split in found.values():
-            split["times"] = study.step * np.arange(start, start + split["targets"].shape[1])
-        return found, {"solver_error": 0.0}
+    def datasets(self, row: DataRow, source: System | Series) -> Data:
+        """Cut half overlapping windows for training; validation data and tests are whole records."""
+        assert isinstance(source, Series)
+        u, y, washout = source.inputs, source.outputs, row.washout
+        model = fit(u[: row.train], y[: row.train], row.window)
+        linear = linear_response(model, u, y, washout)
+        splits = {}
+        for number, (part, length) in enumerate((("train", self.settings.steps), ("val", row.val))):
+            at = windows(row, number, length, max(1, length // 2))
+            splits[part] = _record(u[at], y[at], linear[at], washout, row.step)
+        rows, tests = block(row, 2), {}
+        unit = next(iter(self.outputs(row, None).values()))
+        for name, (own_u, own_y) in (source.tests or {"test": (u[rows], y[rows])}).items():
+            own_linear = linear_response(model, own_u, own_y, washout)
+            own = _record(own_u[None], own_y[None], own_linear[None], washout, row.step)
+            own["inputs"][:, washout + 1 :, : y.shape[1]] = 0  # nobody may see them
+            label = source.test_labels.get(name, name.replace("_", " "))
+            tests[name] = TestSet.of(own, "simulation", label=label, unit=unit, scale=source.output_scale)
+        facts = {
+            "scaling": source.scaling,
+            "washout": washout,
+            "linear_model": [[a.tolist(), b.tolist(), c] for a, b, c in model],
+        }
+        first = next(iter((source.tests or {"test": (u[rows], y[rows])}).values()))
+        values = np.concatenate([each[None, : 4 * washout] for each in first], axis=-1)
+        values[:, washout:, u.shape[1] :] = 0
+        example = source.mean + source.standard_deviation * values
+        return Data(splits["train"], splits["val"], tests, facts, example)
 
-    def predict(self, model: Runner, splits: dict[str, Split]) -> dict[str, NDArray[np.float32]]:
-        """Return the outputs after the first n in each test, (S, 1, T - n, K); `test` is the first."""
-        known = {name.removesuffix("inputs"): a for name, a in splits["test"].items() if name.endswith("inputs")}
-        return {name.rstrip("_") or "test": model.simulate(torch.from_numpy(x)).numpy() for name, x in known.items()}
+    def channels(self, data: Data, inputs: list[str], outputs: list[str]) -> Any:
+        """Return inputs and outputs of the first training window; the columns between them are made from these."""
+        k = len(outputs)
+        train = data.train | {"inputs": data.train["inputs"][:, :, k : k + len(inputs)]}
+        return super().channels(replace(data, train=train), inputs, outputs)
 
-    def forecast(self, model: Runner, warm_up: Tensor, steps: int) -> Tensor:
-        """Return the first `steps` outputs after the start of the record `warm_up`."""
-        return model.simulate(warm_up)[:, :, :steps]
+    def example(self, lines: dict[str, Array], times: Array, outputs: list[str]) -> Any:
+        """Return the end of the record."""
+        return drawn({name: line[0] for name, line in lines.items()}, times, outputs, DRAWN)
+
+    def encode(self, raw: Array, facts: dict[str, Any], system: System | None, steps: int) -> Array:
+        """Return all columns from records (N, T, D + K) whose outputs are known in the washout."""
+        mean, deviation = (np.array(facts["scaling"][key]) for key in ("mean", "standard_deviation"))
+        scaled, k, washout = (raw - mean) / deviation, len(facts["outputs"]), facts["washout"]
+        model = [(np.array(a), np.array(b), float(c)) for a, b, c in facts["linear_model"]]
+        u, y = scaled[..., :-k], scaled[..., -k:]
+        linear = np.stack([linear_response(model, *pair, washout) for pair in zip(u, y, strict=True)])
+        inputs = _record(u, y, linear, washout, 1.0)["inputs"]
+        inputs[:, washout + 1 :, :k] = 0
+        return inputs
 
 
-def record(u: Array, y: Array, linear: Array, start: int) -> Split:
+def _record(u: Array, y: Array, linear: Array, washout: int, step: float) -> Split:
     """Return inputs (N, T, ...) in the order of `columns`, and targets (N, T - n, K), of windows u, y, linear."""
     before = np.concatenate([np.zeros_like(y[:, :1]), y[:, :-1]], axis=1)
     mark = np.zeros((*u.shape[:2], 1))
-    mark[:, 1 : start + 1] = 1
+    mark[:, 1 : washout + 1] = 1
     inputs = np.concatenate([before, u, before * mark, mark, linear], axis=-1)
-    return {"inputs": inputs.astype(np.float32), "targets": y[:, start:].astype(np.float32)}
+    times = step * np.arange(washout, u.shape[1])
+    return {"inputs": inputs.astype(np.float32), "targets": y[:, washout:].astype(np.float32), "times": times}
 
 
-def fit(u: Array, y: Array, lags: int) -> list[tuple[Array, Array, float]]:
+def fit(u: Array, y: Array, lags: int) -> LinearModel:
     """Return, for each output, (a, b, c) of y_t = Σ a_k y_{t-k} + Σ u_{t-k} b_k + c by least squares, with k to `lags`.
 
     The shapes are (L,), (L + 1, D); the lags of y begin at 1, those of u at 0.
@@ -100,12 +136,12 @@ def fit(u: Array, y: Array, lags: int) -> list[tuple[Array, Array, float]]:
     return models
 
 
-def linear_response(models: list[tuple[Array, Array, float]], u: Array, y: Array, start: int) -> Array:
-    """Return the linear models' outputs (T, K) to u (T, D): the measured y up to `start`, on their own from there."""
+def linear_response(models: LinearModel, u: Array, y: Array, washout: int) -> Array:
+    """Return the linear models' outputs (T, K) to u (T, D): the measured y in the washout, simulated from there."""
     found = y.copy()
     for k, (a, b, c) in enumerate(models):
         force = c + sum(lfilter(b[:, d], [1.0], u[:, d]) for d in range(u.shape[1]))
         poles = np.concatenate([[1.0], -a])
-        state = lfiltic([1.0], poles, y[:start, k][::-1])
-        found[start:, k] = lfilter([1.0], poles, force[start:], zi=state)[0]
+        state = lfiltic([1.0], poles, y[:washout, k][::-1])
+        found[washout:, k] = lfilter([1.0], poles, force[washout:], zi=state)[0]
     return found

@@ -1,14 +1,14 @@
 """Coupled oscillatory recurrent network: the lecture's oscillator, made a cell."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from unrolled.models import kernels
-from unrolled.models.cell import Cell, State, Weights, fed_back
+from unrolled.models import kernels, recurrence
+from unrolled.models.cell import Cell, State, Weight, Weights
 from unrolled.models.kernels import Array, compiled, tanh
 
 
@@ -17,19 +17,37 @@ class CoRNN(Cell):
 
     z_t = z_{t-1} + Δt (tanh(y_{t-1} W + z_{t-1} Z + x_t U + b) - γ y_{t-1} - ε z_{t-1}) and
     y_t = y_{t-1} + Δt z_t. The output is y. Weights: U (D, H), W, Z (H, H), b (1, H); Δt, γ and ε
-    are options, as in the paper.
+    are settings, as in the paper.
 
     References
     ----------
     Rusch & Mishra, ICLR 2021, arXiv 2010.00951.
     """
 
-    options: ClassVar[dict[str, float]] = {"dt": 0.1, "gamma": 1.0, "epsilon": 1.0}
+    family: ClassVar[str] = "oscillatory"
 
-    def shapes(self) -> dict[str, tuple[int, int]]:
-        """Return the shapes of U, W, Z and b."""
-        square = (self.hidden, self.hidden)
-        return {"U": (self.inputs, self.hidden), "W": square, "Z": square, "b": (1, self.hidden)}
+    class Settings(Cell.Settings):
+        """H, Δt, γ and ε."""
+
+        dt: float = Field(0.1, gt=0)
+        gamma: float = Field(1.0, ge=0)
+        epsilon: float = Field(1.0, ge=0)
+
+    settings: Settings
+    compiled: ClassVar[bool] = True
+    additive: ClassVar[bool] = True
+
+    @property
+    def numbers(self) -> tuple[float, float, float]:
+        """Δt, γ and ε."""
+        return self.settings.dt, self.settings.gamma, self.settings.epsilon
+
+    def weights(self) -> dict[str, Weight]:
+        """Return U, W, Z and b, all in one sum."""
+        d, h = self.inputs, self.hidden
+        square = Weight((h, h), "recurrent", d + 2 * h)
+        u, b = Weight((d, h), "input", d + 2 * h), Weight((1, h), "bias", d + 2 * h)
+        return {"U": u, "W": square, "Z": square, "b": b}
 
     def start(self, x: Tensor) -> State:
         """Return y and z at rest."""
@@ -39,71 +57,47 @@ class CoRNN(Cell):
     def step(self, w: Weights, x: Tensor, state: State) -> State:
         """Advance y and z by one step."""
         y, z = state
-        dt, gamma, epsilon = self.option.values()
+        dt, gamma, epsilon = self.numbers
         force = torch.tanh(y @ w["W"] + z @ w["Z"] + x @ w["U"] + w["b"])
         z = z + dt * (force - gamma * y - epsilon * z)
         return y + dt * z, z
 
-    def closed(self, w: Weights, v: Tensor, c: Tensor) -> Weights:
-        """Return the weights that feed y V + c back as input; see `fed_back`."""
-        return fed_back(w, v, c)
-
-    def fused(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Unroll over x (S, B, T, D) in one compiled loop; as `run`."""
-        if not kernels.fusable(x, *state, *w.values()):
-            return self.unroll(w, x, state)
-        weights = torch.cat([w["W"], w["Z"], w["U"], w["b"]], dim=1)
-        numbers = torch.tensor(list(self.option.values()), dtype=x.dtype)
-        outputs, *last = _Recurrence.apply(kernels.with_one(x), weights, *state, numbers)
-        return outputs, tuple(last)
-
-
-class _Recurrence(torch.autograd.Function):
-    """The loop over time: x (S or 1, T, B, E), w = [W; Z; U; b] (S, 2H + E, H), y_0, z_0 (S, B, H)."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, w: Tensor, y0: Tensor, z0: Tensor, numbers: Tensor) -> tuple[Tensor, ...]:
-        (s, b, hidden), t = y0.shape, x.shape[1]
-        rows = kernels.empty(s, t + 1, b, 2 * hidden + x.shape[3], like=w)
-        force = kernels.empty(s, t, b, hidden, like=w)
-        with kernels.announced("cornn"):
-            arrays = (x, w, y0.contiguous(), z0.contiguous(), rows, force, numbers)
-            forward(*(each.numpy() for each in arrays))
-        ctx.save_for_backward(w, rows, force, numbers)
-        ctx.set_materialize_grads(False)
-        return *kernels.read(rows, hidden), rows[:, -1, :, hidden : 2 * hidden].contiguous()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, d_outputs: Tensor | None, *d_last: Tensor | None) -> tuple[Tensor | None, ...]:
-        w, rows, force, numbers = ctx.saved_tensors
-        s, t, b, hidden = force.shape
-        need_x = ctx.needs_input_grad[0]
-        dw, (dh, dz) = torch.empty_like(w), (kernels.at_end(d, s, b, hidden, like=w) for d in d_last)
-        dx = w.new_zeros((s, t, b, w.shape[1] - 2 * hidden) if need_x else (0, 0, 0, 0))
-        g = kernels.in_time_order(d_outputs, s, b, hidden, like=w)
-        with kernels.announced("cornn"):
-            adjoint(g, *(each.numpy() for each in (w, rows, force, dh, dz, dw, dx, numbers)))
-        return dx if need_x else None, dw, dh, dz, None
+    def run_compiled(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Unroll over x (S, B, T, D) in one compiled loop."""
+        x, weights = recurrence.with_one(x), torch.cat([w["W"], w["Z"], w["U"], w["b"]], dim=1)
+        (s, b, hidden), steps = state[0].shape, x.shape[1]
+        rows = recurrence.empty(s, steps + 1, b, 2 * hidden + x.shape[3], like=x)
+        force = recurrence.empty(s, steps, b, hidden, like=x)
+        numbers = x.new_tensor(self.numbers).numpy()
+        return recurrence.run(forward, adjoint, x, (weights,), state, (rows, force), numbers)
 
 
 @compiled
 def forward(x: Array, w: Array, y0: Array, z0: Array, rows: Array, force: Array, numbers: Array) -> None:
-    """Fill the rows [y_{t-1}, z_{t-1}, x_t, 1] and the forces tanh([y, z, x, 1] w)."""
+    """Fill the rows [y_{t-1}, z_{t-1}, x_t, 1] and the forces tanh([y, z, x, 1] w), w = [W; Z; U; b]."""
     hidden = y0.shape[2]
     for s in range(len(w)):
-        y, z = y0[s].copy(), z0[s].copy()
+        y, z = y0[s], z0[s]
         for t in range(x.shape[1]):
-            place(rows[s, t], y, z)
-            kernels.put(rows[s, t, :, 2 * hidden :], x[min(s, len(x) - 1), t])
+            write_state(rows[s, t], y, z)
+            kernels.copy_rows(rows[s, t, :, 2 * hidden :], x[min(s, len(x) - 1), t])
             np.dot(rows[s, t], w[s], force[s, t])
-            swing(force[s, t], y, z, numbers)
-        place(rows[s, -1], y, z)
+            cornn_step(force[s, t], y, z, numbers)
+        write_state(rows[s, -1], y, z)
 
 
 @compiled
 def adjoint(
-    g: Array, w: Array, rows: Array, force: Array, dh: Array, dz: Array, dw: Array, dx: Array, numbers: Array
+    g: Array,
+    x: Array,
+    w: Array,
+    rows: Array,
+    force: Array,
+    dh: Array,
+    dz: Array,
+    dw: Array,
+    dx: Array,
+    numbers: Array,
 ) -> None:
     """Back-propagate through time: from ∂L/∂y_t (g), ∂L/∂y_T (in dh), ∂L/∂z_T (in dz) to weights, inputs, start.
 
@@ -123,25 +117,25 @@ def adjoint(
             for t in range(end - 1, begin - 1, -1):
                 if g.shape[1]:
                     kernels.add_rows(dh[s], g[s, t])
-                through_swing(delta[t - begin], dh[s], dz[s], force[s, t], numbers)
+                cornn_step_backward(delta[t - begin], dh[s], dz[s], force[s, t], numbers)
                 np.dot(delta[t - begin], recurrent, back)
                 kernels.add_rows(dh[s], back[:, :hidden])
                 kernels.add_rows(dz[s], back[:, hidden:])
             kernels.add_product(dw[s], rows[s, begin:end], delta[: end - begin], part)
             if len(dx):
-                kernels.to_input(dx[s, begin:end], delta[: end - begin], w[s, 2 * hidden :])
+                kernels.add_input_gradient(dx[s, begin:end], delta[: end - begin], w[s, 2 * hidden :])
 
 
 @compiled
-def place(rows: Array, y: Array, z: Array) -> None:
+def write_state(rows: Array, y: Array, z: Array) -> None:
     """Write y and z into the rows."""
     hidden = y.shape[1]
-    kernels.put(rows[:, :hidden], y)
-    kernels.put(rows[:, hidden : 2 * hidden], z)
+    kernels.copy_rows(rows[:, :hidden], y)
+    kernels.copy_rows(rows[:, hidden : 2 * hidden], z)
 
 
 @compiled
-def swing(force: Array, y: Array, z: Array, numbers: Array) -> None:
+def cornn_step(force: Array, y: Array, z: Array, numbers: Array) -> None:
     """Replace a by tanh a, and advance z and y."""
     dt, gamma, epsilon = numbers[0], numbers[1], numbers[2]
     for b in range(len(force)):
@@ -155,8 +149,8 @@ def swing(force: Array, y: Array, z: Array, numbers: Array) -> None:
 
 
 @compiled
-def through_swing(delta: Array, dy: Array, dz: Array, force: Array, numbers: Array) -> None:
-    """Back through one step, but for δ [W; Z]ᵀ."""
+def cornn_step_backward(delta: Array, dy: Array, dz: Array, force: Array, numbers: Array) -> None:
+    """Backward of `cornn_step`, without the recurrent term δ [W; Z]ᵀ."""
     dt, gamma, epsilon = numbers[0], numbers[1], numbers[2]
     for b in range(len(delta)):
         d, dy_b, dz_b, f = delta[b], dy[b], dz[b], force[b]

@@ -1,14 +1,13 @@
 """Gated recurrent unit."""
 
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.autograd.function import once_differentiable
+from torch import Tensor, nn
 
-from unrolled.models import kernels
-from unrolled.models.cell import Cell, State, Weights
+from unrolled.models import kernels, recurrence
+from unrolled.models.cell import Cell, State, Weight, Weights, affine
 from unrolled.models.kernels import Array, compiled, tanh
 
 
@@ -23,12 +22,15 @@ class GRU(Cell):
     Cho et al., EMNLP 2014, doi 10.3115/v1/D14-1179.
     """
 
-    keeps = 1  # of r, z, n
+    family: ClassVar[str] = "gru"
 
-    def shapes(self) -> dict[str, tuple[int, int]]:
-        """Return the shapes of U, W, b and d."""
-        gates = 3 * self.hidden
-        return {"U": (self.inputs, gates), "W": (self.hidden, gates), "b": (1, gates), "d": (1, self.hidden)}
+    forget_gate: ClassVar[int | None] = 1  # of r, z, n
+    compiled: ClassVar[bool] = True
+
+    def weights(self) -> dict[str, Weight]:
+        """Return U, W, b and d."""
+        d = Weight((1, self.hidden), "bias", self.inputs + self.hidden)
+        return affine(self.inputs, self.hidden, 3 * self.hidden, "gate_bias") | {"d": d}
 
     def step(self, w: Weights, x: Tensor, state: State) -> State:
         """Advance h by one step."""
@@ -39,8 +41,8 @@ class GRU(Cell):
         n = torch.tanh(xn + r * (hn + w["d"]))
         return ((1 - z) * n + z * h,)
 
-    def closed(self, w: Weights, v: Tensor, c: Tensor) -> Weights:
-        """Return the weights that feed h V + c back as input, for `fused` alone.
+    def closed(self, w: Weights, v: Tensor, c: Tensor) -> Weights | None:
+        """Return the weights that feed h V + c back as input, for `run_compiled` only.
 
         For r and z as in `fed_back`; but n's input is not reset, so it sees h through N = V U_n.
         """
@@ -55,75 +57,54 @@ class GRU(Cell):
             "N": v @ fed[..., gates:],
         }
 
-    def fused(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Unroll over x (S, B, T, D) in one compiled loop; as `run`."""
-        if not kernels.fusable(x, *state, *w.values()):
-            return self.unroll(w, x, state)
-        # r acts on h W_n + d alone, so the input's part of n is a product of its own, v = [U_n; b_n].
+    def run_compiled(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Unroll over x (S, B, T, D) in one compiled loop; without gradients, gates of one step suffice."""
+        # r acts on h W_n + d only, so the input's part of n is a product of its own, v = [U_n; b_n].
         gates, none = 2 * self.hidden, torch.zeros_like(w["U"][..., : self.hidden])
         u, b = torch.cat([w["U"][..., :gates], none], dim=2), torch.cat([w["b"][..., :gates], w["d"]], dim=2)
         weights = torch.cat([w["W"], u, b], dim=1)
         v = torch.cat([w["U"][..., gates:], w["b"][..., gates:]], dim=1)
         if "N" in w:  # the readout is fed back
             v = torch.cat([w["N"], v], dim=1)
-        outputs, h = _Recurrence.apply(kernels.with_one(x), weights, v, state[0], torch.is_grad_enabled())
-        return outputs, (h,)
+        x, (replicas, batch, hidden) = recurrence.with_one(x), state[0].shape
+        steps = (replicas, x.shape[1]) if torch.is_grad_enabled() else (1, 1)
+        values = recurrence.empty(*steps, batch, 3 * hidden, like=x)
+        n = recurrence.empty(steps[0], x.shape[1], batch, hidden, like=x)
+        return recurrence.run(forward, adjoint, x, (weights, v), state, (recurrence.rows(state[0], x), values, n))
 
+    def torch_peer(self) -> nn.RNNBase | None:
+        """Return `torch.nn.GRU`."""
+        return nn.GRU(self.inputs, self.hidden, batch_first=True, dtype=torch.float64)
 
-class _Recurrence(torch.autograd.Function):
-    """The loop over time: x (S or 1, T, B, E), w (S, H + E, 3H), v (S, E, H), h_0 (S, B, H)."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, w: Tensor, v: Tensor, h0: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
-        (s, b, hidden), t = h0.shape, x.shape[1]
-        rows = kernels.rows(h0, x)
-        gates = kernels.empty(*((s, t) if keep else (1, 1)), b, 3 * hidden, like=w)
-        n = kernels.empty(s if keep else 1, t, b, hidden, like=w)
-        with kernels.announced("gru"):
-            arrays = (x, w, v, h0.contiguous(), rows, gates, n)
-            forward(*(each.numpy() for each in arrays))
-        ctx.save_for_backward(x, w, v, rows, gates, n)
-        ctx.set_materialize_grads(False)
-        return kernels.read(rows, hidden)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, d_outputs: Tensor | None, d_last: Tensor | None) -> tuple[Tensor | None, ...]:
-        x, w, v, rows, gates, n = ctx.saved_tensors
-        s, t, b, hidden = n.shape
-        need_x = ctx.needs_input_grad[0]
-        dw, dv = torch.empty_like(w), torch.empty_like(v)
-        dx = w.new_zeros((s, t, b, x.shape[3]) if need_x else (0, 0, 0, 0))
-        g = kernels.in_time_order(d_outputs, s, b, hidden, like=w)
-        dh = kernels.at_end(d_last, s, b, hidden, like=w)
-        with kernels.announced("gru"):
-            arrays = (x, w, v, rows, gates, n, dh, dw, dv, dx)
-            adjoint(g, *(each.numpy() for each in arrays))
-        return dx if need_x else None, dw, dv, dh, None
+    def peer_weights(self, w: Weights) -> tuple[Tensor, ...]:
+        """Return its W_ih, W_hh, b_ih and b_hh; the last is ours in d only."""
+        none = torch.zeros_like(w["b"][0, self.hidden :])
+        return w["U"].T, w["W"].T, w["b"][0], torch.cat([none, w["d"][0]])
 
 
 @compiled
-def forward(x: Array, w: Array, v: Array, h0: Array, rows: Array, gates: Array, n: Array) -> None:
+def forward(x: Array, w: Array, v: Array, state: Array, rows: Array, gates: Array, n: Array) -> None:
     """Fill the rows [h_{t-1}, x_t, 1], the gates (r, z, h_{t-1} W_n + d), and n.
 
-    v is (S, E, H), or (S, H + E, H) if n sees h_{t-1} too, with the readout fed back.
+    w is [W; U; b] without n's part of U and b; v is that part, (S, E, H), or (S, H + E, H) if n sees
+    h_{t-1} too, because the readout is fed back.
     """
-    hidden = h0.shape[2]
+    hidden = state.shape[2]
     for s in range(len(w)):
-        h, x_s, n_s = h0[s].copy(), x[min(s, len(x) - 1)], n[min(s, len(n) - 1)]
-        alone = v.shape[1] > x.shape[3]
-        if not alone:
+        h, x_s, n_s = state[s], x[min(s, len(x) - 1)], n[min(s, len(n) - 1)]
+        fed_back = v.shape[1] > x.shape[3]
+        if not fed_back:
             np.dot(x_s.reshape(-1, x.shape[3]), v[s], n_s.reshape(-1, hidden))
         for t in range(x.shape[1]):
             a = gates[min(s, len(gates) - 1), min(t, gates.shape[1] - 1)]
-            kernels.enter(rows[s, t], h, x_s[t])
+            kernels.write_rows(rows[s, t], h, x_s[t])
             np.dot(rows[s, t], w[s], a)
-            if alone:
+            if fed_back:
                 np.dot(rows[s, t], v[s], n_s[t])
-            reset(a, n_s[t])
-            squash(n_s[t].reshape(-1))
-            update(a, n_s[t], h)
-        kernels.put(rows[s, -1, :, :hidden], h)
+            apply_gates(a, n_s[t])
+            apply_tanh(n_s[t].reshape(-1))
+            update_state(a, n_s[t], h)
+        kernels.copy_rows(rows[s, -1, :, :hidden], h)
 
 
 @compiled
@@ -144,7 +125,7 @@ def adjoint(
 
     With δ_t the gradient by the columns (r, z, h W_n + d) of [h_{t-1}, x_t, 1] w, and ν_t by the
     argument of n's tanh, from the last step to the first: dh_t = g_t + z dh_{t+1} + δ_{t+1} Wᵀ
-    gives δ_t and ν_t (`through_update`, `through_reset`); then ∂L/∂w = Σ_t [h_{t-1}, x_t, 1]ᵀ δ_t,
+    gives δ_t and ν_t (`update_backward`, `gates_backward`); then ∂L/∂w = Σ_t [h_{t-1}, x_t, 1]ᵀ δ_t,
     ∂L/∂v = Σ_t [x_t, 1]ᵀ ν_t and ∂L/∂x_t = δ_t Uᵀ + ν_t U_nᵀ, a block of steps at a time.
     """
     steps, batch, hidden = n.shape[1:]
@@ -159,19 +140,19 @@ def adjoint(
             for t in range(end - 1, begin - 1, -1):
                 if g.shape[1]:
                     kernels.add_rows(dh[s], g[s, t])
-                through_update(delta[t - begin], nu[t - begin], dh[s], gates[s, t], n[s, t], rows[s, t])
-                through_reset(delta[t - begin], nu[t - begin], gates[s, t])
+                update_backward(delta[t - begin], nu[t - begin], dh[s], gates[s, t], n[s, t], rows[s, t])
+                gates_backward(delta[t - begin], nu[t - begin], gates[s, t])
                 np.dot(delta[t - begin], recurrent, back)
                 kernels.add_rows(dh[s], back)
             kernels.add_product(dw[s], rows[s, begin:end], delta[: end - begin], part_w)
             kernels.add_product(dv[s], x_s[begin:end], nu[: end - begin], part_v)
             if len(dx):
-                kernels.to_input(dx[s, begin:end], delta[: end - begin], w[s, hidden:])
-                kernels.to_input(dx[s, begin:end], nu[: end - begin], v[s])
+                kernels.add_input_gradient(dx[s, begin:end], delta[: end - begin], w[s, hidden:])
+                kernels.add_input_gradient(dx[s, begin:end], nu[: end - begin], v[s])
 
 
 @compiled
-def reset(gates: Array, n: Array) -> None:
+def apply_gates(gates: Array, n: Array) -> None:
     """Apply sigmoid to r and z, and add r (h_{t-1} W_n + d) to the argument of n."""
     m = n.shape[1]
     half = gates.dtype.type(0.5)
@@ -184,14 +165,14 @@ def reset(gates: Array, n: Array) -> None:
 
 
 @compiled
-def squash(n: Array) -> None:
+def apply_tanh(n: Array) -> None:
     """Replace n's argument by its tanh."""
     for j in range(len(n)):
         n[j] = tanh(n[j])
 
 
 @compiled
-def update(gates: Array, n: Array, h: Array) -> None:
+def update_state(gates: Array, n: Array, h: Array) -> None:
     """h_t = (1 - z) n + z h_{t-1}."""
     m = n.shape[1]
     for b in range(len(h)):
@@ -201,8 +182,8 @@ def update(gates: Array, n: Array, h: Array) -> None:
 
 
 @compiled
-def through_update(delta: Array, nu: Array, dh: Array, gates: Array, n: Array, rows: Array) -> None:
-    """Back through h_t = (1 - z) n + z h_{t-1}: write δ_z and ν, leave z dh in dh, one loop per equation.
+def update_backward(delta: Array, nu: Array, dh: Array, gates: Array, n: Array, rows: Array) -> None:
+    """Backward of `update_state`: write δ_z and ν, leave z dh in dh, one loop per equation.
 
     Loops that write one row vectorise well; all equations in one loop took twice as long.
     """
@@ -223,8 +204,8 @@ def through_update(delta: Array, nu: Array, dh: Array, gates: Array, n: Array, r
 
 
 @compiled
-def through_reset(delta: Array, nu: Array, gates: Array) -> None:
-    """Back through the argument of n, x_t U_n + b_n + r (h_{t-1} W_n + d): write δ_hn and δ_r."""
+def gates_backward(delta: Array, nu: Array, gates: Array) -> None:
+    """Backward of `apply_gates`, x_t U_n + b_n + r (h_{t-1} W_n + d): write δ_hn and δ_r."""
     m = nu.shape[1]
     for b in range(len(nu)):  # δ_hn = ν r
         d, v, r = delta[b, 2 * m :], nu[b], gates[b, :m]

@@ -1,14 +1,14 @@
 """Linear recurrent unit: a diagonal, complex, linear recurrence, all steps at once."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from unrolled.models import kernels
-from unrolled.models.cell import Cell, State, Weights
+from unrolled.models import kernels, recurrence
+from unrolled.models.cell import Cell, State, Weight, Weights
 from unrolled.models.kernels import Array, compiled
 
 
@@ -17,22 +17,27 @@ class LRU(Cell):
 
     Λ = exp(-exp(ν) + i exp(φ)), so that |Λ| < 1 whatever ν. Weights: U (D, 2H), which is
     [Re B, Im B]; nu, phi, gamma (1, H). The readout does the rest: C, and the nonlinearity, which
-    the recurrence has not, so it needs a ReLU layer.
+    the recurrence lacks, so it needs a ReLU layer.
 
     References
     ----------
     Orvieto et al., ICML 2023, PMLR 202:26670, arXiv 2303.06349; Blelloch (1990), CMU-CS-90-190 (scan).
     """
 
+    family: ClassVar[str] = "linear recurrence"
+
+    compiled: ClassVar[bool] = True
+
     @property
     def features(self) -> int:
         """Size of the output, 2 H."""
         return 2 * self.hidden
 
-    def shapes(self) -> dict[str, tuple[int, int]]:
-        """Return the shapes of U, nu, phi and gamma."""
-        line = (1, self.hidden)
-        return {"U": (self.inputs, 2 * self.hidden), "nu": line, "phi": line, "gamma": line}
+    def weights(self) -> dict[str, Weight]:
+        """Return U, nu, phi and gamma."""
+        line = Weight((1, self.hidden), "diagonal", 1)
+        u = Weight((self.inputs, 2 * self.hidden), "input", self.inputs)
+        return {"U": u, "nu": line, "phi": line, "gamma": line}
 
     def start(self, x: Tensor) -> State:
         """Return a state of zeros."""
@@ -49,7 +54,7 @@ class LRU(Cell):
 
     def run(self, w: Weights, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Return all states: by a compiled loop on the CPU, elsewhere by a parallel scan over time."""
-        if x.device.type == "cpu" or x.shape[2] == 0 or not kernels.fusable(x, *w.values()):
+        if x.device.type == "cpu" or x.shape[2] == 0 or x.dtype not in recurrence.DTYPES:
             return super().run(w, x, state)
         return self.scanned(w, x, self.start(x) if state is None else state)
 
@@ -62,15 +67,14 @@ class LRU(Cell):
         h = torch.cat([s.real, s.imag], dim=-1)
         return h, (h[:, :, -1],)
 
-    def fused(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Unroll over x (S, B, T, D) in one compiled loop; as `run`."""
-        if not kernels.fusable(x, *state, *w.values()):
-            return self.unroll(w, x, state)
+    def run_compiled(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Unroll over x (S, B, T, D) in one compiled loop."""
         # One replica after the other: PyTorch rounds exp and cos by how many it takes at once.
         parts = [_polar(*part) for part in zip(w["U"], w["nu"], w["phi"], w["gamma"], strict=True)]
         u, factor = (torch.stack(each) for each in zip(*parts, strict=True))
-        outputs, h = _Recurrence.apply(kernels.in_order(x), u, factor, state[0])
-        return outputs, (h,)
+        x, (s, b, both) = recurrence.in_order(x), state[0].shape
+        states = recurrence.empty(s, x.shape[1] + 1, b, both, like=x)
+        return recurrence.run(forward, adjoint, x, (u, factor), state, (states,))
 
 
 def _polar(u: Tensor, nu: Tensor, phi: Tensor, gamma: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,42 +83,15 @@ def _polar(u: Tensor, nu: Tensor, phi: Tensor, gamma: Tensor) -> tuple[Tensor, T
     return u * torch.exp(gamma).repeat(1, 2), torch.cat([size * torch.cos(angle), size * torch.sin(angle)])
 
 
-class _Recurrence(torch.autograd.Function):
-    """The loop over time: x (S or 1, T, B, D), exp(g) B (S, D, 2H), [Re Λ, Im Λ] (S, 2, H), s_0 (S, B, 2H)."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, u: Tensor, w: Tensor, h0: Tensor) -> tuple[Tensor, Tensor]:
-        s, b, both = h0.shape
-        states = kernels.empty(s, x.shape[1] + 1, b, both, like=w)
-        with kernels.announced("lru"):
-            forward(*(each.numpy() for each in (x, u, w, h0.contiguous(), states)))
-        ctx.save_for_backward(x, u, w, states)
-        ctx.set_materialize_grads(False)
-        return kernels.read(states, both)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, d_outputs: Tensor | None, d_last: Tensor | None) -> tuple[Tensor | None, ...]:
-        x, u, w, states = ctx.saved_tensors
-        s, t, b, both = states.shape
-        need_x = ctx.needs_input_grad[0]
-        du, dw, dh = torch.empty_like(u), torch.zeros_like(w), kernels.at_end(d_last, s, b, both, like=w)
-        dx = w.new_zeros((s, t - 1, b, x.shape[3]) if need_x else (0, 0, 0, 0))
-        g = kernels.in_time_order(d_outputs, s, b, both, like=w)
-        with kernels.announced("lru"):
-            adjoint(g, *(each.numpy() for each in (x, u, w, states, dh, du, dw, dx)))
-        return dx if need_x else None, du, dw, dh
-
-
 @compiled
-def forward(x: Array, u: Array, w: Array, h0: Array, states: Array) -> None:
-    """Fill the states s_0, s_1, ... of s_t = Λ s_{t-1} + x_t exp(g) B."""
+def forward(x: Array, u: Array, w: Array, state: Array, states: Array) -> None:
+    """Fill the states s_0, s_1, ... of s_t = Λ s_{t-1} + x_t exp(g) B; u = exp(g) B, w = [Re Λ, Im Λ]."""
     m, (steps, batch, d) = w.shape[2], x.shape[1:]
     drive = np.empty((steps, batch, 2 * m), w.dtype)
     for s in range(len(u)):
         a, c = w[s, 0], w[s, 1]
         np.dot(x[min(s, len(x) - 1)].reshape(steps * batch, d), u[s], drive.reshape(steps * batch, 2 * m))
-        kernels.put(states[s, 0], h0[s])
+        kernels.copy_rows(states[s, 0], state[s])
         for t in range(steps):
             for b in range(batch):
                 re, im = states[s, t, b, :m], states[s, t, b, m:]
@@ -124,6 +101,7 @@ def forward(x: Array, u: Array, w: Array, h0: Array, states: Array) -> None:
                     new_re[j] = a[j] * re[j] - c[j] * im[j] + p[j]
                 for j in range(m):
                     new_im[j] = c[j] * re[j] + a[j] * im[j] + q[j]
+        kernels.copy_rows(state[s], states[s, -1])
 
 
 @compiled
@@ -135,21 +113,22 @@ def adjoint(g: Array, x: Array, u: Array, w: Array, states: Array, dh: Array, du
     """
     m, (steps, batch, d) = w.shape[2], x.shape[1:]
     delta = np.empty((steps, batch, 2 * m), w.dtype)
+    dw[:] = 0
     for s in range(len(u)):
         for t in range(steps - 1, -1, -1):
             if g.shape[1]:
                 kernels.add_rows(dh[s], g[s, t])
-            kernels.put(delta[t], dh[s])
+            kernels.copy_rows(delta[t], dh[s])
             for b in range(batch):
-                through_turn(dw[s], dh[s, b], delta[t, b], states[s, t, b], w[s])
+                rotation_backward(dw[s], dh[s, b], delta[t, b], states[s, t, b], w[s])
         np.dot(x[min(s, len(x) - 1)].reshape(steps * batch, d).T, delta.reshape(steps * batch, 2 * m), du[s])
         if len(dx):
-            kernels.to_input(dx[s], delta, u[s])
+            kernels.add_input_gradient(dx[s], delta, u[s])
 
 
 @compiled
-def through_turn(dw: Array, back: Array, delta: Array, state: Array, w: Array) -> None:
-    """Add s* δ to ∂L/∂Λ, and write Λ* δ, for one sequence."""
+def rotation_backward(dw: Array, back: Array, delta: Array, state: Array, w: Array) -> None:
+    """Backward of Λ s for one sequence: add s* δ to ∂L/∂Λ, and write Λ* δ."""
     m = w.shape[1]
     a, c, da, dc, d_re, d_im, re, im = w[0], w[1], dw[0], dw[1], delta[:m], delta[m:], state[:m], state[m:]
     back_re, back_im = back[:m], back[m:]

@@ -1,14 +1,13 @@
 """Long short-term memory: a cell made to keep a value for a long time."""
 
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.autograd.function import once_differentiable
+from torch import Tensor, nn
 
-from unrolled.models import kernels
-from unrolled.models.cell import Cell, State, Weights, fed_back
+from unrolled.models import kernels, recurrence
+from unrolled.models.cell import Cell, State, Weight, Weights, affine
 from unrolled.models.kernels import Array, compiled, tanh
 
 
@@ -24,12 +23,16 @@ class LSTM(Cell):
     doi 10.1162/089976600300015015.
     """
 
-    keeps, writes = 1, 0  # of i, f, g, o
+    family: ClassVar[str] = "lstm"
 
-    def shapes(self) -> dict[str, tuple[int, int]]:
-        """Return the shapes of U, W and b."""
-        gates = 4 * self.hidden
-        return {"U": (self.inputs, gates), "W": (self.hidden, gates), "b": (1, gates)}
+    forget_gate: ClassVar[int | None] = 1  # of i, f, g, o
+    input_gate: ClassVar[int | None] = 0
+    compiled: ClassVar[bool] = True
+    additive: ClassVar[bool] = True
+
+    def weights(self) -> dict[str, Weight]:
+        """Return U, W and b."""
+        return affine(self.inputs, self.hidden, 4 * self.hidden, "gate_bias")
 
     def start(self, x: Tensor) -> State:
         """Return h = c = 0."""
@@ -43,81 +46,52 @@ class LSTM(Cell):
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(c), c
 
-    def closed(self, w: Weights, v: Tensor, c: Tensor) -> Weights:
-        """Return the weights that feed h V + c back as input; see `fed_back`."""
-        return fed_back(w, v, c)
+    def run_compiled(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Unroll over x (S, B, T, D) in one compiled loop; without gradients, gates and memory of one step suffice."""
+        x, weights = recurrence.with_one(x), torch.cat([w["W"], w["U"], w["b"]], dim=1)
+        s, b, hidden = state[0].shape
+        steps = (s, x.shape[1]) if torch.is_grad_enabled() else (1, 1)
+        gates = recurrence.empty(*steps, b, 4 * hidden, like=x)
+        memory = recurrence.empty(*steps, 2, b, hidden, like=x)
+        return recurrence.run(forward, adjoint, x, (weights,), state, (recurrence.rows(state[0], x), gates, memory))
 
-    def fused(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Unroll over x (S, B, T, D) in one compiled loop; as `run`."""
-        if not kernels.fusable(x, *state, *w.values()):
-            return self.unroll(w, x, state)
-        weights = torch.cat([w["W"], w["U"], w["b"]], dim=1)
-        outputs, h, c = _Recurrence.apply(kernels.with_one(x), weights, *state, torch.is_grad_enabled())
-        return outputs, (h, c)
+    def torch_peer(self) -> nn.RNNBase | None:
+        """Return `torch.nn.LSTM`."""
+        return nn.LSTM(self.inputs, self.hidden, batch_first=True, dtype=torch.float64)
 
-
-class _Recurrence(torch.autograd.Function):
-    """The loop over time: x (S or 1, T, B, E), w = [W; U; b] (S, H + E, 4H), h_0 and c_0 (S, B, H)."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, w: Tensor, h0: Tensor, c0: Tensor, keep: bool) -> tuple[Tensor, ...]:
-        (s, b, hidden), t = h0.shape, x.shape[1]
-        z, c_last = kernels.rows(h0, x), torch.empty_like(c0, memory_format=torch.contiguous_format)
-        kept = (s, t) if keep else (1, 1)
-        gates, memory = kernels.empty(*kept, b, 4 * hidden, like=w), kernels.empty(*kept, 2, b, hidden, like=w)
-        with kernels.announced("lstm"):
-            start = h0.contiguous().numpy(), c0.contiguous().numpy()
-            forward(x.numpy(), w.numpy(), *start, z.numpy(), gates.numpy(), memory.numpy(), c_last.numpy())
-        ctx.save_for_backward(w, z, gates, memory)
-        ctx.set_materialize_grads(False)
-        return *kernels.read(z, hidden), c_last
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, d_outputs: Tensor | None, *d_last: Tensor | None) -> tuple[Tensor | None, ...]:
-        w, z, gates, memory = ctx.saved_tensors
-        s, t, b, _ = z.shape
-        hidden = w.shape[2] // 4
-        need_x = ctx.needs_input_grad[0]
-        dw = torch.empty_like(w)
-        dx = w.new_zeros((s, t - 1, b, w.shape[1] - hidden) if need_x else (0, 0, 0, 0))
-        g = kernels.in_time_order(d_outputs, s, b, hidden, like=w)
-        dh, dc = (kernels.at_end(d, s, b, hidden, like=w) for d in d_last)
-        with kernels.announced("lstm"):
-            arrays = (w, z, gates, memory, dh, dc, dw, dx)
-            adjoint(g, *(each.numpy() for each in arrays))
-        return dx if need_x else None, dw, dh, dc, None
+    def peer_weights(self, w: Weights) -> tuple[Tensor, ...]:
+        """Return its W_ih, W_hh, b_ih and b_hh; of its two biases ours is the first."""
+        return w["U"].T, w["W"].T, w["b"][0], torch.zeros_like(w["b"][0])
 
 
 @compiled
-def forward(x: Array, w: Array, h0: Array, c0: Array, z: Array, gates: Array, memory: Array, c_last: Array) -> None:
-    """Fill z_t = [h_{t-1}, x_t, 1], the gates (i, f, g, o) of z_t w, and (c_{t-1}, tanh c_t)."""
+def forward(x: Array, w: Array, h0: Array, c0: Array, z: Array, gates: Array, memory: Array) -> None:
+    """Fill z_t = [h_{t-1}, x_t, 1], the gates (i, f, g, o) of z_t w, w = [W; U; b], and (c_{t-1}, tanh c_t)."""
     hidden = h0.shape[2]
     scale, shift = gate_scales(hidden, w)
     for s in range(len(w)):
-        h, c = h0[s].copy(), c_last[s]
-        kernels.put(c, c0[s])
+        h, c = h0[s], c0[s]
         for t in range(x.shape[1]):
             slot = min(s, len(gates) - 1), min(t, gates.shape[1] - 1)
-            a, kept = gates[slot], memory[slot]
-            kernels.enter(z[s, t], h, x[min(s, len(x) - 1), t])
+            a, before_and_tanh = gates[slot], memory[slot]
+            kernels.write_rows(z[s, t], h, x[min(s, len(x) - 1), t])
             np.dot(z[s, t], w[s], a)
             kernels.activate_gates(a, scale, shift)
-            kernels.put(kept[0], c)
-            remember(a, c)
-            squash(kept[1].reshape(-1), c.reshape(-1))
-            emit(a, kept[1], h)
-        kernels.put(z[s, -1, :, :hidden], h)
+            kernels.copy_rows(before_and_tanh[0], c)
+            update_memory(a, c)
+            write_tanh(before_and_tanh[1].reshape(-1), c.reshape(-1))
+            write_output(a, before_and_tanh[1], h)
+        kernels.copy_rows(z[s, -1, :, :hidden], h)
 
 
 @compiled
 def adjoint(
-    g: Array, w: Array, z: Array, gates: Array, memory: Array, dh: Array, dc: Array, dw: Array, dx: Array
+    g: Array, x: Array, w: Array, z: Array, gates: Array, memory: Array, dh: Array, dc: Array, dw: Array, dx: Array
 ) -> None:
     """Back-propagate through time: from ∂L/∂h_t (g), ∂L/∂h_T (in dh) and ∂L/∂c_T (in dc).
 
     With δ_t = ∂L/∂a_t of all gates, a_t = z_t w, from the last step to the first:
-    dh_t = g_t + δ_{t+1} Wᵀ gives δ_t (`through_output`, `through_memory`);
+    dh_t = g_t + δ_{t+1} Wᵀ gives δ_t (`output_backward`, `memory_backward`);
     then ∂L/∂w = Σ_t z_tᵀ δ_t and ∂L/∂x_t = δ_t Uᵀ, a block of steps at a time.
     """
     steps, hidden = z.shape[1] - 1, dh.shape[2]
@@ -131,12 +105,12 @@ def adjoint(
             for t in range(end - 1, begin - 1, -1):
                 if g.shape[1]:
                     kernels.add_rows(dh[s], g[s, t])
-                through_output(delta[t - begin], dh[s], dc[s], gates[s, t], memory[s, t, 1])
-                through_memory(delta[t - begin], dc[s], gates[s, t], memory[s, t, 0])
+                output_backward(delta[t - begin], dh[s], dc[s], gates[s, t], memory[s, t, 1])
+                memory_backward(delta[t - begin], dc[s], gates[s, t], memory[s, t, 0])
                 np.dot(delta[t - begin], recurrent, dh[s])
             kernels.add_product(dw[s], z[s, begin:end], delta[: end - begin], part)
             if len(dx):
-                kernels.to_input(dx[s, begin:end], delta[: end - begin], w[s, hidden:])
+                kernels.add_input_gradient(dx[s, begin:end], delta[: end - begin], w[s, hidden:])
 
 
 @compiled
@@ -149,7 +123,7 @@ def gate_scales(hidden: int, w: Array) -> tuple[Array, Array]:
 
 
 @compiled
-def remember(gates: Array, c: Array) -> None:
+def update_memory(gates: Array, c: Array) -> None:
     """c_t = f c_{t-1} + i g."""
     n = c.shape[1]
     for b in range(len(c)):
@@ -159,42 +133,42 @@ def remember(gates: Array, c: Array) -> None:
 
 
 @compiled
-def squash(out: Array, c: Array) -> None:
+def write_tanh(out: Array, c: Array) -> None:
     """Write tanh c_t, which the adjoint needs again."""
     for j in range(len(c)):
         out[j] = tanh(c[j])
 
 
 @compiled
-def emit(gates: Array, squashed: Array, h: Array) -> None:
+def write_output(gates: Array, tanh_c: Array, h: Array) -> None:
     """h_t = o tanh c_t."""
     n = h.shape[1]
     for b in range(len(h)):
-        row, o, tc = h[b], gates[b, 3 * n :], squashed[b]
+        row, o, tc = h[b], gates[b, 3 * n :], tanh_c[b]
         for j in range(n):
             row[j] = o[j] * tc[j]
 
 
 @compiled
-def through_output(delta: Array, dh: Array, dc: Array, gates: Array, squashed: Array) -> None:
-    """Back through h_t = o tanh c_t: write δ_o and add to dc_t, one loop per equation.
+def output_backward(delta: Array, dh: Array, dc: Array, gates: Array, tanh_c: Array) -> None:
+    """Backward of `write_output`: write δ_o and add to dc_t, one loop per equation.
 
     Loops that write one row vectorise well; all equations in one loop took twice as long.
     """
     n = dh.shape[1]
     for b in range(len(dh)):  # δ_o = dh_t tanh(c_t) o (1 - o)
-        d, up, tc, o = delta[b, 3 * n :], dh[b], squashed[b], gates[b, 3 * n :]
+        d, up, tc, o = delta[b, 3 * n :], dh[b], tanh_c[b], gates[b, 3 * n :]
         for j in range(n):
             d[j] = up[j] * tc[j] * (o[j] - o[j] * o[j])
     for b in range(len(dh)):  # dc_t += dh_t o (1 - tanh² c_t)
-        row, up, tc, o = dc[b], dh[b], squashed[b], gates[b, 3 * n :]
+        row, up, tc, o = dc[b], dh[b], tanh_c[b], gates[b, 3 * n :]
         for j in range(n):
             row[j] += up[j] * (o[j] - o[j] * tc[j] * tc[j])
 
 
 @compiled
-def through_memory(delta: Array, dc: Array, gates: Array, before: Array) -> None:
-    """Back through c_t = f c_{t-1} + i g: write δ_i, δ_g, δ_f and take dc from c_t to c_{t-1} (`before`)."""
+def memory_backward(delta: Array, dc: Array, gates: Array, before: Array) -> None:
+    """Backward of `update_memory`: write δ_i, δ_g, δ_f and take dc from c_t to c_{t-1} (`before`)."""
     n = dc.shape[1]
     for b in range(len(dc)):  # δ_i = dc_t g i (1 - i)
         d, row, i, g = delta[b, :n], dc[b], gates[b, :n], gates[b, 2 * n : 3 * n]

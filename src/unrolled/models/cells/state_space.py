@@ -1,23 +1,23 @@
 """Nonlinear state-space model: a linear recurrence, corrected by one layer of tanh units."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from unrolled.models import kernels
-from unrolled.models.cell import Cell, State, Weights
+from unrolled.models import kernels, recurrence
+from unrolled.models.cell import Cell, State, Weight, Weights
 from unrolled.models.kernels import Array, compiled, tanh
 
 
 class StateSpace(Cell):
     """h_t = h_{t-1} W + x_t U + b + tanh(h_{t-1} C + x_t F + d) E: a linear model and a residual, in the loop.
 
-    Unlike in Elman's network a linear system needs no tanh, and the tanh layer learns only what the
+    Unlike in Elman's network a linear system needs no tanh, and the tanh layer adds only what the
     linear part lacks. Weights: U (D, H), W (H, H), b (1, H), F (D, L), C (H, L), d (1, L), E (L, H);
-    L is the option `units`.
+    L is the setting `units`.
 
     References
     ----------
@@ -25,13 +25,27 @@ class StateSpace(Cell):
     Paduart et al., Automatica 46 (2010) 647, doi 10.1016/j.automatica.2010.01.001 (with polynomials).
     """
 
-    options: ClassVar[dict[str, float]] = {"units": 8.0}
+    family: ClassVar[str] = "linear recurrence"
 
-    def shapes(self) -> dict[str, tuple[int, int]]:
-        """Return the shapes of the linear part, then of the tanh layer."""
-        d, h, units = self.inputs, self.hidden, int(self.option["units"])
-        linear = {"U": (d, h), "W": (h, h), "b": (1, h)}
-        return linear | {"F": (d, units), "C": (h, units), "d": (1, units), "E": (units, h)}
+    class Settings(Cell.Settings):
+        """H, and L."""
+
+        units: int = Field(8, ge=1)
+
+    settings: Settings
+    compiled: ClassVar[bool] = True
+
+    def weights(self) -> dict[str, Weight]:
+        """Return the linear part, then the tanh layer."""
+        d, h, units = self.inputs, self.hidden, self.settings.units
+        layer, both = d + h, d + h + units
+        u, w, b = Weight((d, h), "input", both), Weight((h, h), "recurrent", both), Weight((1, h), "bias", both)
+        f, c, bias = (
+            Weight((d, units), "input", layer),
+            Weight((h, units), "inner", layer),
+            Weight((1, units), "bias", layer),
+        )
+        return {"U": u, "W": w, "b": b, "F": f, "C": c, "d": bias, "E": Weight((units, h), "inner", both)}
 
     def step(self, w: Weights, x: Tensor, state: State) -> State:
         """Advance h by one step."""
@@ -39,63 +53,35 @@ class StateSpace(Cell):
         force = torch.tanh(h @ w["C"] + x @ w["F"] + w["d"])
         return (h @ w["W"] + x @ w["U"] + w["b"] + force @ w["E"],)
 
-    def fused(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Unroll over x (S, B, T, D) in one compiled loop; as `run`."""
-        if not kernels.fusable(x, *state, *w.values()):
-            return self.unroll(w, x, state)
+    def run_compiled(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Unroll over x (S, B, T, D) in one compiled loop."""
         pairs = (("W", "C"), ("U", "F"), ("b", "d"))
         weights = torch.cat([torch.cat([w[one], w[other]], dim=2) for one, other in pairs], dim=1)
-        outputs, h = _Recurrence.apply(kernels.with_one(x), weights, w["E"], state[0])
-        return outputs, (h,)
-
-
-class _Recurrence(torch.autograd.Function):
-    """The loop over time: x (S or 1, T, B, D + 1), w = [[W, C]; [U, F]; [b, d]], e = E (S, L, H), h_0 (S, B, H)."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, w: Tensor, e: Tensor, h0: Tensor) -> tuple[Tensor, Tensor]:
-        z = kernels.rows(h0, x)
-        force = kernels.empty(len(w), x.shape[1], h0.shape[1], e.shape[1], like=w)
-        e = e.contiguous()
-        with kernels.announced("state_space"):
-            forward(*(each.numpy() for each in (x, w, e, h0.contiguous(), z, force)))
-        ctx.save_for_backward(w, e, z, force)
-        ctx.set_materialize_grads(False)
-        return kernels.read(z, h0.shape[2])
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, d_outputs: Tensor | None, d_last: Tensor | None) -> tuple[Tensor | None, ...]:
-        w, e, z, force = ctx.saved_tensors
-        (s, t, b, _), hidden = force.shape, e.shape[2]
-        need_x = ctx.needs_input_grad[0]
-        dw, de = torch.empty_like(w), torch.empty_like(e)
-        dh = kernels.at_end(d_last, s, b, hidden, like=w)
-        dx = w.new_zeros((s, t, b, w.shape[1] - hidden) if need_x else (0, 0, 0, 0))
-        g = kernels.in_time_order(d_outputs, s, b, hidden, like=w)
-        with kernels.announced("state_space"):
-            adjoint(g, *(each.numpy() for each in (w, e, z, force, dh, dw, de, dx)))
-        return dx if need_x else None, dw, de, dh
+        x = recurrence.with_one(x)
+        force = recurrence.empty(len(weights), *x.shape[1:3], self.settings.units, like=x)
+        return recurrence.run(forward, adjoint, x, (weights, w["E"]), state, (recurrence.rows(state[0], x), force))
 
 
 @compiled
-def forward(x: Array, w: Array, e: Array, h0: Array, z: Array, force: Array) -> None:
-    """Fill the rows z_t = [h_{t-1}, x_t, 1] and the forces f_t = tanh(z_t [C; F; d])."""
-    hidden = h0.shape[2]
-    a, added = np.empty((h0.shape[1], w.shape[2]), w.dtype), np.empty_like(h0[0])
+def forward(x: Array, w: Array, e: Array, state: Array, z: Array, force: Array) -> None:
+    """Fill the rows z_t = [h_{t-1}, x_t, 1] and f_t = tanh(z_t [C; F; d]); w = [[W, C]; [U, F]; [b, d]], e = E."""
+    hidden = state.shape[2]
+    a, added = np.empty((state.shape[1], w.shape[2]), w.dtype), np.empty_like(state[0])
     for s in range(len(w)):
-        h = h0[s].copy()
+        h = state[s]
         for t in range(x.shape[1]):
-            kernels.enter(z[s, t], h, x[min(s, len(x) - 1), t])
+            kernels.write_rows(z[s, t], h, x[min(s, len(x) - 1), t])
             np.dot(z[s, t], w[s], a)
-            part(a, h, force[s, t])
+            split_sum(a, h, force[s, t])
             np.dot(force[s, t], e[s], added)
             kernels.add_rows(h, added)
-        kernels.put(z[s, -1, :, :hidden], h)
+        kernels.copy_rows(z[s, -1, :, :hidden], h)
 
 
 @compiled
-def adjoint(g: Array, w: Array, e: Array, z: Array, force: Array, dh: Array, dw: Array, de: Array, dx: Array) -> None:
+def adjoint(
+    g: Array, x: Array, w: Array, e: Array, z: Array, force: Array, dh: Array, dw: Array, de: Array, dx: Array
+) -> None:
     """Back-propagate through time: from ∂L/∂h_t (g) and ∂L/∂h_T (in dh) to weights, inputs and h_0.
 
     δ_t = [dh_t, (dh_t Eᵀ) (1 - f_t²)] = ∂L/∂(z_t w), from the last step to the first, with
@@ -115,19 +101,19 @@ def adjoint(g: Array, w: Array, e: Array, z: Array, force: Array, dh: Array, dw:
             for t in range(end - 1, begin - 1, -1):
                 if g.shape[1]:
                     kernels.add_rows(dh[s], g[s, t])
-                kernels.put(back[t - begin], dh[s])
+                kernels.copy_rows(back[t - begin], dh[s])
                 np.dot(dh[s], out, through)
-                join(delta[t - begin], dh[s], through, force[s, t])
+                write_delta(delta[t - begin], dh[s], through, force[s, t])
                 np.dot(delta[t - begin], recurrent, dh[s])
             kernels.add_product(dw[s], z[s, begin:end], delta[: end - begin], product)
             kernels.add_product(de[s], force[s, begin:end], back[: end - begin], square)
             if len(dx):
-                kernels.to_input(dx[s, begin:end], delta[: end - begin], w[s, hidden:])
+                kernels.add_input_gradient(dx[s, begin:end], delta[: end - begin], w[s, hidden:])
 
 
 @compiled
-def part(a: Array, h: Array, force: Array) -> None:
-    """Split a into the linear h and the forces tanh a."""
+def split_sum(a: Array, h: Array, force: Array) -> None:
+    """Split a = z w into the linear h and the forces tanh a."""
     hidden = h.shape[1]
     for b in range(len(a)):
         a_b, h_b, f = a[b], h[b], force[b]
@@ -138,8 +124,8 @@ def part(a: Array, h: Array, force: Array) -> None:
 
 
 @compiled
-def join(delta: Array, dh: Array, through: Array, force: Array) -> None:
-    """Write δ = [dh, through (1 - f²)]."""
+def write_delta(delta: Array, dh: Array, through: Array, force: Array) -> None:
+    """Backward of `split_sum`: write δ = [dh, through (1 - f²)]."""
     hidden = dh.shape[1]
     for b in range(len(delta)):
         d, dh_b, u, f = delta[b], dh[b], through[b], force[b]

@@ -3,10 +3,10 @@
 from typing import ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from unrolled.models import kernels
-from unrolled.models.cell import Cell, State, Weights
+from unrolled.models.cell import Cell, State, Weight, Weights
 from unrolled.models.kernels import Array, compiled
 
 
@@ -15,7 +15,7 @@ class Window(Cell):
 
     With a linear readout it is an autoregression or a finite impulse response, with hidden layers
     in the readout a feed-forward network on the same window: baselines that cannot remember longer
-    than w steps. With the option `powers` p > 1 the powers 2 ... p of the first input at t follow, so
+    than w steps. With `powers` p > 1 the powers 2 ... p of the first input at t follow, so
     that an autoregression (ARX) whose first input is y_{t-1} becomes a polynomial one (NARX).
 
     References
@@ -23,15 +23,24 @@ class Window(Cell):
     Billings, Nonlinear System Identification (2013), doi 10.1002/9781118535561.
     """
 
-    options: ClassVar[dict[str, float]] = {"powers": 1.0}
+    family: ClassVar[str] = "regression"
+
+    class Settings(Cell.Settings):
+        """The length w in steps, and p."""
+
+        window: int = Field(1, ge=1)
+        powers: int = Field(1, ge=1)
+
+    settings: Settings
+    recurrent: ClassVar[bool] = False
 
     @property
     def features(self) -> int:
         """Size of the output, w D and one for each power."""
-        return self.window * self.inputs + int(self.option["powers"]) - 1
+        return self.settings.window * self.inputs + self.settings.powers - 1
 
-    def shapes(self) -> dict[str, tuple[int, int]]:
-        """Return no shapes: nothing is learned here."""
+    def weights(self) -> dict[str, Weight]:
+        """Return none: nothing is trained here."""
         return {}
 
     def start(self, x: Tensor) -> State:
@@ -40,7 +49,7 @@ class Window(Cell):
 
     def step(self, w: Weights, x: Tensor, state: State) -> State:
         """Drop the oldest input and append the newest."""
-        window = state[0][..., : self.window * self.inputs]
+        window = state[0][..., : self.settings.window * self.inputs]
         return (self._with_powers(torch.cat([window[..., self.inputs :], x], dim=-1)),)
 
     def run(self, w: Weights, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -49,40 +58,34 @@ class Window(Cell):
         s, b, t, d = x.shape
         if t == 0:
             raise ValueError(f"Window: the sequence has no steps, inputs are {tuple(x.shape)}")
-        size = self.window * d
+        size = self.settings.window * d
         line = torch.cat([state[0][..., d:size], x.reshape(s, b, t * d)], dim=-1).contiguous()
         outputs = self._with_powers(line.unfold(-1, size, d))
         return outputs, (outputs[:, :, -1],)
 
     def _with_powers(self, window: Tensor) -> Tensor:
-        if self.option["powers"] < 2:
+        if self.settings.powers < 2:
             return window
-        newest = window[..., (self.window - 1) * self.inputs, None]
-        return torch.cat([window, *(newest**p for p in range(2, int(self.option["powers"]) + 1))], dim=-1)
+        newest = window[..., (self.settings.window - 1) * self.inputs, None]
+        return torch.cat([window, *(newest**p for p in range(2, self.settings.powers + 1))], dim=-1)
 
-    def run_on(self, v: Tensor, c: Tensor, first: Tensor, state: State, given: Tensor) -> Tensor:
-        """Return y_2 ... y_n (S, B, n - 1, 1) of the readout y = h v + c, one output fed back as the first input.
+    def regress(self, v: Tensor, c: Tensor, first: Tensor, state: State, given: Tensor) -> Tensor | None:
+        """Return y_2 ... y_n of a readout with one output, in a compiled loop.
 
         In float64, since rounding errors go round the loop.
-
-        Parameters
-        ----------
-        v, c : (S, F, 1), (S, 1, 1) tensors
-        first : (S, B, 1) tensor
-            y_1, with `state` after it.
-        given : (S, B, n - 1, D - 1) tensor
-            The other inputs.
         """
+        if v.shape[2] > 1:
+            return None
         outputs = first.new_empty(*given.shape[:3], 1, dtype=torch.float64)
         v, c, first, line = (each.double().contiguous() for each in (v[..., 0], c[:, 0, 0], first[..., 0], state[0]))
         rest = given.double().contiguous()
-        with kernels.announced("window"):
-            loop(v.numpy(), c.numpy(), first.numpy(), line.numpy(), rest.numpy(), outputs[..., 0].numpy(), self.window)
+        arrays = (v, c, first, line, rest, outputs[..., 0])
+        autoregress(self.settings.window, *(each.numpy() for each in arrays))
         return outputs.to(given.dtype)
 
 
 @compiled
-def loop(v: Array, c: Array, first: Array, state: Array, given: Array, outputs: Array, window: int) -> None:
+def autoregress(window: int, v: Array, c: Array, first: Array, state: Array, given: Array, outputs: Array) -> None:
     """Fill the outputs (S, B, n - 1), step after step, each with the last as the newest first input."""
     d = given.shape[3] + 1
     size = window * d

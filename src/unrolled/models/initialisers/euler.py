@@ -2,13 +2,16 @@
 
 import numpy as np
 
-from unrolled.models.initialiser import Arrays, Setting, linear_recurrence
+from unrolled.data.system import Array
+from unrolled.models.initialiser import LinearSystem
 
 
-def initialise(setting: Setting, random: np.random.Generator) -> Arrays:
-    """Set s_{i+1} = (1 + Δt A) s_i + Δt B F_i; for the oscillator the weights are (η, Δt).
+class Euler(LinearSystem):
+    """s_{i+1} = (1 + Δt A) s_i + Δt B F_i; for the oscillator the weights are (η, Δt).
 
-    It equals v_{i+1} = v_i + Δt (F_i - η v_i - x_i), x_{i+1} = x_i + Δt v_i. Nothing is drawn.
+    It equals v_{i+1} = v_i + Δt (F_i - η v_i - x_i), x_{i+1} = x_i + Δt v_i.
     """
-    a, b = setting.linear()
-    return linear_recurrence(setting, np.eye(len(a)) + setting.step * a, setting.step * b)
+
+    def discretise(self, a: Array, b: Array, step: float) -> tuple[Array, Array]:
+        """Return 1 + Δt A and Δt B."""
+        return np.eye(len(a)) + step * a, step * b

@@ -3,17 +3,26 @@
 import numpy as np
 from scipy.stats import ortho_group
 
-from unrolled.models.initialiser import Arrays, Setting, draw_uniform
+from unrolled.models.initialiser import BIASES, Arrays, Initialiser, Problem, draw_uniform, without_blocks, zeros
 
 
-def initialise(setting: Setting, random: np.random.Generator) -> Arrays:
-    """Draw W orthogonal (Haar, per gate), the cell's biases 0, and all else as `uniform`.
+class Orthogonal(Initialiser):
+    """W orthogonal (Haar, per gate), the cell's biases 0, and all else as `uniform`.
 
     References
     ----------
     Saxe, McClelland & Ganguli, ICLR 2014, arXiv 1312.6120.
     """
-    arrays = draw_uniform(setting, random)
-    rows, columns = setting.shapes["W"]
-    arrays["W"] = np.concatenate([ortho_group.rvs(rows, random_state=random) for _ in range(columns // rows)], axis=1)
-    return arrays | {name: np.zeros_like(array) for name, array in arrays.items() if name in ("b", "d")}
+
+    def supports(self, problem: Problem) -> str | None:
+        """Refuse cells without square recurrent weights."""
+        return without_blocks(problem)
+
+    def initialise(self, problem: Problem, random: np.random.Generator) -> Arrays:
+        """Return the weights of one replica."""
+        arrays = draw_uniform(problem, random) | zeros(problem, *BIASES)
+        for name in problem.named("recurrent"):
+            rows, columns = problem.weights[name].shape
+            blocks = [ortho_group.rvs(rows, random_state=random) for _ in range(columns // rows)]
+            arrays[name] = np.concatenate(blocks, axis=1)
+        return arrays

@@ -2,14 +2,21 @@
 
 import numpy as np
 
-from unrolled.models.initialiser import Arrays, Setting, linear_recurrence
+from unrolled.models.initialiser import Arrays, Initialiser, Problem, linear_recurrence, not_linear
 
 
-def initialise(setting: Setting, random: np.random.Generator) -> Arrays:
-    """Keep what was seen last: the value before (one input), or the initial state (driven system)."""
-    inputs, hidden = setting.shapes["U"]
-    if inputs == hidden:
-        keep, forget = np.eye(hidden), np.zeros((hidden, hidden))
-        bias = np.zeros((1, hidden))
-        return {"U": keep, "W": forget, "b": bias, "V0": keep, "c0": bias}
-    return linear_recurrence(setting, np.eye(hidden), np.zeros((hidden, inputs - hidden)))
+class Persistence(Initialiser):
+    """What was seen last stays: the value before (as many inputs as units), or the initial state (driven system)."""
+
+    def supports(self, problem: Problem) -> str | None:
+        """Refuse networks other than linear RNNs."""
+        entering = [problem.weights[name].shape[0] for name in problem.named("input")]
+        return not_linear(problem, problem.hidden, max(sum(entering), problem.hidden))
+
+    def initialise(self, problem: Problem, random: np.random.Generator) -> Arrays:
+        """Return the weights, of which none is drawn."""
+        hidden, [name] = problem.hidden, problem.named("input")
+        drives = problem.weights[name].shape[0] - hidden
+        arrays = linear_recurrence(problem, np.eye(hidden), np.zeros((hidden, drives)))
+        # A series is given anew at every step, so that its values must not add up.
+        return arrays | ({w: np.zeros((hidden, hidden)) for w in problem.named("recurrent")} if drives == 0 else {})

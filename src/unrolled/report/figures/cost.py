@@ -1,4 +1,4 @@
-"""Test score against what learning cost."""
+"""Test score against what training cost."""
 
 import math
 from collections import Counter
@@ -6,75 +6,69 @@ from collections import Counter
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from unrolled.report.style import Evaluation, new
-
-SCOPE = "study"
-CAPTION = (
-    "Median test score (bar: bootstrap 95 % interval) against the cost of learning one replica at one learning rate, "
-    "in passes through the training set: forward + backward + 2 for each product with the curvature; and, with the "
-    "same marks, against the number of learned and fixed weights. Methods with the usual budget stand in one column. "
-    "Cheap and good lies at the left, low for an error, high for a valid time."
-)
+from unrolled.report.figure import StudyFigure
+from unrolled.report.results import Evaluation
+from unrolled.report.style import new, title
 
 
-def applies(evaluation: Evaluation) -> bool:
-    """Return whether any two methods differ in cost."""
-    return len({cost(row) for row in _shown(evaluation).values()}) > 1
+class Cost(StudyFigure):
+    """One mark a method, and the names beside it, those of one column spread out."""
 
+    caption = (
+        "Median test score (bar: range over seeds) against the cost of training one replica at one learning rate, in "
+        "passes through the training set: forward + backward + 2 for each product with the curvature; and, with the "
+        "same marks, against the number of weights, trained and fixed. Methods with the usual budget stand in one "
+        "column. Cheap and good lies at the left, low for an error, high for a valid time."
+    )
+    order = 80
 
-def cost(row: dict) -> float:  # type: ignore[type-arg]
-    """Return the passes through the training set, a product with the curvature counted twice."""
-    passes = row["passes"]
-    return float(passes["forward"] + passes["backward"] + 2 * passes["curvature"])
+    def applies(self, study: Evaluation) -> bool:
+        """Return whether any two methods differ in cost."""
+        return len({study.cost(name) for name in study.ranked}) > 1
 
+    def draw(self, study: Evaluation) -> Figure:
+        """Draw score against passes, and against weights."""
+        rows, best = {name: study.methods[name] for name in study.ranked}, study.ranked[0]
+        usual = Counter(study.cost(name) for name in rows).most_common(1)[0][0]
+        figure, axes = new(9.5, 5.6, columns=2, sharey=True, width_ratios=(2, 1))
+        axis, beside = axes[0]
+        for name, row in rows.items():
+            look = study.look(name)
+            for each, x in ((axis, study.cost(name)), (beside, row["parameters"])):
+                each.plot([x, x], [row["interval"]["low"], row["interval"]["high"]], color=look.colour, lw=1.5)
+                each.plot(x, row["median"], look.marker, color=look.colour, ms=7.5, mec="white", mew=0.8)
+                each.set_xscale("log")
+        axis.set_yscale("linear" if study.higher else "log")
+        beside.set_xlabel("weights of one network")
+        axis.set_xlabel("cost of training (passes of one replica through the training set)")
+        axis.set_ylabel(study.score)
+        axis.margins(x=0.2)
+        for x in {study.cost(name): None for name in rows}:
+            self._names(axis, study, {n: row["median"] for n, row in rows.items() if study.cost(n) == x}, x)
+        cost = f"at a cost of {study.cost(best):,.0f}; most methods cost {usual:,.0f}"
+        title(figure, f"{study.label_of(best)} is best, {cost}")
+        return figure
 
-def _shown(evaluation: Evaluation) -> dict:  # type: ignore[type-arg]
-    return {n: evaluation.methods[n] for n in evaluation.ranked() if evaluation.methods[n]["median"] is not None}
-
-
-def draw(evaluation: Evaluation) -> Figure:
-    """Draw one mark a method, and the names beside it, those of one column spread out."""
-    rows, best = _shown(evaluation), evaluation.ranked()[0]
-    usual = Counter(cost(row) for row in rows.values()).most_common(1)[0][0]
-    figure, axes = new(9.5, 5.6, columns=2, sharey=True, width_ratios=(2, 1))
-    axis, beside = axes[0]
-    for name, row in rows.items():
-        look = evaluation.looks[name]
-        for each, x in ((axis, cost(row)), (beside, row["parameters"])):
-            each.plot([x, x], row["ci95"], color=look.colour, lw=1.5)
-            each.plot(x, row["median"], look.marker, color=look.colour, ms=7.5, mec="white", mew=0.8)
-            each.set_xscale("log")
-    axis.set_yscale("linear" if evaluation.higher else "log")
-    beside.set_xlabel("weights of one network")
-    axis.set_xlabel("cost of learning (passes of one replica through the training set)")
-    axis.set_ylabel(evaluation.score)
-    axis.margins(x=0.2)
-    for x in {cost(row) for row in rows.values()}:
-        _names(axis, evaluation, {n: row["median"] for n, row in rows.items() if cost(row) == x}, x)
-    title = f"{best} is best with {cost(rows[best]):,.0f} passes; the usual budget is {usual:,.0f}"
-    figure.suptitle(title, x=0.01, ha="left")
-    return figure
-
-
-def _names(axis: Axes, evaluation: Evaluation, column: dict[str, float], x: float) -> None:
-    """Write the names of a column's methods to its right, far enough from each other to be read."""
-    forward, back = (float, float) if axis.get_yscale() == "linear" else (math.log, math.exp)
-    bottom, top = (forward(limit) for limit in axis.get_ylim())
-    least = 0.045 * (top - bottom)
-    order = sorted(column, key=lambda name: column[name])
-    heights = [forward(column[name]) for name in order]
-    for i in range(1, len(heights)):
-        heights[i] = max(heights[i], heights[i - 1] + least)
-    excess = max(0.0, heights[-1] - (top - 0.3 * least))
-    for i in reversed(range(len(heights))):
-        limit = top - 0.3 * least if i == len(heights) - 1 else heights[i + 1] - least
-        heights[i] = min(heights[i], limit) if excess else heights[i]
-    for name, height in zip(order, heights, strict=True):
-        axis.annotate(
-            name,
-            (x, column[name]),
-            xytext=(1.35 * x, back(height)),
-            va="center",
-            fontsize=8,
-            arrowprops={"arrowstyle": "-", "color": evaluation.looks[name].colour, "lw": 0.6, "relpos": (0, 0.5)},
-        )
+    @staticmethod
+    def _names(axis: Axes, study: Evaluation, column: dict[str, float], x: float) -> None:
+        """Write the names of a column's methods to its right, far enough from each other to be read."""
+        forward, back = (float, float) if axis.get_yscale() == "linear" else (math.log, math.exp)
+        bottom, top = (forward(limit) for limit in axis.get_ylim())
+        gap = 0.045 * (top - bottom)
+        order = sorted(column, key=lambda name: column[name])
+        heights = [forward(column[name]) for name in order]
+        for i in range(1, len(heights)):
+            heights[i] = max(heights[i], heights[i - 1] + gap)
+        limit = top - 0.3 * gap
+        for i in reversed(range(len(heights))):
+            heights[i] = min(heights[i], limit)
+            limit = heights[i] - gap
+        for name, height in zip(order, heights, strict=True):
+            axis.annotate(
+                study.label_of(name),
+                (x, column[name]),
+                xytext=(1.35 * x, back(height)),
+                va="center",
+                fontsize=8,
+                arrowprops={"arrowstyle": "-", "color": study.look(name).colour, "lw": 0.6, "relpos": (0, 0.5)},
+            )

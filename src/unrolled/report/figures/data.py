@@ -2,46 +2,45 @@
 
 from matplotlib.figure import Figure
 
-from unrolled.report.style import Evaluation, new
+from unrolled.report.figure import StudyFigure
+from unrolled.report.results import Evaluation
+from unrolled.report.style import new, title
+from unrolled.report.words import listed
 
-SCOPE = "study"
-CAPTION = "The numbers that the methods learn from, are tuned on and are tested on."
-SHADES = {"train": "#0072B2", "val": "#E69F00", "test": "#D55E00"}
-NAMES = {"train": "learning", "val": "validation", "test": "test"}
-
-
-def applies(evaluation: Evaluation) -> bool:
-    """Return True: every study has data."""
-    return True
+SHADES = {"train": "#0072B2", "val": "#B87A00", "test": "#D55E00"}
+NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 
-def draw(evaluation: Evaluation) -> Figure:
-    """Draw each channel against time, coloured by split."""
-    table = evaluation.tables["data"]
-    channels = list(dict.fromkeys(table["channel"]))
-    figure, axes = new(9, 1.1 + 1.15 * len(channels), rows=len(channels), sharex=True)
-    for axis, channel in zip(axes[:, 0], channels, strict=True):
-        for split, part in table[table["channel"] == channel].groupby("split", sort=False):
-            axis.plot(part["time"], part["value"], color=SHADES[str(split)], lw=1.2, label=NAMES[str(split)])
-        axis.set_ylabel(channel)
-    axes[-1, 0].set_xlabel(f"time ({evaluation.units[0]})")
-    many = len(table["split"].unique()) == 1
-    if not many:
-        axes[0, 0].legend(ncols=3, loc="upper right", bbox_to_anchor=(1, 1.2))
-    figure.suptitle(_title(evaluation, many), x=0.01, ha="left")
-    return figure
+class Data(StudyFigure):
+    """Each channel against time, coloured by split."""
 
+    caption = "The data that the methods are trained, tuned and tested on."
+    order = 10
 
-def _title(evaluation: Evaluation, many: bool) -> str:
-    if many:
-        channels = list(dict.fromkeys(evaluation.tables["data"]["channel"]))
-        if channels[0] == "u":
-            marked = evaluation.tables["data"].query("channel == 'm' and value == 1")["time"]
+    def draw(self, study: Evaluation) -> Figure:
+        """Draw one panel a channel."""
+        table = study.tables["data"]
+        channels = list(dict.fromkeys(table["channel"]))
+        figure, axes = new(9, 1.1 + 1.15 * len(channels), rows=len(channels), sharex=True)
+        for axis, channel in zip(axes[:, 0], channels, strict=True):
+            for split, part in table[table["channel"] == channel].groupby("split", sort=False):
+                axis.plot(part["time"], part["value"], color=SHADES[str(split)], lw=1.2, label=NAMES[str(split)])
+            axis.set_ylabel(study.channel(channel))
+        axes[-1, 0].set_xlabel(study.time)
+        if table["split"].nunique() > 1:
+            axes[0, 0].legend(ncols=3, loc="upper right", bbox_to_anchor=(1, 1.2))
+        title(figure, self._title(study))
+        return figure
+
+    @staticmethod
+    def _title(study: Evaluation) -> str:
+        counts, inputs = study.tables["data"].groupby("split").size(), study.metrics["inputs"]
+        if len(counts) > 1:
             return (
-                f"One of the learning sequences: the values at the steps {' and '.join(f'{t:g}' for t in marked)} count"
+                f"One series, cut into windows: {counts['train']} points for training, {counts['val']} for validation, "
+                f"{counts['test']} for the test"
             )
-        driven = channels[0] == "F"
-        return "One of the learning trajectories" + (": the force drives position and velocity" if driven else "")
-    counts = evaluation.tables["data"].groupby("split").size()
-    sizes = f"{counts['train']} to learn from, {counts['val']} to tune on, {counts['test']} to test on"
-    return f"One series, cut into windows: {sizes}"
+        if "recall" in study.metrics:
+            return "One of the training sequences: the network is asked for the sum of the marked values"
+        driven = f": {listed(inputs)} drives {listed(study.metrics['outputs'])}" if inputs else ""
+        return f"One of the training sequences{driven}"

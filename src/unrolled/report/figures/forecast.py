@@ -3,47 +3,48 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from unrolled.report.style import TRUTH, Evaluation, new
+from unrolled.report.figure import StudyFigure
+from unrolled.report.results import Evaluation
+from unrolled.report.style import TRUTH, grid, title
 
-SCOPE = "study"
-CAPTION = (
-    "Prediction (colour) against truth (black) on test data that no method has seen, each by its seed of median "
-    "score; panels in order of that score."
-)
+COLUMNS = 3
 
 
-def applies(evaluation: Evaluation) -> bool:
-    """Return True: every study has predictions."""
-    return True
+class Forecast(StudyFigure):
+    """The first output of each method beside the truth, best first."""
 
+    caption = (
+        "Prediction (colour) against truth (black) on test data that no method has seen, each by its seed of median "
+        "score; panels in order of that score, which stands above each."
+    )
+    order = 20
+    heading = "Predictions on test data"
 
-def draw(evaluation: Evaluation) -> Figure:
-    """Draw the first output of each method, best first."""
-    table = evaluation.tables["forecasts"]
-    table = table[table["output"] == table["output"].iloc[0]]
-    shown = {n: row["median"] for n, row in evaluation.methods.items() if row["median"] is not None}
-    order = sorted(shown, key=lambda name: shown[name], reverse=evaluation.higher)
-    rows = -(-len(order) // 3)
-    figure, axes = new(9.5, 0.9 + 1.45 * rows, rows=rows, columns=3, sharex=True, sharey=True)
-    truth = table[table["method"] == "truth"]
-    for axis, name in zip(axes.flat, order, strict=False):
-        part, look = table[table["method"] == name], evaluation.looks[name]
-        axis.plot(truth["time"], truth["value"], color=TRUTH, lw=1)
-        axis.plot(part["time"], part["value"], color=look.colour, lw=1.6, ls=look.dash)
-        axis.set_title(f"{name}: {shown[name]:.2g}", fontsize=9)
-    for axis in axes.flat[len(order) :]:
-        axis.set_visible(False)
-    spread = np.ptp(truth["value"])
-    axes[0, 0].set_ylim(truth["value"].min() - 0.35 * spread, truth["value"].max() + 0.35 * spread)
-    recall = evaluation.metrics.get("task") == "recall"
-    time, size = evaluation.units
-    figure.supxlabel("test sequence" if recall else f"time ({time})", fontsize=10)
-    figure.supylabel(f"{table['output'].iloc[0]} ({size})", fontsize=10)
-    figure.suptitle(_title(evaluation), x=0.01, ha="left")
-    return figure
+    def draw(self, study: Evaluation) -> Figure:
+        """Draw one panel a method that has a score."""
+        table, output = study.tables["forecasts"], next(iter(study.metrics["outputs"]))
+        table = table[table["output"] == output]
+        shown = [name for name in study.ordered if study.methods[name]["median"] is not None]
+        figure, axes = grid(len(shown), COLUMNS)
+        truth = table[table["method"] == "truth"]
+        for axis, name in zip(axes, shown, strict=True):
+            part, look = table[table["method"] == name], study.look(name)
+            axis.plot(truth["time"], truth["value"], color=TRUTH, lw=1)
+            axis.plot(part["time"], part["value"], color=look.colour, lw=1.5, ls=look.dash)
+            axis.set_title(f"{study.label_of(name, 38)}: {study.methods[name]['median']:.2g}", fontsize=8.5)
+        size = np.ptp(truth["value"])
+        axes[0].set_ylim(truth["value"].min() - 0.35 * size, truth["value"].max() + 0.35 * size)
+        across = study.metrics["example_axis"]
+        figure.supxlabel(study.time if across == "time" else across, fontsize=10)
+        figure.supylabel(study.channel(output), fontsize=10)
+        title(figure, self._title(study))
+        return figure
 
-
-def _title(evaluation: Evaluation) -> str:
-    best, worst = evaluation.ranked()[0], evaluation.ranked()[-1]
-    rows, score = evaluation.methods, evaluation.metrics["score"].replace("_", " ").upper()
-    return f"From {best} ({score} {rows[best]['median']:.2g}) to {worst} ({rows[worst]['median']:.2g})"
+    @staticmethod
+    def _title(study: Evaluation) -> str:
+        best, worst = study.ranked[0], study.ranked[-1]
+        low, high = (study.methods[name]["median"] for name in (best, worst))
+        return (
+            f"From {study.label_of(best)} ({low:.2g}) to {study.label_of(worst)} ({high:.2g}): "
+            f"{study.metrics['score_label']}"
+        )

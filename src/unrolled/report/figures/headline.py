@@ -1,62 +1,86 @@
 """All methods on all studies."""
 
+import textwrap
+from itertools import islice
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from unrolled.report.style import Evaluation, new
+from unrolled.report.figure import OverviewFigure
+from unrolled.report.results import Evaluation, Results
+from unrolled.report.style import new, title
 
-SCOPE = "overview"
-CAPTION = (
-    "Test score of every method on every study, the best at the top: of an error the lowest (logarithmic axis where "
-    "errors differ by factors), of a valid time the longest. "
-    "Small marks are single seeds at the learning rate chosen on validation data, the large mark is their median, "
-    "the bar its bootstrap 95 % interval. Grey rows learn nothing."
-)
 COLUMNS = 3
 
 
-def draw(evaluations: list[Evaluation]) -> Figure:
-    """Draw one panel a study, methods sorted by their median."""
-    columns = min(COLUMNS, len(evaluations))
-    rows = [evaluations[i : i + columns] for i in range(0, len(evaluations), columns)]
-    heights = [1.0 + 0.24 * max(len(evaluation.methods) for evaluation in row) for row in rows]
-    figure, axes = new(4.1 * columns, 0.5 + sum(heights), rows=len(rows), columns=columns, height_ratios=heights)
-    for axis, evaluation in zip(axes.flat, evaluations, strict=False):
-        panel(axis, evaluation)
-    for axis in axes.flat[len(evaluations) :]:
-        axis.set_visible(False)
-    figure.suptitle(_title(evaluations), x=0.01, ha="left")
-    return figure
+class Headline(OverviewFigure):
+    """One panel a study, methods sorted by their median."""
 
+    section = "overview"
+    order = 10
+    caption = (
+        "Test score of every method on every study, the best at the top: of an error the lowest (logarithmic axis "
+        "where errors differ by factors), of a valid time the longest. Small marks are single seeds at the "
+        "hyperparameters chosen on validation data, the large mark is their median, the bar their range. Grey methods "
+        "are not trained."
+    )
 
-def _title(evaluations: list[Evaluation]) -> str:
-    winners = [f"{e.ranked()[0]} on {e.name}" for e in evaluations]
-    lines = [", ".join(winners[i : i + 3]) for i in range(0, len(winners), 3)]
-    return "Best test score: " + ",\n".join(lines)
+    def applies(self, results: Results) -> bool:
+        """Return whether any study was run."""
+        return len(results.studies) > 0
 
+    def draw(self, results: Results) -> Figure:
+        """Draw all studies."""
+        studies = results.studies
+        columns = min(COLUMNS, len(studies))
+        rows = [studies[i : i + columns] for i in range(0, len(studies), columns)]
+        heights = [1.0 + 0.27 * max(len(study.methods) for study in row) for row in rows]
+        width = 4.5 * columns if columns > 1 else 9.0
+        figure, axes = new(width, 0.5 + sum(heights), rows=len(rows), columns=columns, height_ratios=heights)
+        for axis, study in zip(islice(axes.flat, len(studies)), studies, strict=True):
+            self._panel(axis, study)
+        for axis in axes.flat[len(studies) :]:
+            axis.set_visible(False)
+        title(figure, self._title(studies))
+        return figure
 
-def panel(axis: Axes, evaluation: Evaluation) -> None:
-    """Draw one study's scores, best at the top."""
-    shown = {n: row for n, row in evaluation.methods.items() if row["median"] is not None}
-    order = sorted(shown, key=lambda n: shown[n]["median"], reverse=not evaluation.higher)
-    for height, name in enumerate(order):
-        row, look = shown[name], evaluation.looks[name]
-        replicas = [score for score in row["replicas"] if score is not None]
-        axis.plot(replicas, [height] * len(replicas), look.marker, color=look.colour, ms=3.5, alpha=0.45)
-        axis.plot(row["ci95"], [height, height], color=look.colour, lw=2.2, solid_capstyle="round")
-        axis.plot(row["median"], height, look.marker, color=look.colour, ms=7.5, mec="white", mew=0.8)
-    axis.set_yticks(range(len(order)), order)
-    medians = [row["median"] for row in shown.values()]
-    if not evaluation.higher and max(medians) > 5 * min(medians):
-        axis.set_xscale("log")
-        if max(medians) < 30 * min(medians):  # few decades: name the numbers between them too
-            axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axis.xaxis.set_major_formatter("{x:g}")
-            axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.set_xlabel(evaluation.score)
-    axis.set_title(evaluation.name, fontweight="bold")
-    if "floor" in evaluation.metrics:
-        floor = evaluation.metrics["floor"]["theory"]
-        axis.axvline(floor, color="black", lw=1, ls=":")
-        axis.annotate("noise floor", (floor, 0), xytext=(3, -3), textcoords="offset points", fontsize=8, va="top")
+    @staticmethod
+    def _title(studies: list[Evaluation]) -> str:
+        if len(studies) == 1:
+            [study] = studies
+            return f"Best test score on {study.label}: {study.label_of(study.ranked[0])}"
+        plain = [study for study in studies if not study.methods[study.ranked[0]]["recurrent"]]
+        return (
+            f"A recurrent network has the best test score on {len(studies) - len(plain)} of {len(studies)} studies, a "
+            f"method without recurrence on {len(plain)}"
+        )
+
+    @staticmethod
+    def _panel(axis: Axes, study: Evaluation) -> None:
+        """Draw one study's scores, best at the top."""
+        order = [name for name in study.ordered if study.methods[name]["median"] is not None][::-1]
+        for height, name in enumerate(order):
+            row, look = study.methods[name], study.look(name)
+            seeds = [score for score in row["replicas"] if score is not None]
+            axis.plot(seeds, [height] * len(seeds), look.marker, color=look.colour, ms=3.5, alpha=0.45)
+            spread = [row["interval"]["low"], row["interval"]["high"]]
+            axis.plot(spread, [height, height], color=look.colour, lw=2.2, solid_capstyle="round")
+            axis.plot(row["median"], height, look.marker, color=look.colour, ms=7, mec="white", mew=0.8)
+        axis.set_yticks(range(len(order)), study.labels(order, 30), fontsize=7.5)
+        axis.set_ylim(-0.7, len(order) - 0.3)
+        medians = [study.methods[name]["median"] for name in order]
+        if not study.higher and max(medians) > 5 * min(medians):
+            axis.set_xscale("log")
+            if max(medians) < 30 * min(medians):  # few decades: name the numbers between them too
+                axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+                axis.xaxis.set_major_formatter("{x:g}")
+                axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.set_xlabel(study.score.replace(" (", "\n("), fontsize=9)
+        axis.set_title(textwrap.fill(study.label, 26), fontweight="bold")
+        if "floor" in study.metrics:
+            floor = study.metrics["floor"]["theory"]
+            axis.axvline(floor, color="black", lw=1, ls=":")
+            where: Any = {"xytext": (3, -3), "textcoords": "offset points", "fontsize": 8, "va": "top"}
+            axis.annotate("noise floor", (floor, 0), **where)

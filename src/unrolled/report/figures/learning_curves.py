@@ -2,49 +2,69 @@
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from unrolled.report.style import Evaluation, new
+from unrolled.report.figure import StudyFigure
+from unrolled.report.results import Evaluation
+from unrolled.report.style import new, title
 
-SCOPE = "study"
-CAPTION = (
-    "Mean square error by epoch at each method's chosen learning rate: median over the seeds; of the five with the "
-    "lowest validation loss also the range (band). Methods solved in one go have no curve, and what lies far above the "
-    "start is cut off."
-)
 PANELS = {"train": "training loss", "val": "validation loss"}
+BANDS = 5
+"""Methods whose range is drawn too."""
 
 
-def applies(evaluation: Evaluation) -> bool:
-    """Return whether any method learned in epochs."""
-    return len(evaluation.tables["curves"]) > 0
+class LearningCurves(StudyFigure):
+    """Both losses side by side on the same logarithmic axis."""
 
+    caption = (
+        "Mean square error by epoch at each method's chosen learning rate: median over the seeds; of the five with the "
+        "lowest validation loss also the range (band). Methods solved in one step have no curve, and what lies far "
+        "above the start is cut off."
+    )
+    order = 30
+    heading = "Learning curves"
 
-def draw(evaluation: Evaluation) -> Figure:
-    """Draw both losses side by side on the same logarithmic axis."""
-    table = evaluation.tables["curves"]
-    figure, axes = new(9, 5.2, columns=2, sharey=True)
-    val = table[table["loss"] == "val"]
-    leading = val.groupby("method")["median"].min().nsmallest(5).index
-    for axis, (loss, label) in zip(axes[0], PANELS.items(), strict=True):
-        for name, part in table[table["loss"] == loss].groupby("method", sort=False):
-            look = evaluation.looks[str(name)]
-            axis.plot(part["epoch"], part["median"], color=look.colour, ls=look.dash, lw=1.5, label=name)
-            if name in leading:
-                axis.fill_between(part["epoch"], part["low"], part["high"], color=look.colour, alpha=0.13, lw=0)
-        axis.set_yscale("log")
-        axis.set_xlabel("epoch")
-        axis.set_title(label)
-    first = table[table["epoch"] == 1]["median"]
-    axes[0, 0].set_ylim(0.7 * table["low"].min(), 10 * first.median())
-    axes[0, 0].set_ylabel("mean square error (dimensionless)")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5)
-    figure.suptitle(_title(table), x=0.01, ha="left")
-    return figure
+    def applies(self, study: Evaluation) -> bool:
+        """Return whether any method is trained in epochs."""
+        return len(study.tables["curves"]) > 0
 
+    def draw(self, study: Evaluation) -> Figure:
+        """Draw one line a method."""
+        table = study.tables["curves"]
+        figure, axes = new(9, 5.6, columns=2, sharey=True)
+        val = table[table["loss"] == "val"]
+        leading = val.groupby("method")["median"].min().nsmallest(BANDS).index
+        for axis, (loss, label) in zip(axes[0], PANELS.items(), strict=True):
+            for name, part in table[table["loss"] == loss].groupby("method", sort=False):
+                look = study.look(str(name))
+                axis.plot(
+                    part["epoch"],
+                    part["median"],
+                    color=look.colour,
+                    ls=look.dash,
+                    lw=1.4,
+                    marker=look.marker,
+                    ms=4,
+                    markevery=[-1],
+                    label=study.label_of(str(name), 30),
+                )
+                if name in leading:
+                    axis.fill_between(part["epoch"], part["low"], part["high"], color=look.colour, alpha=0.13, lw=0)
+            axis.set_yscale("log")
+            axis.set_xlabel("epoch")
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axis.set_title(label)
+        first = table[table["epoch"] == 1]["median"]
+        axes[0, 0].set_ylim(0.7 * table["low"].min(), 10 * first.median())
+        axes[0, 0].set_ylabel("mean square error (dimensionless)")
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
+        title(figure, self._title(study, val))
+        return figure
 
-def _title(table: pd.DataFrame) -> str:
-    val = table[table["loss"] == "val"]
-    lowest = val.sort_values("median").iloc[0]
-    name, loss, epoch = lowest["method"], lowest["median"], lowest["epoch"]
-    return f"Lowest validation loss of a gradient method: {name}, {loss:.2g} in epoch {epoch}"
+    @staticmethod
+    def _title(study: Evaluation, val: pd.DataFrame) -> str:
+        lowest = val.sort_values("median").iloc[0]
+        return (
+            f"Lowest validation loss of a method trained in epochs: {study.label_of(lowest['method'])}, "
+            f"{lowest['median']:.2g} in epoch {lowest['epoch']}"
+        )

@@ -2,39 +2,45 @@
 
 from matplotlib.figure import Figure
 
-from unrolled.report.style import Evaluation, new
-
-SCOPE = "study"
-CAPTION = (
-    "Mean square error one step ahead, median over the seeds: on the values learned from (open) and on the test "
-    "values (filled). No model can expect to beat the variance of the noise (line); the dotted lines are "
-    "the variance that the noise happens to have in each part. An open mark left of its dotted line has learned noise."
-)
+from unrolled.report.figure import StudyFigure
+from unrolled.report.results import Evaluation
+from unrolled.report.style import GREY, new, title
 
 
-def applies(evaluation: Evaluation) -> bool:
-    """Return whether the study's noise gives a floor."""
-    return "floor" in evaluation.metrics
+class NoiseFloor(StudyFigure):
+    """Both errors of each method beside the floor."""
 
+    caption = (
+        "Mean square error one step ahead, median over the seeds: on the training values (open) and on the test values "
+        "(filled). No model can expect to beat the variance of the noise (line); the dotted and dashed lines are the "
+        "variance that the noise happens to have in each part. An open mark left of the dotted line has fitted noise."
+    )
 
-def draw(evaluation: Evaluation) -> Figure:
-    """Draw both errors of each method beside the floor."""
-    order, rows, floor = evaluation.ranked()[::-1], evaluation.methods, evaluation.metrics["floor"]
-    figure, axes = new(9, 1.2 + 0.34 * len(order))
-    axis = axes[0, 0]
-    for height, name in enumerate(order):
-        look = evaluation.looks[name]
-        inside, outside = rows[name]["in_sample"], rows[name]["out_of_sample"]
-        axis.plot([inside, outside], [height, height], color=look.colour, lw=1.2)
-        axis.plot(inside, height, look.marker, color=look.colour, mfc="white", ms=7, label=None)
-        axis.plot(outside, height, look.marker, color=look.colour, ms=7)
-    axis.axvline(floor["theory"], color="black", lw=1.2, label=f"variance of the noise, {floor['theory']:.4f}")
-    axis.axvline(floor["in_sample"], color="#777777", lw=1, ls=":", label="noise as drawn, learning data")
-    axis.axvline(floor["out_of_sample"], color="#777777", lw=1, ls=(0, (5, 2)), label="noise as drawn, test data")
-    axis.set_yticks(range(len(order)), order)
-    axis.set_xlabel("mean square error (dimensionless)")
-    figure.legend(loc="outside lower center", ncols=3)
-    best = order[-1]
-    ratio = rows[best]["out_of_sample"] / floor["theory"]
-    figure.suptitle(f"The best, {best}, comes to {ratio:.2f} times the noise floor on test data", x=0.01, ha="left")
-    return figure
+    def applies(self, study: Evaluation) -> bool:
+        """Return whether the study's noise gives a floor."""
+        return "floor" in study.metrics
+
+    def draw(self, study: Evaluation) -> Figure:
+        """Draw one line a method, best at the top."""
+        order, rows, floor = study.ranked[::-1], study.methods, study.metrics["floor"]
+        figure, axes = new(9, 1.3 + 0.3 * len(order))
+        axis = axes[0, 0]
+        for height, name in enumerate(order):
+            look = study.look(name)
+            inside, outside = rows[name]["in_sample"], rows[name]["out_of_sample"]
+            axis.plot([inside, outside], [height, height], color=look.colour, lw=1.2)
+            axis.plot(inside, height, look.marker, color=look.colour, mfc="white", ms=7)
+            axis.plot(outside, height, look.marker, color=look.colour, ms=7)
+        axis.axvline(floor["theory"], color="black", lw=1.2, label=f"variance of the noise, {floor['theory']:.4f}")
+        axis.axvline(floor["in_sample"], color=GREY, lw=1, ls=":", label="noise as drawn, training data")
+        axis.axvline(floor["out_of_sample"], color=GREY, lw=1, ls=(0, (5, 2)), label="noise as drawn, test data")
+        axis.set_yticks(range(len(order)), study.labels(order, 30), fontsize=8)
+        axis.set_xlabel(f"mean square error ({study.metrics['unit']})")
+        figure.legend(loc="outside lower center", ncols=3)
+        best = order[-1]
+        drawn = rows[best]["out_of_sample"] / floor["out_of_sample"]
+        title(
+            figure,
+            f"The best, {study.label_of(best)}, has {drawn:.2f} times the variance of the noise in the test data",
+        )
+        return figure

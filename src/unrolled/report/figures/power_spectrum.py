@@ -1,72 +1,85 @@
-"""The climate of a forecast of chaos: its attractor and its spectrum beside the true ones."""
+"""A long closed-loop forecast of chaos: its attractor and its spectrum beside the true ones."""
 
+from itertools import islice
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
-from unrolled.analysis.power_spectrum import FLOOR
-from unrolled.report.style import TRUTH, Evaluation, new
+from unrolled.report.figure import StudyFigure
+from unrolled.report.results import Evaluation
+from unrolled.report.style import TRUTH, new, title
 
-SCOPE = "study"
-CAPTION = (
-    "The long run. Above: the path of the first test trajectory while run alone (first against last output, grey: the "
-    "truth), for the methods whose spectrum is nearest to the true one. Below: power density of the first output over "
-    "all start points, by Welch's method. A forecast can lose the true path and still have the right climate; one that "
-    "settles, or circles in one wing, has not."
-)
 PATHS = 4
 
 
-def applies(evaluation: Evaluation) -> bool:
-    """Return whether the study has long runs alone in chaos."""
-    return len(evaluation.tables["climate"]) > 0
+class PowerSpectrum(StudyFigure):
+    """The paths of the methods with the nearest spectrum, and all spectra."""
 
-
-def draw(evaluation: Evaluation) -> Figure:
-    """Draw the paths of the nearest methods and all spectra."""
-    table = evaluation.tables["climate"]
-    rows = {n: r for n, r in evaluation.methods.items() if r.get("climate") is not None}
-    order = sorted(rows, key=lambda name: rows[name]["climate"])
-    figure = new(9.5, 6.6, rows=1, columns=1)[0]
-    figure.clear()
-    parts: Any = figure.subfigures(2, 1, height_ratios=(1, 1.25))
-    above, below = parts
-    for axis, name in zip(above.subplots(1, PATHS, sharex=True, sharey=True), order, strict=False):
-        _path(axis, evaluation, name)
-    above.supxlabel("first output (units of spread)", fontsize=9)
-    above.supylabel("last output", fontsize=9)
-    axis = below.subplots(1, 1)
-    for name in ["truth", *order]:
-        part = table[(table["method"] == name) & (table["kind"] == "spectrum")]
-        look = evaluation.looks.get(name)
-        colour, dash = (look.colour, look.dash) if look else (TRUTH, "-")
-        axis.plot(part["a"], part["b"], color=colour, ls=dash, lw=2.2 if name == "truth" else 1.2, label=name)
-    spectra = table[(table["kind"] == "spectrum") & (table["b"] > 1.01 * FLOOR)]
-    axis.set_xlim(0, 1.05 * spectra["a"].max() if len(spectra) else None)
-    axis.set_yscale("log")
-    axis.set_xlabel("frequency (1 / unit of time)")
-    axis.set_ylabel("power density")
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    figure.suptitle(_title(evaluation, order), x=0.01, ha="left")
-    return figure
-
-
-def _path(axis: Axes, evaluation: Evaluation, name: str) -> None:
-    table = evaluation.tables["climate"]
-    paths = table[table["kind"] == "path"]
-    for which, colour, width in (("truth", "#BBBBBB", 0.5), (name, evaluation.looks[name].colour, 0.8)):
-        part = paths[paths["method"] == which]
-        axis.plot(part["a"], part["b"], color=colour, lw=width)
-    axis.set_xlim(-3, 3)
-    axis.set_ylim(-3, 3.5)
-    axis.set_title(f"{name}: {evaluation.methods[name]['climate']:.2g}", fontsize=9)
-
-
-def _title(evaluation: Evaluation, order: list[str]) -> str:
-    rows = evaluation.methods
-    worst = order[-1]
-    return (
-        f"Nearest to the true climate: {order[0]}, its spectrum off by {rows[order[0]]['climate']:.2g} decades; "
-        f"farthest: {worst}, {rows[worst]['climate']:.2g}"
+    caption = (
+        "The long run. Above: the path of the first test trajectory in closed loop (first against last output, grey: "
+        "the truth), for the methods whose spectrum is nearest to the true one; what leaves the truth's range is cut "
+        "off. Below: power density of the first output over all start points, by Welch's method. A forecast can lose "
+        "the true path and still have the right spectrum; one that settles, or circles in one wing, has not."
     )
+    order = 41
+
+    def applies(self, study: Evaluation) -> bool:
+        """Return whether the study has long closed-loop forecasts of chaos."""
+        return len(study.tables["power_spectrum"]) > 0
+
+    def draw(self, study: Evaluation) -> Figure:
+        """Draw paths above, spectra below."""
+        rows = {n: r for n, r in study.methods.items() if r.get("power_spectrum_error") is not None}
+        order = sorted(rows, key=lambda name: rows[name]["power_spectrum_error"])
+        figure = new(9.5, 6.8)[0]
+        figure.clear()
+        parts: Any = figure.subfigures(2, 1, height_ratios=(1, 1.25))
+        above, below = parts
+        self._paths(above, study, order[:PATHS])
+        self._spectra(below.subplots(1, 1), study, order)
+        nearest, farthest = (
+            f"{study.label_of(n)}, off by {rows[n]['power_spectrum_error']:.2g} decades" for n in (order[0], order[-1])
+        )
+        title(figure, f"Nearest to the true power spectrum: {nearest}; farthest: {farthest}")
+        return figure
+
+    def _paths(self, figure: SubFigure, study: Evaluation, methods: list[str]) -> None:
+        panels = figure.subplots(1, PATHS, sharex=True, sharey=True)
+        for axis, name in zip(islice(panels, len(methods)), methods, strict=True):
+            self._path(axis, study, name)
+        for axis in panels[len(methods) :]:
+            axis.set_visible(False)
+        outputs = [study.channel(output) for output in study.metrics["outputs"]]
+        figure.supxlabel(outputs[0], fontsize=9)
+        figure.supylabel(outputs[-1], fontsize=9)
+
+    @staticmethod
+    def _path(axis: Axes, study: Evaluation, name: str) -> None:
+        paths = study.tables["power_spectrum"].query("kind == 'path'")
+        truth, own = (paths[paths["method"] == each] for each in ("truth", name))
+        axis.plot(truth["a"], truth["b"], color="#AAAAAA", lw=0.5)
+        axis.plot(own["a"], own["b"], color=study.look(name).colour, lw=0.8)
+        for limit, values in ((axis.set_xlim, truth["a"]), (axis.set_ylim, truth["b"])):
+            pad = 0.15 * (values.max() - values.min())
+            limit(values.min() - pad, values.max() + pad)
+        error = study.methods[name]["power_spectrum_error"]
+        axis.set_title(f"{study.label_of(name, 24)}: {error:.2g}", fontsize=8.5)
+
+    @staticmethod
+    def _spectra(axis: Any, study: Evaluation, order: list[str]) -> None:
+        spectra = study.tables["power_spectrum"].query("kind == 'spectrum'")
+        for name in ["truth", *order]:
+            part, own = spectra[spectra["method"] == name], name in study.methods
+            colour, dash = (study.look(name).colour, study.look(name).dash) if own else (TRUTH, "-")
+            label = study.label_of(name, 30) if own else name
+            axis.plot(part["a"], part["b"], color=colour, ls=dash, lw=1.2 if own else 2.2, label=label)
+        above = spectra[spectra["b"] > 1.01 * spectra["b"].min()]  # the least density is where it was cut off
+        axis.set_xlim(0, 1.05 * above["a"].max() if len(above) else None)
+        axis.set_yscale("log")
+        axis.set_xlabel(f"frequency ({study.rate})")
+        unit = next(iter(study.metrics["outputs"].values()))
+        axis.set_ylabel(
+            "power density (dimensionless)" if unit == "dimensionless" else f"power density (({unit})² time)"
+        )
+        axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))

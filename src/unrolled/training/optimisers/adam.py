@@ -1,5 +1,7 @@
 """Adam: steps scaled by running moments of the gradient."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -16,8 +18,8 @@ class Adam(GradientDescent):
 
     beta1, beta2, epsilon = 0.9, 0.999, 1e-8
 
-    def __init__(self, options: dict[str, float] | None = None) -> None:
-        super().__init__(options)
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
         self.updates = 0
         self.mean = self.square = torch.zeros(())
 
@@ -31,3 +33,7 @@ class Adam(GradientDescent):
         mean = self.mean / (1 - self.beta1**self.updates)
         square = self.square / (1 - self.beta2**self.updates)
         return mean / (square.sqrt() + self.epsilon)
+
+    def torch_peer(self, theta: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
+        """Return `torch.optim.Adam`."""
+        return torch.optim.Adam(theta, learning_rate, betas=(self.beta1, self.beta2), eps=self.epsilon)

@@ -1,13 +1,15 @@
 """Hessian-free optimisation: Newton steps by conjugate gradients, which need curvature only as products."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
+from unrolled import registry
 from unrolled.training.curvature import Curvature, loss_of
-from unrolled.training.optimiser import Batch, Learners, Optimiser
+from unrolled.training.optimiser import Batch, Optimiser, Replicas
 
 Product = Callable[[Tensor], Tensor]
 Loss = Callable[[Tensor], Tensor]
@@ -25,41 +27,45 @@ class HessianFree(Optimiser):
     (Levenberg-Marquardt), μ weighs the structural damping: how far the hidden states move. All
     replicas run in lockstep, each with scalars of its own; the learning rate is not used.
 
-    Options: `batches`; `damping`, the first λ; `structural`, μ; `iterations`, most CG steps.
-
     References
     ----------
     Martens, ICML 2010, 735; Martens & Sutskever, ICML 2011, 1033 (structural damping); Martens &
     Sutskever (2012), doi 10.1007/978-3-642-35289-8_27.
     """
 
-    options: ClassVar[dict[str, float]] = {"batches": 2.0, "damping": 0.1, "structural": 0.03, "iterations": 40.0}
+    class Settings(registry.Settings):
+        """`batches`; `damping`, the first λ; `structural`, μ; `iterations`, the most CG steps."""
 
-    def __init__(self, options: dict[str, float] | None = None) -> None:
-        super().__init__(options)
+        batches: Annotated[int, Field(ge=1)] = 2
+        damping: Annotated[float, Field(gt=0)] = 0.1
+        structural: Annotated[float, Field(ge=0)] = 0.03
+        iterations: Annotated[int, Field(ge=1)] = 40
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
         self.train: Batch | None = None
         self.seen: list[Batch] = []
         self.calls = self.size = 0
         self.damping = self.before = self.loss = torch.zeros(())
 
-    def begin(self, population: Learners, train: Batch) -> None:
+    def begin(self, population: Replicas, train: Batch) -> None:
         """Remember the training set, N sequences, the same for each replica."""
         replicas = len(population.theta)
         self._begin(population, (train[0].expand(replicas, *train[0].shape), train[1]))
 
-    def _begin(self, population: Learners, train: Batch) -> None:
+    def _begin(self, population: Replicas, train: Batch) -> None:
         self.train = train
-        self.damping = torch.full_like(population.rates, self.option["damping"])
+        self.damping = torch.full_like(population.learning_rates, self.settings.damping)
         self.before = torch.zeros_like(population.theta)
 
-    def update(self, population: Learners, batch: Batch) -> Tensor:
+    def update(self, population: Replicas, batch: Batch) -> Tensor:
         """Gather the batch, or take one step; return the training loss (S,) before the last step."""
         if self.train is None:
             self._begin(population, batch)
         assert self.train is not None
         self.size = self.size or batch[0].shape[1]  # of all batches but an epoch's last
         epoch = -(-self.train[0].shape[1] // self.size)  # batches an epoch
-        place, wanted = self.calls % epoch, min(epoch, int(self.option["batches"]))
+        place, wanted = self.calls % epoch, min(epoch, self.settings.batches)
         self.calls += 1
         if place == 0:
             self.seen = []
@@ -71,36 +77,34 @@ class HessianFree(Optimiser):
             self.loss = loss_of(population, population.theta.detach(), self.train)
         return self.loss
 
-    def _step(self, population: Learners) -> Tensor:
+    def _step(self, population: Replicas) -> Tensor:
         """Take one step of all replicas; return their training loss before it."""
         assert self.train is not None
         train, theta = self.train, population.theta.detach()
         loss = population.losses(train)
         (gradient,) = torch.autograd.grad(loss.sum(), population.theta)
         population.count(forward=train[0].shape[1], backward=train[0].shape[1])
-        population.halt(population.alive & ~(torch.isfinite(loss) & torch.isfinite(gradient).all(dim=1)))
-        gradient = torch.where(population.alive[:, None], gradient, 0.0)
+        population.freeze_diverged(population.active & ~(torch.isfinite(loss) & torch.isfinite(gradient).all(dim=1)))
+        gradient = torch.where(population.active[:, None], gradient, 0.0)
         together = torch.cat([x for x, _ in self.seen], 1), torch.cat([y for _, y in self.seen], 1)
         curvature = Curvature(population, together)
         damped = self._damped(curvature)
         preconditioner = (self._squares(population) + self.damping[:, None]) ** 0.75
-        iterates = conjugate_gradients(
-            damped, gradient, DECAY * self.before, preconditioner, int(self.option["iterations"])
-        )
+        iterates = conjugate_gradients(damped, gradient, DECAY * self.before, preconditioner, self.settings.iterations)
         self.before = iterates[-1]
         step = backtrack(iterates, lambda d: loss_of(population, theta + d, together))
         alpha = line_search(step, loss.detach(), gradient, lambda d: loss_of(population, theta + d, train))
         self._adapt(population, theta, step, loss.detach(), gradient, curvature)
         with torch.no_grad():
-            population.theta.add_(torch.where(population.alive[:, None], alpha[:, None] * step, 0.0))
+            population.theta.add_(torch.where(population.active[:, None], alpha[:, None] * step, 0.0))
         return loss.detach()
 
     def _damped(self, curvature: Curvature) -> Product:
         damping = self.damping[:, None]
-        structural = self.option["structural"] * self.damping
+        structural = self.settings.structural * self.damping
         return lambda d: curvature.product(d, structural) + damping * d
 
-    def _squares(self, population: Learners) -> Tensor:
+    def _squares(self, population: Replicas) -> Tensor:
         """Return the mean square (S, P) of the gradients of the batches, for the preconditioner."""
         total = torch.zeros_like(population.theta)
         for batch in self.seen:
@@ -111,7 +115,7 @@ class HessianFree(Optimiser):
 
     def _adapt(
         self,
-        population: Learners,
+        population: Replicas,
         theta: Tensor,
         step: Tensor,
         loss: Tensor,

@@ -1,11 +1,13 @@
 """Nesterov's accelerated gradient with a momentum that grows."""
 
 import math
-from typing import ClassVar
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
+from unrolled import registry
 from unrolled.training.optimiser import GradientDescent
 
 
@@ -20,18 +22,26 @@ class Nesterov(GradientDescent):
     Sutskever, Martens, Dahl & Hinton, ICML 2013, PMLR 28(3):1139, equations 3 to 5.
     """
 
-    options: ClassVar[dict[str, float]] = {"momentum": 0.99, "period": 250.0}
+    class Settings(registry.Settings):
+        """`momentum`, its bound; `period`, updates over which it stays at its first value of one half."""
 
-    def __init__(self, options: dict[str, float] | None = None) -> None:
-        super().__init__(options)
+        momentum: Annotated[float, Field(ge=0.5, lt=1)] = 0.99
+        period: Annotated[float, Field(gt=0)] = 250.0
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
         self.updates, self.velocity = 0, torch.zeros(())
 
     def momentum(self, update: int) -> float:
         """Return μ_t."""
-        return min(1 - 2 ** (-1 - math.log2(update // self.option["period"] + 1)), self.option["momentum"])
+        return min(1 - 2 ** (-1 - math.log2(update // self.settings.period + 1)), self.settings.momentum)
 
     def direction(self, gradient: Tensor) -> Tensor:
         """Return g + μ_{t+1} u."""
         self.velocity = self.momentum(self.updates) * self.velocity + gradient
         self.updates += 1
         return gradient + self.momentum(self.updates) * self.velocity
+
+    def torch_peer(self, theta: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
+        """Return `torch.optim.SGD` with the momentum of the first updates."""
+        return torch.optim.SGD(theta, learning_rate, momentum=self.momentum(0), nesterov=True)

@@ -5,7 +5,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from unrolled.training.optimiser import Batch, Learners, Optimiser
+from unrolled.models.network import Network
+from unrolled.training.optimiser import Batch, Optimiser, Replicas, mean_square
 
 GRID = [10.0**power for power in range(-12, 3)]
 
@@ -14,9 +15,8 @@ class Ridge(Optimiser):
     """V = (HᵀH/n + λ 1)⁻¹ HᵀY/n, on centred features and targets; c puts the means back.
 
     λ is chosen on the validation data, for each replica, from 1e-12 to 100 in steps of ten (in
-    units of the squared features). Solved in float64. The option `washout` leaves that many first
-    steps of each sequence out of the regression and its validation, while the state forgets where it
-    began; so do steps without a target.
+    units of the squared features). Solved in float64. Steps without a target (the washout) stay out of the
+    regression, while the state forgets where it began.
 
     References
     ----------
@@ -24,25 +24,24 @@ class Ridge(Optimiser):
     """
 
     iterative: ClassVar[bool] = False
-    options: ClassVar[dict[str, float]] = {"washout": 0.0}
 
-    def update(self, population: Learners, batch: Batch) -> Tensor:
-        """Return the loss: all learning is in `finish`."""
+    def update(self, population: Replicas, batch: Batch) -> Tensor:
+        """Return the loss: all training is in `finish`."""
         return population.losses(batch).detach()
 
     @torch.no_grad()
-    def finish(self, population: Learners, train: Batch, val: Batch) -> None:
+    def finish(self, population: Replicas, train: Batch, val: Batch) -> None:
         """Solve for every λ and keep the readout with the lowest validation loss."""
         weights, layer = population.network.unpack(population.theta), len(population.network.layers) - 1
-        features, targets = self._features(population, train[0]), train[1]
-        skipped = int(self.option["washout"])
-        if not population.last:
-            features = features[:, :, features.shape[2] - targets.shape[1] + skipped :]
-            targets = targets[:, skipped:].flatten(0, 1)
+        features, targets = self._features(population, train[0]), _wanted(population.network, train)
+        if not population.many_to_one:
+            features = features[:, :, features.shape[2] - targets.shape[1] :]
+            targets = targets.flatten(0, 1)
         solutions = [solve(h.reshape(-1, h.shape[-1]), targets) for h in features]
         population.count(forward=len(train[0]))
         seen = self._features(population, val[0])
-        seen = seen if population.last else seen[:, :, seen.shape[2] - val[1].shape[1] :]
+        seen = seen if population.many_to_one else seen[:, :, seen.shape[2] - val[1].shape[1] :]
+        unit, wanted = (population.network.residual or 1.0) ** 2, _wanted(population.network, val)
         for number in range(len(GRID)):
             for s, (slopes, offsets) in enumerate(solutions):
                 replica = {name: weight[s] for name, weight in weights.items()}
@@ -51,14 +50,19 @@ class Ridge(Optimiser):
                 population.theta[s] = row
             w = population.network.unpack(population.theta)
             predicted = torch.stack([h @ w[f"V{layer}"][s] + w[f"c{layer}"][s] for s, h in enumerate(seen)])
-            error = predicted - val[1]
-            population.keep((error if population.last else error[:, :, skipped:]).square().flatten(1).mean(dim=1))
+            population.save_best(unit * mean_square(predicted, wanted))
 
-    def _features(self, population: Learners, x: Tensor) -> Tensor:
+    def _features(self, population: Replicas, x: Tensor) -> Tensor:
         """Return what enters the last layer, (S, N, [T,] L), for x (N, T, D)."""
         weights, network = population.network.unpack(population.theta), population.network
-        hidden = network.hidden(weights, x.expand(len(population.theta), *x.shape), population.last)[0]
+        hidden = network.hidden(weights, x.expand(len(population.theta), *x.shape), population.many_to_one)[0]
         return network.readout(weights, hidden, upto=len(network.layers) - 1)
+
+
+def _wanted(network: Network, batch: Batch) -> Tensor:
+    """Return what the readout is to give: the targets, or of a residual what the other model lacks in its unit."""
+    x, y = batch
+    return y if network.residual is None else (y - x[:, network.washout :, -network.outputs :]) / network.residual
 
 
 def solve(features: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

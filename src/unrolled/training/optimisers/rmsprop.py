@@ -1,5 +1,7 @@
 """RMSprop: steps divided by the running root mean square of the gradient."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -16,8 +18,8 @@ class RMSprop(GradientDescent):
 
     rho, epsilon = 0.9, 1e-7
 
-    def __init__(self, options: dict[str, float] | None = None) -> None:
-        super().__init__(options)
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
         self.square: Tensor | None = None
 
     def direction(self, gradient: Tensor) -> Tensor:
@@ -26,3 +28,7 @@ class RMSprop(GradientDescent):
             self.square = torch.zeros_like(gradient)
         self.square.mul_(self.rho).addcmul_(gradient, gradient, value=1 - self.rho)
         return gradient / (self.square.sqrt() + self.epsilon)
+
+    def torch_peer(self, theta: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
+        """Return `torch.optim.RMSprop`."""
+        return torch.optim.RMSprop(theta, learning_rate, alpha=self.rho, eps=self.epsilon)

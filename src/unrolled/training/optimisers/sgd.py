@@ -1,5 +1,6 @@
 """Stochastic gradient descent."""
 
+import torch
 from torch import Tensor
 
 from unrolled.training.optimiser import GradientDescent
@@ -16,3 +17,7 @@ class SGD(GradientDescent):
     def direction(self, gradient: Tensor) -> Tensor:
         """Return the gradient itself."""
         return gradient
+
+    def torch_peer(self, theta: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
+        """Return `torch.optim.SGD`."""
+        return torch.optim.SGD(theta, learning_rate)

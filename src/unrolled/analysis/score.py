@@ -1,0 +1,73 @@
+"""The contract of a score, and the errors that several scores share."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.task import TestSet
+from unrolled.registry import Item
+
+Array = NDArray[Any]
+THRESHOLD = 0.4
+"""The error, in units of the attractor's size, at which a forecast of chaos counts as lost."""
+
+
+class Score(Item, ABC):
+    """One number a replica from its predictions on one test set.
+
+    `errors` are by test sequence, so that comparisons can tell the spread over sequences from that over seeds;
+    `aggregate` makes one number of them.
+    """
+
+    label: ClassVar[str]
+    """What a reader calls it."""
+    test: ClassVar[str] = "test"
+    """The test set that it is taken on."""
+    higher_is_better: ClassVar[bool] = False
+
+    def unit(self, test: TestSet) -> str:
+        """Return the unit: by default that of the test set."""
+        return test.unit
+
+    @abstractmethod
+    def errors(self, predicted: Array, test: TestSet) -> Array:
+        """Return the error of each replica on each test sequence, (S, N), for predictions (S, N, [T,] K)."""
+
+    @abstractmethod
+    def aggregate(self, errors: Array) -> Array:
+        """Return the score (S,) from errors (S, N)."""
+
+    def __call__(self, predicted: Array, test: TestSet) -> Array:
+        """Return the score (S,) of predictions (S, N, [T,] K)."""
+        return self.aggregate(self.errors(predicted, test))
+
+
+def squares(predicted: Array, test: TestSet) -> Array:
+    """Return the mean square error of each sequence (S, N), in the test set's unit squared."""
+    error = test.in_unit(predicted.astype(np.float64) - test.targets)
+    flat: Array = np.square(error).reshape(*error.shape[:2], -1).mean(axis=2)
+    return flat
+
+
+def rmse(predicted: Array, test: TestSet) -> Array:
+    """Return the root mean square error (S,) over all sequences, steps and outputs."""
+    return np.asarray(np.sqrt(squares(predicted, test).mean(axis=1)))
+
+
+def variance(truth: Array) -> float:
+    """Return the mean variance of the outputs over sequences (N, T, K) and steps."""
+    y = truth.astype(np.float64)
+    return float(np.square(y - y.mean(axis=(0, 1))).mean())
+
+
+def normalised_error(predicted: Array, truth: Array) -> Array:
+    """Return ‖ŷ - y‖ / √⟨‖y - ȳ‖²⟩ at every step, (S, N, T), for (S, N, T, K) against (N, T, K).
+
+    The mean is over all trajectories and steps; an error that is not finite is infinite.
+    """
+    y = truth.astype(np.float64)
+    size = np.square(y - y.mean(axis=(0, 1))).sum(axis=-1).mean()
+    error: Array = np.sqrt(np.square(predicted.astype(np.float64) - y).sum(axis=-1) / size)
+    return np.where(np.isfinite(error), error, np.inf)

@@ -1,0 +1,63 @@
+"""From a method's row to its network: cell, readout, and what its initialiser may know."""
+
+from unrolled import registry
+from unrolled.config import DataRow, Method
+from unrolled.data.system import System
+from unrolled.data.task import Task
+from unrolled.models.initialiser import Initialiser, Problem
+from unrolled.models.network import Network
+
+
+def autoregressive(method: Method) -> bool:
+    """Return whether a method has its own output of the step before among its inputs."""
+    return "y_prev" in (method.inputs or ())
+
+
+def family(method: Method) -> str:
+    """Return the family of architectures that a method belongs to."""
+    if not registry.load("optimisers", method.optimiser).trains:
+        return "reference"
+    return "regression" if method.flatten_window else str(registry.load("cells", method.cell).family)
+
+
+def widths(method: Method, row: DataRow, task: Task, own: System | None) -> tuple[int, int]:
+    """Return how many inputs and outputs the method's network has."""
+    inputs, outputs = task.widths(row, own)
+    if columns := task.columns(row):
+        chosen = method.inputs or task.default_inputs(row)
+        inputs = sum(column in chosen for column in columns)
+    return (inputs * row.window if method.flatten_window else inputs), outputs
+
+
+def network_of(method: Method, row: DataRow, inputs: int, outputs: int, residual: float | None = None) -> Network:
+    """Build the network of a method's row; `residual` as in `Network`."""
+    given = method.options | {"hidden": method.hidden or 0, "window": row.window}
+    cell = registry.load("cells", method.cell)(inputs, **registry.settings_of("cells", method.cell, given))
+    readout, flat = tuple(method.readout), method.flatten_window
+    return Network(cell, outputs, readout, flat, method.truncate, washout=row.washout, residual=residual)
+
+
+def initialiser_of(method: Method) -> Initialiser:
+    """Return the method's initialiser with its settings."""
+    found: Initialiser = registry.make("initialisers", method.initialiser, method.options)
+    return found
+
+
+def problem_of(network: Network, row: DataRow, own: System | None, steps: int) -> Problem:
+    """Return what an initialiser may know of a network and its study."""
+    cell = network.cell
+    return Problem(network.weights(), own, row.step, steps, cell.forget_gate, cell.input_gate)
+
+
+def sized(method: Method, parameters: int, row: DataRow, task: Task, own: System | None) -> int:
+    """Return the hidden size whose number of weights is nearest to `parameters`, the smaller of two as near."""
+
+    def count(hidden: int) -> int:
+        given = method.model_copy(update={"hidden": hidden})
+        return network_of(given, row, *widths(given, row, task, own)).parameters
+
+    high = 1
+    while count(high) < parameters and high < 1 << 16:
+        high *= 2
+    sizes = range(max(1, high // 2), high + 1)
+    return min(sizes, key=lambda hidden: abs(count(hidden) - parameters))

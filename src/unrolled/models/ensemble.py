@@ -1,0 +1,74 @@
+"""Trained replicas of one network, and what they predict."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.data.task import TestSet
+from unrolled.models.closed_loop import free_run
+from unrolled.models.network import Network
+
+
+class Ensemble:
+    """S replicas of one network with their weights set.
+
+    Parameters
+    ----------
+    network : Network
+    theta : (S, P) tensor
+    many_to_one : bool
+        Whether only the last output counts.
+    autoregressive : bool
+        Whether the first K inputs are the outputs of the step before.
+    """
+
+    def __init__(self, network: Network, theta: Tensor, many_to_one: bool, autoregressive: bool = False) -> None:
+        self.network, self.weights, self.replicas = network, network.unpack(theta), len(theta)
+        self.many_to_one, self.autoregressive = many_to_one, autoregressive
+
+    def predict(self, test: TestSet) -> NDArray[np.float32]:
+        """Return the predictions of every replica for a test set, (S, N, [T,] K), run as its mode says."""
+        inputs = torch.from_numpy(test.inputs)
+        if test.mode == "closed_loop":
+            found = self.closed_loop(inputs, test.targets.shape[1])
+        else:
+            found = self.simulate(inputs) if test.mode == "simulation" else self(inputs)
+        predictions: NDArray[np.float32] = found.numpy()
+        return predictions
+
+    @torch.no_grad()
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Return the outputs for given inputs: (S, B, K) where only the last counts, else (S, B, T, K).
+
+        Inputs (B, T, D) go to every replica alike, inputs (S, B, T, D) to each its own.
+        """
+        return self.network(self.weights, self._for_all(inputs), self.many_to_one)
+
+    @torch.no_grad()
+    def closed_loop(self, inputs: Tensor, steps: int) -> Tensor:
+        """Return a forecast (S, B, steps, K) after the inputs (B, T, D), each output fed back as the next input.
+
+        A many-to-one network sees a window that slides over its own outputs.
+        """
+        if not self.many_to_one:
+            return free_run(self.network, self.weights, self._for_all(inputs), steps)
+        latest, window = self(inputs), self._for_all(inputs)
+        outputs = [latest]
+        for _ in range(steps - 1):
+            window = torch.cat([window[:, :, 1:], latest[:, :, None]], dim=2)
+            latest = self(window)
+            outputs.append(latest)
+        return torch.stack(outputs, dim=2)
+
+    @torch.no_grad()
+    def simulate(self, inputs: Tensor) -> Tensor:
+        """Return the outputs after the washout (S, B, T - n, K); an autoregressive network gets its own from there."""
+        if not self.autoregressive:
+            return self(inputs)
+        x, first = self._for_all(inputs), self.network.washout + 1
+        given = x[:, :, first:, self.network.outputs :]
+        return free_run(self.network, self.weights, x[:, :, :first], given.shape[2] + 1, given)
+
+    def _for_all(self, inputs: Tensor) -> Tensor:
+        return inputs.expand(self.replicas, *inputs.shape) if inputs.dim() == 3 else inputs

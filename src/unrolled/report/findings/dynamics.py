@@ -1,0 +1,108 @@
+"""What the numbers of one study say beyond its scores: noise, recurrence, recall, chaos, memory."""
+
+from unrolled.report.results import Evaluation
+from unrolled.report.words import listed, number
+
+HARDLY = 0.75
+"""The share of the error of chance above which a recall is hardly better than chance."""
+
+
+def floor(study: Evaluation) -> str:
+    """Say how close each method comes to the noise floor."""
+    if "floor" not in study.metrics:
+        return ""
+    known, rows = study.metrics["floor"], study.methods
+    drawn = known["out_of_sample"]
+    ratios = ", ".join(f"{study.label_of(n)} {rows[n]['out_of_sample'] / drawn:.2f}" for n in study.ranked)
+    fitted = [name for name in study.ranked if rows[name]["in_sample"] < known["in_sample"]]
+    text = (
+        f"The noise alone has variance {known['theory']:.4f} ({number(drawn)} as drawn in the test data), and no model "
+        f"can expect to come below it. Test error over the noise as drawn: {ratios}."
+    )
+    if fitted:
+        text += (
+            f" Below the noise of their own training data, so they have fitted noise: {listed(study.labels(fitted))}."
+        )
+    return text
+
+
+def recurrence(study: Evaluation) -> str:
+    """Say what the linear recurrences show: Euler's step is a recurrent cell, and one is trained."""
+    if "dynamics" not in study.metrics:
+        return ""
+    table = study.metrics["dynamics"]
+    trained = sorted(2 * entry["decay"] for entry in table["learned"])
+    true, euler = 2 * table["exact"][0]["decay"], 2 * table["euler"][0]["decay"]
+    fixed = [f"{study.label_of(n)} {number(row['median'])}" for n, row in study.methods.items() if not row["trains"]]
+    text = f"A linear RNN with two units and no training is a solver; its error: {', '.join(fixed)}. " if fixed else ""
+    return text + (
+        f"Trained on data instead, the median seed's recurrent matrix has the damping η = "
+        f"{trained[len(trained) // 2]:.3f} (seeds from {trained[0]:.3f} to {trained[-1]:.3f}); the equation has "
+        f"{true:.3f}, and Euler's step, which damps too little by about Δt, {euler:.3f}."
+    )
+
+
+def recall(study: Evaluation) -> str:
+    """Say who solves the recall, and how fast."""
+    if "recall" not in study.metrics:
+        return ""
+    rows, limits = study.methods, study.metrics["recall"]
+    solved = [
+        f"{study.label_of(n)} ({rows[n]['solved']:.0%} of the seeds"
+        + (f", the median one after {number(rows[n]['updates'])} updates)" if rows[n]["updates"] is not None else ")")
+        for n in study.ranked
+        if rows[n]["solved"] > 0
+    ]
+    hardly = HARDLY * limits["chance"]
+    chance = [n for n in study.ordered if rows[n]["median"] is None or rows[n]["median"] > hardly]
+    return (
+        f"Solved, with a mean square error of at most {number(limits['solved'])} where always predicting the mean has "
+        f"{number(limits['chance'])}: {', '.join(solved) or 'by none'}. At chance, or hardly better: "
+        f"{listed(study.labels(chance))}."
+    )
+
+
+def tolerance(study: Evaluation) -> str:
+    """Say what the solver's default tolerance would do to the data."""
+    loose, best = study.metrics.get("default_tolerance"), study.methods[study.ranked[0]]["median"]
+    if loose is None or study.higher or not best:
+        return ""
+    return (
+        f"SciPy's solver at its default tolerance (relative 1e-3), with which these data were published, would put the "
+        f"trajectories off by {number(loose)} (root mean square), {number(loose / best)} times the best test error "
+        "here. The data used here are verified to a far smaller error, so that a score speaks of the network."
+    )
+
+
+def closed_loop(study: Evaluation) -> str:
+    """Say whose closed-loop forecast has the right exponent."""
+    true, rows = study.metrics["lyapunov"], study.methods
+    known = {n: rows[n]["exponent"] for n in study.ranked if rows[n].get("exponent") is not None}
+    if not known or true is None:
+        return ""
+    nearest = min(known, key=lambda name: abs(known[name] - true))
+    ordered = [name for name, value in known.items() if value < 0.1 * true]
+    each = ", ".join(f"{study.label_of(name)} {value:.2g}" for name, value in known.items())
+    text = (
+        f"In closed loop a trained network is an autonomous dynamical system. Its largest Lyapunov exponent, where the "
+        f"equation has {number(true)}: {each}. Nearest is {study.label_of(nearest)}."
+    )
+    return text + (f" No chaos (they settle or circle): {listed(study.labels(ordered))}." if ordered else "")
+
+
+def memory(study: Evaluation) -> str:
+    """Say over how many steps gradients still reach, before and after training."""
+    rows = {n: study.methods[n]["flow"] for n in study.ranked if study.methods[n].get("flow")}
+    reach = {n: row["memory"] for n, row in rows.items() if row.get("memory") is not None}
+    if not reach:
+        return ""
+    far, near = max(reach, key=lambda n: reach[n]), min(reach, key=lambda n: reach[n])
+    text = (
+        f"After training, a gradient on its way back through time shrinks e-fold in {number(reach[far])} steps in "
+        f"{study.label_of(far)} and in {number(reach[near])} in {study.label_of(near)}."
+    )
+    if endless := [n for n, row in rows.items() if row.get("memory") is None and row.get("after") is not None]:
+        text += f" It does not shrink in {listed(study.labels(endless))}."
+    known = [row for row in rows.values() if row.get("before") is not None]
+    longer = sum(row["after"] > row["before"] for row in known)
+    return text + (f" Training has lengthened this reach in {longer} of {len(known)} methods." if known else "")

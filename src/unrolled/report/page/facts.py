@@ -1,0 +1,61 @@
+"""Sentences of the page that say what was done: seeds, sizes, units, and how the verdicts count."""
+
+from collections import Counter
+from typing import Any
+
+from unrolled.report.published import AS_GOOD, WITHIN
+from unrolled.report.results import Evaluation, Results
+from unrolled.report.words import listed, number
+
+
+def seeds(results: Results, experiments: dict[str, dict[str, Any]]) -> str:
+    """Say how many seeds there are: "3", or "3 to 5"."""
+    known = sorted({experiments[study.name]["fit"]["seeds"] for study in results.studies})
+    return " to ".join(str(each) for each in dict.fromkeys((known[0], known[-1]))) if known else "no"
+
+
+def intro(results: Results, experiments: dict[str, dict[str, Any]]) -> str:
+    """Say how much was compared."""
+    names = {name for study in results.studies for name in study.methods}
+    on = f"{len(results.studies)} studies" if len(results.studies) > 1 else "one study"
+    number_of = seeds(results, experiments)
+    return f"{len(names)} methods on {on}, with {number_of} seeds each and hyperparameters tuned on validation data."
+
+
+def of_study(study: Evaluation, experiment: dict[str, Any]) -> str:
+    """Say what a study's data are, and how the methods are trained on it."""
+    data, fit, metrics = experiment["data"], experiment["fit"], study.metrics
+    record = data["record"]
+    source = f"Measured: {record['file'] or record['source']}" if record else f"System: {data['system']}"
+    parameters = "".join(f", {key} = {value:g}" for key, value in data["parameters"].items())
+    unit = "" if metrics["time_unit"] == "dimensionless" else f" {metrics['time_unit']}"
+    steps = f", sequences of {metrics['steps']} steps" if metrics["steps"] else ""
+    sizes = f"{data['train']} / {data['val']} / {data['test']}"
+    what = "trajectories" if metrics["steps"] and not record else "values"
+    washout = f"; the first {data['washout']} steps are not scored (washout)" if data["washout"] else ""
+    rates = listed([number(rate) for rate in fit["learning_rates"]])
+    schedule = "" if fit["schedule"] == "constant" else f" with {fit['schedule']} decay"
+    return (
+        f"Task: {metrics['task'].replace('_', ' ')} ({metrics['kind']}). {source}{parameters}. Step "
+        f"{number(metrics['step'])}{unit}{steps}; {sizes} {what} for training, validation and test{washout}. "
+        f"{fit['seeds']} seeds, {fit['epochs']} epochs, batches of {fit['batch']}, learning rate {rates}{schedule}; "
+        f"methods without recurrence see a window of {data['window']}. Score: {study.score}, {metrics['better']} is "
+        "better."
+    )
+
+
+def verdicts(claims: list[dict[str, Any]]) -> str:
+    """Say how many claims have each verdict."""
+    return ", ".join(f"{count} “{verdict}”" for verdict, count in Counter(c["verdict"] for c in claims).items())
+
+
+def literature(rows: list[dict[str, Any]]) -> str:
+    """Say how many of our numbers are as good as the published ones, better, worse."""
+    count = Counter(_kind(row["verdict"]) for row in rows)
+    return f"Of {len(rows)} published values, ours is {', '.join(f'{kind} on {n}' for kind, n in count.most_common())}."
+
+
+def _kind(verdict: str) -> str:
+    if verdict in (WITHIN, AS_GOOD):
+        return "as good"
+    return next((word for word in ("better", "worse") if f"ours is {word}" in verdict), "not comparable")

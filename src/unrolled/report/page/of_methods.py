@@ -1,0 +1,129 @@
+"""Tables whose rows are methods: their scores on all studies, their training times, and what each is."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from unrolled.report.page.table import Cell, Table, small, spread, swatch, table
+from unrolled.report.results import Evaluation, Results
+from unrolled.report.words import listed, number
+
+
+class Method(NamedTuple):
+    """A row: a method, and of the studies that have it the first with its numbers there."""
+
+    name: str
+    study: Evaluation
+    row: dict[str, Any]
+
+    @property
+    def css(self) -> str:
+        """What marks the row in HTML."""
+        return "" if self.row["trains"] else "passive"
+
+
+def _methods(results: Results) -> list[Method]:
+    """Return all methods, those of a family side by side."""
+    found: dict[str, Method] = {}
+    for study in results.studies:
+        for name, row in study.methods.items():
+            found.setdefault(name, Method(name, study, row))
+    families = list(dict.fromkeys(method.row["family"] for method in found.values()))
+    return sorted(found.values(), key=lambda method: families.index(method.row["family"]))
+
+
+def _named(method: Method) -> str:
+    return swatch(method.study, method.name)
+
+
+def comparison(results: Results, experiments: dict[str, dict[str, Any]]) -> Table:
+    """Return every method on every study."""
+
+    def rows(method: Method) -> list[dict[str, Any]]:
+        return [study.methods[method.name] for study in results.studies if method.name in study.methods]
+
+    columns: dict[str, Cell] = {"method": _named}
+    for study in results.studies:
+        head = Markup('<a href="#{}">{}</a>').format(study.name, study.label) + small(study.score)
+        columns[head] = partial(_score, study, experiments[study.name]["absent"])
+    columns |= {
+        "weights": lambda method: _range([row["parameters"] for row in rows(method)]),
+        "diverged": lambda m: f"{sum(r['diverged'] for r in rows(m))} of {sum(r['trained'] for r in rows(m))}",
+    }
+    return table("Every method on every study", columns, _methods(results), css=lambda method: method.css)
+
+
+def _score(study: Evaluation, absent: dict[str, str], method: Method) -> str:
+    row = study.methods.get(method.name)
+    if row is None:
+        return Markup('<span class="soft" title="{}">–</span>').format(absent.get(method.name, "not run"))
+    if row["median"] is None:
+        return "diverged"
+    value = Markup("<b>{}</b>" if row["rank"] == 1 else "{}").format(number(row["median"]))
+    p = "" if row["p_vs_rnn"] is None else f", p {number(row['p_vs_rnn'])}"
+    return value + small(spread(row["interval"])) + small(f"rank {row['rank']}{p}" if row["rank"] else "")
+
+
+def _range(sizes: list[int]) -> str:
+    return " to ".join(f"{size:,}" for size in sorted({min(sizes), max(sizes)})) if sizes else ""
+
+
+def seconds(results: Results, known: dict[str, dict[str, float]]) -> Table:
+    """Return how long each method was trained."""
+    columns: dict[str, Cell] = {"method": _named}
+    columns |= {study.label: partial(_time, known.get(study.name, {})) for study in results.studies}
+    return table("Training times (seconds)", columns, _methods(results))
+
+
+def _time(times: dict[str, float], method: Method) -> str:
+    return f"{times[method.name]:.1f}" if method.name in times else "–"
+
+
+def methods(results: Results, experiments: dict[str, dict[str, Any]]) -> Table:
+    """Return what each method is."""
+    known = [experiments[study.name] for study in results.studies]
+
+    def given(method: Method) -> list[dict[str, Any]]:
+        """Return the method as each experiment has it."""
+        return [each["methods"][method.name] for each in known if method.name in each["methods"]]
+
+    def cell(method: Method) -> str:
+        units = _range([row["hidden"] for row in given(method) if row["hidden"]])
+        return method.row["cell"] + (f", {units} units" if units else "")
+
+    def absent(method: Method) -> str:
+        reasons = (each["absent"].get(method.name) for each in known)
+        return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
+
+    columns: dict[str, Cell] = {
+        "method": _named,
+        "what it is": lambda method: method.row["about"],
+        "cell": cell,
+        "initialiser": lambda method: method.row["initialiser"],
+        "optimiser": lambda method: method.row["optimiser"],
+        "what else differs": lambda method: differences(given(method)[0]),
+        "why not everywhere": absent,
+    }
+    prose = ("what it is", "what else differs", "why not everywhere")
+    return table("Methods", columns, _methods(results), prose=prose, css=lambda method: method.css)
+
+
+def differences(row: dict[str, Any]) -> str:
+    """Say what else a method sets: inputs, clipping, truncation, options."""
+    plain = {
+        "norm at most": row["clip_norm"],
+        "components at most": row["clip_value"],
+        "truncated every": row["truncate"],
+        "trained on steps": row["steps"],
+        "input noise": row["input_noise"],
+        **{name.replace("_", " "): value for name, value in row["options"].items()},
+    }
+    said = [f"sees {listed(row['inputs'])}"] if row["inputs"] else []
+    said += [f"residual of a {row['residual']} model"] if row["residual"] else []
+    return "; ".join([*said, *(f"{name} {_value(value)}" for name, value in plain.items() if value is not None)])
+
+
+def _value(value: Any) -> str:
+    values = value if isinstance(value, list) else [value]
+    return " or ".join(f"{each:g}" if isinstance(each, int | float) else str(each) for each in values)

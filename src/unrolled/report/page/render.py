@@ -1,0 +1,86 @@
+"""One page from all results: words first, then the tables and figures of all studies, then each study."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from unrolled.files import write_atomic
+from unrolled.report import findings, gallery, published
+from unrolled.report.findings.overview import overall
+from unrolled.report.gallery import Drawn
+from unrolled.report.page import facts, of_methods, of_one_study, of_studies
+from unrolled.report.results import Results
+
+Experiments = dict[str, dict[str, Any]]
+"""The resolved experiment of each study, as in `data/experiments/STUDY.json`."""
+
+
+def write(results: Results, experiments: Experiments, claims: list[dict[str, Any]], folder: Path) -> list[Drawn]:
+    """Make `folder/index.html` and its figures, from all studies or a few; return the figures."""
+    drawn = gallery.draw(results, folder / "figures")
+    write_atomic(folder / "index.html", render(results, experiments, drawn, claims).encode())
+    return drawn
+
+
+def render(
+    results: Results,
+    experiments: Experiments,
+    drawn: list[Drawn],
+    claims: list[dict[str, Any]],
+    seconds: dict[str, dict[str, float]] | None = None,
+) -> str:
+    """Return the page, which looks for its figures in the folder `figures` beside it.
+
+    Parameters
+    ----------
+    results : Results
+    experiments : dict
+        Of every study of the results.
+    drawn : list of Drawn
+        In the order of the page.
+    claims : list of dict
+        As in claims.json; none for a page of a few studies.
+    seconds : dict, optional
+        Training times by study and method, which add a table.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    studies = results.studies
+    literature = published.compare(studies)
+    return environment.get_template("template.html").render(
+        results=results,
+        overall=overall(studies) if len(studies) > 1 else [],
+        intro=facts.intro(results, experiments),
+        seeds=facts.seeds(results, experiments),
+        figures={section: _of(section, drawn) for section in ("overview", "why")},
+        of_study={
+            study.name: {
+                "facts": facts.of_study(study, experiments[study.name]),
+                "findings": findings.of_study(study),
+                "figures": [each for each in drawn if each.study == study.name],
+                "scores": of_one_study.scores(study),
+                "gradients": of_one_study.gradients(study),
+            }
+            for study in studies
+        },
+        comparison=of_methods.comparison(results, experiments) if len(studies) > 1 else None,
+        kinds=of_studies.kinds(studies),
+        published=of_studies.published(literature, studies),
+        literature=facts.literature(literature),
+        sources=of_studies.sources(literature),
+        seconds=of_methods.seconds(results, seconds) if seconds else None,
+        claims=of_studies.claims(claims, {each.stem for each in drawn}),
+        verdicts=facts.verdicts(claims),
+        methods=of_methods.methods(results, experiments),
+    )
+
+
+def _of(section: str, drawn: Iterable[Drawn]) -> list[Drawn]:
+    return [each for each in drawn if each.section == section]

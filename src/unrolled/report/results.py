@@ -1,0 +1,229 @@
+"""What the report shows: every study as evaluated, and the random networks, read from the folder `reports`."""
+
+import hashlib
+import json
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from unrolled import paths
+from unrolled.errors import UnrolledError
+from unrolled.report.style import Look, looks
+
+TABLES = ("curves", "forecasts", "data", "growth", "power_spectrum", "gradients")
+FIRST = "test"
+"""The test set whose score ranks."""
+PUBLISHED = Path(__file__).with_name("published.yaml")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One study as evaluated: its numbers (as in metrics.json), its tables, and what others have published on it."""
+
+    name: str
+    metrics: dict[str, Any]
+    tables: dict[str, pd.DataFrame]
+    looks: dict[str, Look] = field(default_factory=dict)
+    published: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def methods(self) -> dict[str, dict[str, Any]]:
+        """The methods' numbers, in the order of the table."""
+        rows: dict[str, dict[str, Any]] = self.metrics["methods"]
+        return rows
+
+    @property
+    def label(self) -> str:
+        """The name of the study for people."""
+        return str(self.metrics["label"])
+
+    @property
+    def higher(self) -> bool:
+        """Whether a higher score is better."""
+        return bool(self.metrics["better"] == "higher")
+
+    @property
+    def score(self) -> str:
+        """The name of the score with its unit."""
+        return f"{self.metrics['score_label']} ({self.metrics['unit']})"
+
+    @property
+    def time(self) -> str:
+        """The label of a time axis."""
+        return f"time ({self.metrics['time_unit']})"
+
+    @property
+    def rate(self) -> str:
+        """The unit of rates and frequencies."""
+        unit = self.metrics["time_unit"]
+        return "per unit of time" if unit == "dimensionless" else f"1 / {unit}"
+
+    @property
+    def test_sets(self) -> dict[str, dict[str, str]]:
+        """The label and the unit of the error on each test set, the one that ranks first."""
+        return {FIRST: {"label": self.metrics["test_label"], "unit": self.metrics["unit"]}} | self.metrics["tests"]
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of all that is known of the study."""
+        looks = {name: str(self.looks[name]) for name in self.methods}
+        numbers = {"name": self.name, "metrics": self.metrics, "looks": looks, "published": self.published}
+        return _hash(numbers, self.tables)
+
+    def channel(self, name: str) -> str:
+        """Return the axis label of an input or output."""
+        return f"{name} ({(self.metrics['inputs'] | self.metrics['outputs'])[name]})"
+
+    def label_of(self, method: str, width: int = 0) -> str:
+        """Return the name of a method for people, if a width is given in lines of so many characters."""
+        label = str(self.methods[method]["label"])
+        return textwrap.fill(label, width) if width else label
+
+    def labels(self, methods: Iterable[str], width: int = 0) -> list[str]:
+        """Return the names of methods for people."""
+        return [self.label_of(method, width) for method in methods]
+
+    def look(self, method: str) -> Look:
+        """Return how a method is drawn."""
+        return self.looks[method]
+
+    def on(self, method: str, test: str = FIRST) -> dict[str, Any]:
+        """Return the `median` and the `interval` of a method on a test set."""
+        row = self.methods[method]
+        found: dict[str, Any] = row if test == FIRST else row["tests"][test]
+        return found
+
+    def cost(self, method: str) -> float:
+        """Return the passes of one replica through the training set, a product with the curvature counted twice."""
+        passes = self.methods[method]["passes"]
+        return float(passes["forward"] + passes["backward"] + 2 * passes["curvature"])
+
+    @cached_property
+    def ordered(self) -> list[str]:
+        """All methods, best first; those that diverged with every seed stand last."""
+        known = [name for name, row in self.methods.items() if row["median"] is not None]
+        known.sort(key=lambda name: self.methods[name]["median"], reverse=self.higher)
+        return known + [name for name, row in self.methods.items() if row["median"] is None]
+
+    @cached_property
+    def ranked(self) -> list[str]:
+        """The methods that are trained and have a score, best first."""
+        return sorted((n for n, row in self.methods.items() if row["rank"]), key=lambda n: self.methods[n]["rank"])
+
+    def best_on(self, test: str = FIRST) -> str:
+        """Return the trained method that is best on a test set; but for the score the lowest error is."""
+        if test == FIRST:
+            return self.ranked[0]
+        known = [n for n in self.ranked if test in self.methods[n]["tests"] and self.on(n, test)["median"] is not None]
+        return min(known, key=lambda name: self.on(name, test)["median"])
+
+
+@dataclass(frozen=True)
+class RandomNetworks:
+    """The experiments on random networks: their numbers and tables; empty where they were not made."""
+
+    numbers: dict[str, Any] = field(default_factory=dict)
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of all that is known of them."""
+        return _hash(self.numbers, self.tables)
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that a page is made from: studies in the order of the table, random networks, and which were not run."""
+
+    studies: list[Evaluation]
+    random_networks: RandomNetworks = field(default_factory=RandomNetworks)
+    not_run: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of all that is known."""
+        return " ".join([*(study.digest for study in self.studies), self.random_networks.digest])
+
+
+def _hash(numbers: dict[str, Any], tables: dict[str, pd.DataFrame]) -> str:
+    found = hashlib.sha256(json.dumps(numbers, sort_keys=True).encode())
+    for name, table in tables.items():
+        found.update(f"{name} {[*table.columns]}".encode())
+        found.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
+    return found.hexdigest()
+
+
+def read(studies: Sequence[str], root: Path = paths.REPORTS, families: Mapping[str, str] | None = None) -> Results:
+    """Read the evaluation of each study below `root/studies`, and the random networks if there are any.
+
+    Parameters
+    ----------
+    studies : sequence of str
+        In the order of the table.
+    root : Path, optional
+    families : mapping, optional
+        The family of every method, in the order of the table, so that a method looks the same whichever studies are
+        read; by default the methods of these studies, in their order.
+
+    Raises
+    ------
+    UnrolledError
+        If a file is missing or damaged.
+    """
+    metrics = {study: _metrics(root / "studies" / study, study) for study in studies}
+    not_run = {study: why for study, each in metrics.items() if (why := _nothing_to_show(each))}
+    run = {study: each for study, each in metrics.items() if study not in not_run}
+    own = {name: row["family"] for each in run.values() for name, row in each["methods"].items()}
+    known, literature = looks(own if families is None else dict(families) | own), published()
+    evaluations = [
+        Evaluation(study, each, _tables(root, study), known, [e for e in literature if e["study"] == study])
+        for study, each in run.items()
+    ]
+    return Results(evaluations, _random_networks(root / "random_networks"), not_run)
+
+
+def _nothing_to_show(metrics: dict[str, Any]) -> str | None:
+    """Return why there is nothing to show of a study, if so."""
+    if "not_run" in metrics:
+        return str(metrics["not_run"])
+    ranked = any(row["rank"] for row in metrics["methods"].values())
+    return None if ranked else "no trained method has a score"
+
+
+def _metrics(folder: Path, study: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))[study]
+    except (OSError, ValueError, KeyError):
+        raise UnrolledError(f"{folder} is missing or damaged: run `dvc repro evaluate`") from None
+    return found
+
+
+def published() -> list[dict[str, Any]]:
+    """Return the table of what others have published."""
+    table: list[dict[str, Any]] = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
+    return table
+
+
+def _tables(root: Path, study: str) -> dict[str, pd.DataFrame]:
+    folder = root / "studies" / study
+    try:
+        places = {name: folder / f"{name}.csv" for name in TABLES} | {"curves": root / "curves" / f"{folder.name}.csv"}
+        return {name: pd.read_csv(path) for name, path in places.items()}
+    except (OSError, ValueError):
+        raise UnrolledError(f"{folder} is missing or damaged: run `dvc repro evaluate`") from None
+
+
+def _random_networks(folder: Path) -> RandomNetworks:
+    if not folder.is_dir():
+        return RandomNetworks()
+    try:
+        numbers = json.loads((folder / "numbers.json").read_text(encoding="utf-8"))
+        return RandomNetworks(numbers, {path.stem: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))})
+    except (OSError, ValueError):
+        raise UnrolledError(f"{folder} is missing or damaged: run `dvc repro random_networks`") from None

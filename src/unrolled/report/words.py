@@ -1,0 +1,38 @@
+"""Numbers and lists as a person reads them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number(value: float | None) -> str:
+    """Return three digits, with a power of ten only where the number reads better so."""
+    if value is None:
+        return "none"
+    if value == 0 or 1e-3 <= abs(value) < 1e4:
+        return f"{value:.3g}"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}×10{str(int(exponent)).translate(SUPERSCRIPTS)}"
+
+
+def result(measured: Mapping[str, Any]) -> str:
+    """Return a median with its interval, named for what it is; a method without randomness has none.
+
+    Parameters
+    ----------
+    measured : mapping
+        `median`, and `interval` with `low`, `high` and `kind`.
+    """
+    interval = measured["interval"]
+    if interval["low"] == interval["high"]:
+        return number(measured["median"])
+    return f"{number(measured['median'])} ({interval['kind']}: {number(interval['low'])} to {number(interval['high'])})"
+
+
+def listed(names: Iterable[str], nothing: str = "none") -> str:
+    """Return names with commas, the last with "and"; where a name has a comma of its own, with semicolons."""
+    *first, last = [*names] or [nothing]
+    if first and any("," in name for name in (*first, last)):
+        return "; ".join([*first, last])
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,0 +1,150 @@
+"""Training a run: from initial weights to its result."""
+
+import logging
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from unrolled import registry
+from unrolled.data.task import Data
+from unrolled.models.network import Network
+from unrolled.training.batches import PopulationData
+from unrolled.training.optimiser import Optimiser, mean_square
+from unrolled.training.population import Population
+from unrolled.training.runs import Array, Replica, Result, Run, choose
+
+LOSSES = ("train_loss", "val_loss")
+
+
+def fit(run: Run, data: Data, progress: Callable[[int], None] = lambda epochs: None) -> Result:
+    """Train the population of a run and predict with its best weights of the chosen hyperparameters.
+
+    The first seeds try all hyperparameters; the other seeds train with the chosen ones only. A replica is
+    the same in either round, so nothing depends on who is trained beside it.
+
+    Parameters
+    ----------
+    data : Data
+        Of the study.
+    progress : callable, optional
+        Called after each epoch with 1.
+    """
+    data = run.select(data)
+    network = run.network(data)
+    rounds = [_train(run, network, data, run.tuning_replicas(), progress)]
+    chosen = choose(rounds[0]["tried"], rounds[0]["best_loss"], rounds[0]["diverged"])
+    number = int(rounds[0]["tried"][chosen[0]])
+    if final := run.final_replicas(number):
+        rounds.append(_train(run, network, data, final, progress))
+    # Losses are (epochs, S), all others (S, ...).
+    arrays = {key: np.concatenate([each[key] for each in rounds], axis=int(key in LOSSES)) for key in rounds[0]}
+    chosen = np.flatnonzero(arrays["tried"] == number)
+    predictions = _predictions(run, network, data, arrays["theta"][chosen])
+    return Result(**arrays | {"passes": arrays["passes"][0]}, chosen=chosen, predictions=predictions)
+
+
+def _predictions(run: Run, network: Network, data: Data, theta: Array) -> dict[str, Array]:
+    """Return the predictions of weights θ (S, P) on each test set.
+
+    Of equal weights they are equal: sums of a batch round by their place in it, which chaos would make into a spread.
+    """
+    ensemble = run.ensemble(network, theta)
+    found: dict[str, Array] = {name: ensemble.predict(test) for name, test in data.tests.items()}
+    if len(theta) > 1 and (theta == theta[0]).all():
+        return {name: np.repeat(each[:1], len(theta), axis=0) for name, each in found.items()}
+    return found
+
+
+def initial_weights(run: Run, network: Network, data: Data, replicas: list[Replica]) -> Tensor:
+    """Draw θ (S, P): the weights of a replica depend on its seed alone."""
+    initialiser, problem, rows = run.initialiser(), run.problem(network, data), {}
+    for seed in sorted({seed for seed, _ in replicas}):
+        weights = initialiser.initialise(problem, np.random.default_rng([seed, 0]))
+        rows[seed] = network.pack({name: torch.from_numpy(np.asarray(array)) for name, array in weights.items()})
+    return torch.stack([rows[seed] for seed, _ in replicas]).float()
+
+
+def _train(
+    run: Run, network: Network, data: Data, replicas: list[Replica], progress: Callable[[int], None]
+) -> dict[str, Array]:
+    """Return what comes of a population of these replicas: the arrays of a `Result`."""
+    seeds, numbers = zip(*replicas, strict=True)
+    learning_rates, clip_norm, clip_value = map(
+        torch.tensor, zip(*(run.hyperparameters[n] for n in numbers), strict=True)
+    )
+    optimiser: Optimiser = registry.make("optimisers", run.method.optimiser, run.method.options)
+    budget = run.experiment.fit
+    batches = PopulationData(data.train, data.val, budget.batch, list(seeds), run.method.input_noise or 0.0)
+    updates = budget.epochs * len(batches.train_dataloader())
+    population = Population(
+        network,
+        optimiser,
+        initial_weights(run, network, data, replicas),
+        learning_rates,
+        run.task.many_to_one,
+        clip_norm,
+        clip_value,
+        progress,
+        updates if budget.schedule == "cosine" else None,
+    )
+    optimiser.begin(population, batches.train[:])
+    if optimiser.iterative:
+        with warnings.catch_warnings():
+            # Batches are index look-ups, so loader workers would only cost; the optimiser is an item;
+            # LeafSpec is Lightning's own use of PyTorch.
+            warnings.filterwarnings("ignore", message=".*(does not have many workers|returned `None`|LeafSpec).*")
+            trainer(budget.epochs).fit(population, datamodule=batches)
+    optimiser.finish(population, batches.train[:], batches.val[:])
+    return _arrays(run, network, data, population.cpu(), replicas)
+
+
+def trainer(epochs: int) -> pl.Trainer:
+    """Return a quiet Lightning trainer; it takes a GPU when there is one."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    return pl.Trainer(
+        max_epochs=epochs,
+        accelerator="auto",
+        devices=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+
+
+def _arrays(
+    run: Run, network: Network, data: Data, population: Population, replicas: list[Replica]
+) -> dict[str, Array]:
+    def losses(name: str) -> Array:
+        rows = population.history[name]
+        return torch.stack(rows).numpy() if rows else np.empty((0, len(replicas)), np.float32)
+
+    theta, reached = population.best.numpy(), torch.isfinite(population.best_loss).numpy()
+    passes = np.array(list(population.passes.values())) / len(data.train["inputs"])
+    return {
+        "theta": theta,
+        "halfway": population.halfway.numpy(),
+        "seeds": np.array([seed for seed, _ in replicas]),
+        "learning_rates": np.array([run.hyperparameters[number].learning_rate for _, number in replicas]),
+        "tried": np.array([number for _, number in replicas]),
+        "best_loss": np.where(reached, validation_loss(run, network, data, theta), np.inf).astype(np.float32),
+        "diverged": ~population.active.numpy(),
+        "train_loss": losses("train"),
+        "val_loss": losses("val"),
+        "passes": np.tile(passes, (len(replicas), 1)),
+    }
+
+
+def validation_loss(run: Run, network: Network, data: Data, theta: Array) -> Array:
+    """Return the validation loss (S,) by which replicas and methods are chosen, the same for every optimiser.
+
+    An autoregressive network gets its own outputs, as it will in the test.
+    """
+    x, y = (torch.from_numpy(data.val[name]) for name in ("inputs", "targets"))
+    loss: Array = mean_square(run.ensemble(network, theta).simulate(x), y).nan_to_num(torch.inf, torch.inf).numpy()
+    return loss

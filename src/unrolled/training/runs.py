@@ -1,0 +1,187 @@
+"""A run: one method on one study, its replicas, and what comes of training them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unrolled import registry
+from unrolled.config import Experiment, Method
+from unrolled.data import system
+from unrolled.data.system import System
+from unrolled.data.task import Data, Split, Task, TestSet
+from unrolled.models.build import autoregressive, initialiser_of, network_of, problem_of, widths
+from unrolled.models.ensemble import Ensemble
+from unrolled.models.initialiser import Initialiser, Problem
+from unrolled.models.network import Network
+
+Array = NDArray[Any]
+
+
+class Hyperparameters(NamedTuple):
+    """What is tuned: a learning rate (0 where none is used), and the largest gradient norm and component."""
+
+    learning_rate: float
+    clip_norm: float = np.inf
+    clip_value: float = np.inf
+
+
+Replica = tuple[int, int]
+"""A seed, and the place of its hyperparameters in `Run.hyperparameters`."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One method on one study: all that a worker needs beside the data."""
+
+    experiment: Experiment
+    name: str
+    """The method's."""
+
+    @property
+    def study(self) -> str:
+        """The study's name."""
+        return self.experiment.name
+
+    @property
+    def method(self) -> Method:
+        """The method's row."""
+        return self.experiment.methods[self.name]
+
+    @cached_property
+    def task(self) -> Task:
+        """The study's task."""
+        task: Task = registry.load("tasks", self.experiment.data.task)(**self.experiment.data.settings)
+        return task
+
+    @cached_property
+    def system(self) -> System | None:
+        """The study's system, None for a record."""
+        return system.of(self.experiment.data)
+
+    @property
+    def optimiser(self) -> type[Any]:
+        """The class of the method's optimiser."""
+        found: type[Any] = registry.load("optimisers", self.method.optimiser)
+        return found
+
+    @property
+    def hyperparameters(self) -> list[Hyperparameters]:
+        """Everything that is tried: each learning rate with each clipping threshold."""
+        if not self.optimiser.iterative:
+            return [Hyperparameters(0.0)]
+        norms, values = (c or [np.inf] for c in (self.method.clip_norm, self.method.clip_value))
+        return [Hyperparameters(*each) for each in product(self.method.learning_rates or [], norms, values)]
+
+    @property
+    def _tuning_seeds(self) -> list[int]:
+        seeds = self.experiment.seeds
+        return seeds if len(self.hyperparameters) == 1 else seeds[: self.experiment.fit.tuning_seeds]
+
+    def tuning_replicas(self) -> list[Replica]:
+        """Return the replicas among which hyperparameters are chosen: all of them with the first seeds."""
+        return [(seed, number) for number in range(len(self.hyperparameters)) for seed in self._tuning_seeds]
+
+    def final_replicas(self, number: int) -> list[Replica]:
+        """Return the replicas that are trained afterwards: the chosen hyperparameters with the other seeds."""
+        return [(seed, number) for seed in self.experiment.seeds[len(self._tuning_seeds) :]]
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs tuning and the final replicas take together; 0 where there are none."""
+        rounds = 1 + bool(self.final_replicas(0))
+        return rounds * self.experiment.fit.epochs if self.optimiser.iterative else 0
+
+    def select(self, data: Data) -> Data:
+        """Return the data with only those columns and steps that the method gets."""
+        columns = self.task.columns(self.experiment.data)
+        inputs = self.method.inputs or self.task.default_inputs(self.experiment.data)
+        chosen = [number for number, column in enumerate(columns) if column in inputs]
+        if not columns:
+            return data
+
+        def pick(split: Split) -> Split:
+            return split | {"inputs": split["inputs"][..., chosen]}
+
+        train, steps = pick(data.train), self.method.steps
+        if steps is not None:
+            train = train | {k: train[k][:, :n] for k, n in (("inputs", steps), ("targets", steps - data.washout))}
+        tests = {n: TestSet(**vars(test) | {"inputs": test.inputs[..., chosen]}) for n, test in data.tests.items()}
+        return Data(train, pick(data.val), tests, data.facts)
+
+    def network(self, data: Data | None = None) -> Network:
+        """Return the network of the method; with its selected data also the scale of a residual."""
+        residual = None
+        if self.method.residual is not None and data is not None:
+            x, y = data.train["inputs"], data.train["targets"]
+            lacking = y - x[:, data.washout :, -y.shape[-1] :]
+            residual = float(np.float32(lacking.std(dtype=np.float64)))
+        sizes = widths(self.method, self.experiment.data, self.task, self.system)
+        return network_of(self.method, self.experiment.data, *sizes, residual)
+
+    def initialiser(self) -> Initialiser:
+        """Return the method's initialiser."""
+        return initialiser_of(self.method)
+
+    def problem(self, network: Network, data: Data) -> Problem:
+        """Return what the initialiser may know."""
+        return problem_of(network, self.experiment.data, self.system, data.train["inputs"].shape[1])
+
+    def ensemble(self, network: Network, theta: Array) -> Ensemble:
+        """Return replicas with the weights θ (S, P)."""
+        return Ensemble(network, torch.from_numpy(theta), self.task.many_to_one, autoregressive(self.method))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a run, for all replicas (S), with predictions of those with the chosen hyperparameters.
+
+    Attributes
+    ----------
+    theta : (S, P) array
+        Best weights by validation loss.
+    halfway : (S, P) array
+        Weights after half of the epochs.
+    seeds, learning_rates, tried, best_loss, diverged : (S,) arrays
+        `tried` is the place of a replica's hyperparameters in `Run.hyperparameters`.
+    train_loss, val_loss : (epochs, S) arrays
+    chosen : int array
+        Indices of the replicas with the chosen hyperparameters, one a seed.
+    passes : (3,) array
+        Passes of each replica through the training set: forward, backward, products with the curvature.
+    predictions : dict of arrays
+        Of the chosen replicas, in the order of `chosen`, on each test set.
+    """
+
+    theta: Array
+    halfway: Array
+    seeds: Array
+    learning_rates: Array
+    tried: Array
+    best_loss: Array
+    diverged: Array
+    train_loss: Array
+    val_loss: Array
+    chosen: Array
+    passes: Array
+    predictions: dict[str, Array]
+
+    @property
+    def best(self) -> int:
+        """Index, among all replicas, of the chosen one with the lowest validation loss."""
+        return int(self.chosen[np.argmin(self.best_loss[self.chosen])])
+
+
+def choose(tried: Array, best_loss: Array, diverged: Array) -> Array:
+    """Return the replicas of the hyperparameters with the lowest median validation loss over the seeds.
+
+    A diverged replica counts as infinitely bad; of equals the first wins.
+    """
+    loss = np.where(diverged, np.inf, best_loss)
+    medians = {each: float(np.median(loss[tried == each])) for each in dict.fromkeys(tried.tolist())}
+    best = min(medians, key=lambda each: medians[each])
+    return np.flatnonzero(tried == best)

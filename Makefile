@@ -4,10 +4,10 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro full test quick bench ui lint clean
+.PHONY: help setup repro full test test-all quick bench ui lint clean
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 setup: .venv/.ready ## create .venv and install the locked versions
 
@@ -18,9 +18,9 @@ setup: .venv/.ready ## create .venv and install the locked versions
 	@touch $@
 
 repro: setup ## generate the data, train every method, render reports/index.html
-	@$(BIN)/python -m unrolled.mend
+	@$(BIN)/python -m unrolled.repair_lock
 	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
-	@[ reports/local.html -nt reports/index.html ] || $(BIN)/unrolled report
+	@[ reports/local.html -nt reports/index.html ] || $(BIN)/python -m unrolled.stages report
 	@echo
 	@echo "report:  $(CURDIR)/reports/index.html"
 	@echo "MLflow:  make ui, then open http://127.0.0.1:5000"
@@ -30,11 +30,16 @@ full: setup ## the same with longer training, more data and seeds (full.yaml), i
 	@cd full && PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	@echo "report:  $(CURDIR)/full/reports/index.html"
 
-test: setup ## all tests: quick suite, whole pipeline on tiny parameters, pages in Chromium
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+TESTS = @PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto --dist loadgroup
 
-quick: setup ## the quick tests alone
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "not pipeline and not browser"
+test: setup ## all tests: quick suite, pipeline on a small table, pages in Chromium (ten minutes on two cores)
+	$(TESTS) --durations=15
+
+test-all: setup ## the same with every pair of study and method in the pipeline
+	$(TESTS) --durations=15 --exhaustive
+
+quick: setup ## the quick tests alone (three minutes)
+	$(TESTS) -m "not pipeline and not browser"
 
 bench: setup ## ours against what you would use instead: benchmarks/results.json, README (half an hour)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e ".[dev,bench]"

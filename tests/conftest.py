@@ -1,21 +1,69 @@
-"""What several test files need: a folder of their own, small jobs, and one-line errors."""
+"""What several test files need: a folder of their own, small runs, one-line errors, and a clone that has run."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+import yaml
+from filelock import FileLock
+from selenium import webdriver
 
+import compiled
 import pipeline
+import small_studies
+import source_copy
 from unrolled import registry
-from unrolled.config import Method, Study
-from unrolled.data.system import make
+from unrolled.analysis.random_networks import experiments
+from unrolled.config import DataRow, Experiment, FitRow, Method, RandomNetworks
+from unrolled.data import datasets
+from unrolled.data.task import Data
 from unrolled.errors import UnrolledError
-from unrolled.training.job import Job
+from unrolled.models.cell import Cell
+from unrolled.training.runs import Run
 
 Refused = Callable[..., AbstractContextManager[None]]
-MakeJob = Callable[..., Job]
+MakeRun = Callable[..., tuple[Run, Data]]
+Experiments = tuple[experiments.Numbers, dict[str, pd.DataFrame]]
+SMALL_NETWORKS = RandomNetworks(
+    **yaml.safe_load((pipeline.ROOT / "params.yaml").read_text())["random_networks"] | pipeline.RANDOM_NETWORKS
+)
+"""What is asked of random networks, at small sizes."""
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--exhaustive", action="store_true", help="the pipeline with every pair of study and method")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # before any process of pytest-xdist starts
+        compiled.ensure()
+
+
+@pytest.fixture(scope="session")
+def exhaustive(request: pytest.FixtureRequest) -> bool:
+    """Return whether the pipeline shall run on all pairs."""
+    return bool(request.config.getoption("--exhaustive"))
+
+
+def make_cell(name: str, inputs: int, **given: Any) -> Cell:
+    """Return a cell by its name, with those of the given settings that it declares."""
+    cell: Cell = registry.load("cells", name)(inputs, **registry.settings_of("cells", name, given))
+    return cell
 
 
 @pytest.fixture
@@ -23,6 +71,22 @@ def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder: every path in `unrolled.paths` is relative."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def made_up_record(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Stand where the made-up record of `small_studies` lies."""
+    folder = tmp_path_factory.mktemp("record")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        small_studies.write_record(folder)
+        yield
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a copy of the source, of which fingerprints are taken."""
+    yield from source_copy.copied(tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -40,26 +104,56 @@ def refused() -> Refused:
     return check
 
 
+def experiment_of(row: DataRow, methods: dict[str, dict[str, Any]], score: str = "mse", **fit: Any) -> Experiment:
+    """Return an experiment on a study's data, with rows of methods, and what differs in the fit."""
+    budget = {"epochs": 3, "batch": 16, "seeds": 2, "tuning_seeds": fit.get("seeds", 2)} | fit
+    made = {name: Method(**{"label": "?", "learning_rates": [1e-2]} | method) for name, method in methods.items()}
+    about = {"name": "study", "label": "?", "question": "?", "seed": 0, "score": score}
+    return Experiment(**about, data=row, fit=FitRow(**budget), methods=made)
+
+
 @pytest.fixture
-def make_job() -> MakeJob:
-    """Return a maker of small jobs: a method's row, and what differs in the study's row."""
+def make_run() -> MakeRun:
+    """Return a maker of small runs with their data: a method's row, and what differs in the study's data and fit."""
 
-    def job(method: dict[str, Any], seeds: int = 2, **study: Any) -> Job:
-        defaults = {"question": "?", "system": "sine", "task": "next_value", "step": 0.3, "score": "mse"}
-        sizes = {"train": 60, "val": 20, "test": 20, "window": 5, "epochs": 3, "batch": 16, "noise": [-0.1, 0.1]}
-        shared = {"about": "?", "initialiser": "uniform", "optimiser": "adam", "learning_rates": [1e-2]}
-        row = Study(**defaults | sizes | study)
-        splits, _ = registry.load("tasks", row.task)().build(row, make(row.system, row.parameters))
-        return Job("study", "method", row, Method(**shared | method), seeds, splits)
+    def made(method: dict[str, Any], seeds: int = 2, **change: Any) -> tuple[Run, Data]:
+        sizes = {"system": "sine", "task": "next_value", "step": 0.3, "train": 60, "val": 20, "test": 20, "window": 5}
+        fit = {key: change.pop(key) for key in tuple(change) if key in FitRow.model_fields}
+        row = DataRow.model_validate(sizes | ({} if "task" in change else {"noise": [-0.1, 0.1]}) | change)
+        return Run(experiment_of(row, {"method": method}, seeds=seeds, **fit), "method"), datasets.make(row)
 
-    return job
+    return made
 
 
 @pytest.fixture(scope="session")
-def repro(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a temporary clone in which `dvc repro` has run on tiny parameters; tests leave it as it is."""
-    folder = pipeline.clone(tmp_path_factory.mktemp("clone"))
-    pipeline.run(folder, "dvc", "repro")
+def random_networks() -> Experiments:
+    """Return the numbers and tables of all experiments on small random networks; tests leave them as they are."""
+    return experiments.run(SMALL_NETWORKS)
+
+
+@pytest.fixture(scope="session")
+def repro(tmp_path_factory: pytest.TempPathFactory, exhaustive: bool) -> Path:
+    """Return a temporary clone in which `dvc repro` has run on a small table; tests leave it as it is.
+
+    It is made once, whichever process of pytest needs it first.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, said = shared / "repro", shared / "repro.txt"
+    with FileLock(shared / "repro.lock"):
+        if not said.exists():
+            pipeline.clone(folder, exhaustive)
+            done = pipeline.run(folder, "dvc", "repro", check=False)
+            said.write_text(f"{done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+    assert said.read_text().startswith("0\n"), said.read_text()
+    return folder
+
+
+@pytest.fixture
+def copy(repro: Path, tmp_path: Path) -> Path:
+    """Return a copy of the clone that a test may change."""
+    folder = tmp_path / "copy"
+    shutil.copytree(repro, folder, ignore=shutil.ignore_patterns("cache"))
     return folder
 
 
@@ -69,3 +163,21 @@ def store(repro: Path) -> Any:
     from mlflow.tracking import MlflowClient
 
     return MlflowClient(f"sqlite:///{repro / 'mlflow.db'}")
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    """Return a headless Chromium; a test is skipped where there is none, and fails where there must be one."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        if os.environ.get("UNROLLED_BROWSER") == "required":
+            pytest.fail("Chromium and its driver are required here: apt-get install chromium chromium-driver")
+        pytest.skip("no Chromium: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()

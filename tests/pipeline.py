@@ -1,4 +1,4 @@
-"""A temporary clone of the working tree with tiny parameters, on which the real `dvc repro` runs."""
+"""A temporary clone of the working tree with a small table, on which the real `dvc repro` runs."""
 
 import os
 import shutil
@@ -6,32 +6,27 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import yaml
 from scipy.io import savemat
 
+import covering
+from unrolled import registry
+from unrolled.analysis.power_spectrum import SEGMENT
+from unrolled.config import RecordRow
+from unrolled.errors import NotRunError
+
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
+STEPS = 30
+"""Most steps of a sequence."""
 TINY: dict[str, Any] = {"epochs": 2, "batch": 8}
-SIZES: dict[str, dict[str, Any]] = {
-    "sine": {"train": 60, "val": 30, "test": 20, "step": 0.1},
-    "noisy_sine": {"train": 60, "val": 30, "test": 20},
-    "oscillator": {"steps": 30, "train": 8, "val": 4, "test": 4, "window": 10},
-    "duffing": {"steps": 30, "train": 8, "val": 4, "test": 4, "window": 10},
-    "fitzhugh_nagumo": {"steps": 30, "train": 8, "val": 4, "test": 4},
-    "lorenz": {"steps": 30, "horizon": 60, "train": 8, "val": 4, "test": 4},
-    "recall_50": {"steps": 20, "train": 16, "val": 8, "test": 8},
-    "recall_200": {"steps": 40, "train": 16, "val": 8, "test": 8},
-    "recall_1000": {"steps": 60, "train": 16, "val": 8, "test": 8},
-    "mackey_glass": {"steps": 60, "horizon": 10, "transient": 20.0, "train": 4, "val": 2, "test": 4},
-    "mackey_glass_30": {"steps": 60, "horizon": 10, "transient": 20.0, "train": 4, "val": 2, "test": 4},
-    "initial_value": {"steps": 20, "train": 4, "val": 2, "test": 3, "parameters": {"least": 0.5, "most": 2.0}},
-    "santa_fe": {"steps": 60, "horizon": 10, "train": 300, "val": 100, "test": 200},
-    "silverbox": {"steps": 80, "train": 2000, "val": 1000, "test": 1088},
-}
-STUDIES = tuple(SIZES)
-THEORY: dict[str, Any] = {
+DEFAULTS: dict[str, Any] = {"seeds": 3, "tuning_seeds": 2, "learning_rates": [1.0e-3, 1.0e-2]}
+MOST = {"window": 10, "washout": 10, "steps": STEPS, "transient": 20.0}
+"""Largest values of a study's keys."""
+RANDOM_NETWORKS: dict[str, Any] = {
     "hidden": 12,
     "seeds": 3,
     "points": 5,
@@ -66,17 +61,54 @@ def run(folder: Path, *command: str, check: bool = True, **env: str) -> subproce
     return done
 
 
-def shrink(folder: Path) -> None:
-    """Make the table tiny: two epochs, three seeds, two rates, short series, small random networks."""
+def shrink(folder: Path, exhaustive: bool = False) -> None:
+    """Make the table tiny, by rule: a few short sequences, two epochs, three seeds, two rates.
+
+    Of studies and methods only those of the covering table stay, or all of them.
+    """
     path = folder / "params.yaml"
     table = yaml.safe_load(path.read_text())
-    for name, study in table["studies"].items():
-        study |= TINY | SIZES.get(name, {})
-        study.pop("learning_rates", None)
-        study.pop("seeds", None)
-    table["theory"] |= THEORY
-    table["training"] |= {"seeds": 3, "tuning_seeds": 2, "learning_rates": [1.0e-3, 1.0e-2]}
+    kept = covering.pairs_of(covering.experiments(path)) if exhaustive else covering.covering(path)
+    studies = {}
+    for name in dict.fromkeys(name for name, _ in kept):
+        study = table["studies"][name]
+        changes = {k: v for entry in study["methods"] if isinstance(entry, dict) for k, v in entry.items()}
+        methods = [method for own, method in kept if own == name]
+        studies[name] = study | {
+            "data": small(study["data"], folder / "data" / "measured"),
+            "fit": {k: v for k, v in study["fit"].items() if k not in DEFAULTS} | TINY,
+            "methods": [{method: changes[method]} if method in changes else method for method in methods],
+        }
+    for method in table["methods"].values():
+        if "steps" in method:
+            method["steps"] = STEPS // 2
+    table["random_networks"] |= RANDOM_NETWORKS
+    table |= {"studies": studies, "defaults": table["defaults"] | DEFAULTS}
     path.write_text(yaml.safe_dump(table, sort_keys=False))
+
+
+def small(row: dict[str, Any], measured: Path) -> dict[str, Any]:
+    """Return a study's data with few, short sequences; of chaos, just long enough for a power spectrum."""
+    row = {key: min(value, MOST[key]) if key in MOST else value for key, value in row.items()}
+    if "horizon" in row:
+        chaos = "system" in row and registry.load("systems", row["system"]).lyapunov
+        row["horizon"] = min(row["horizon"], SEGMENT if chaos else 10)
+    length = STEPS + 1 + row.get("horizon", 0)
+    if "record" in row:
+        return row | {"train": 10 * length, "val": 4 * length, "test": official_test(row, measured) or 4 * length}
+    by_sequence = "steps" in registry.load("tasks", row["task"]).Settings.model_fields
+    return row | dict(zip(("train", "val", "test"), (8, 4, 4) if by_sequence else (60, 30, 20), strict=True))
+
+
+def official_test(row: dict[str, Any], measured: Path) -> int | None:
+    """Return how many values the first official test of a record has, where it has some."""
+    record = RecordRow.model_validate(row["record"])
+    with mock.patch.dict(os.environ, UNROLLED_MEASURED=str(measured)):
+        try:
+            tests = registry.make("records", record.source).tests(record)
+        except NotRunError:
+            return int(row["test"])
+    return len(next(iter(tests.values()))) if tests else None
 
 
 def silverbox(folder: Path, count: int = 45000) -> tuple[Any, Any]:
@@ -95,18 +127,28 @@ def silverbox(folder: Path, count: int = 45000) -> tuple[Any, Any]:
     return u, np.array(y)
 
 
-def clone(folder: Path) -> Path:
-    """Copy what git tracks, and what it would, to `folder`, and commit it with tiny parameters."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True, capture_output=True, check=True
-    )
-    for name in listed.stdout.splitlines():
+def copy_of_tree(folder: Path) -> None:
+    """Copy what git tracks, and what it would, and the compiled kernels, which Numba knows by their source's time."""
+    command = ["git", "ls-files", "-co", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True).stdout.splitlines()
+    kernels = (str(path.relative_to(ROOT)) for path in (ROOT / "src").rglob("__pycache__/*.nb?"))
+    for name in (*listed, *kernels):
         if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith("reports/"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    shrink(folder)
-    silverbox(folder / "data" / "measured")
+
+
+def commit(folder: Path) -> None:
+    """Commit everything in a folder, as its first commit."""
     identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
     for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "tiny"]):
         subprocess.run(["git", *command], cwd=folder, check=True)
+
+
+def clone(folder: Path, exhaustive: bool = False) -> Path:
+    """Make a clone with a small table, of the covering pairs or of all."""
+    copy_of_tree(folder)
+    silverbox(folder / "data" / "measured")
+    shrink(folder, exhaustive)
+    commit(folder)
     return folder

@@ -1,6 +1,7 @@
-"""The benchmark: the sides do the same work, and the table in the README is the one that was measured."""
+"""The benchmark: the sides do the same work, and each part runs and yields its rows."""
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,54 +9,43 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import generation, methods, training
-from benchmarks.__main__ import PARTS, README, RESULTS, into_readme, main, merged, table, unfused
-from benchmarks._measure import alternating, row
+from benchmarks import __main__ as benchmark
+from benchmarks import generation, growth, methods, training
+from benchmarks.__main__ import BEGIN, END, PARTS, README, into_readme, main, merged, not_compiled, table
+from benchmarks._measure import Row, alternating, row
+from conftest import make_cell
 from unrolled.data import forcing
 from unrolled.data.system import make
 from unrolled.models.network import Network
-from unrolled.registry import load
-
-KEYS = {"name", "peer", "ours_s", "peer_s", "ratio", "limit_fraction", "threads"}
-Rows = list[dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def published() -> Rows:
-    rows: Rows = json.loads(RESULTS.read_text(encoding="utf-8"))
-    return rows
+def test_the_readme_gets_the_table_between_its_marks() -> None:
+    before, after = f"# Title\n\n{BEGIN}an old table\n{END}", "\nand more\n"
+    rows = [row("a", "x", 1.0, 2.0, least=0.25)]
+    readme = into_readme(before + after, rows)
+    assert readme == f"# Title\n\n{BEGIN}{table(rows)}{END}{after}" and "| a | x | 1 | 2 | 2 | 25 % |" in readme
+    assert into_readme(readme, rows) == readme, "again it is the same"
+    into_readme(README.read_text(encoding="utf-8"), rows)  # which has the marks
 
 
-def test_the_rows_hold_what_they_say(published: Rows) -> None:
-    for each in published:
-        assert set(each) == KEYS and each["threads"] == 1
-        assert each["ratio"] == pytest.approx(each["peer_s"] / each["ours_s"]) and each["ours_s"] > 0
-        assert each["limit_fraction"] is None or 0 < each["limit_fraction"] < 1
-
-
-def test_every_size_is_there_against_every_peer(published: Rows) -> None:
-    found = {(each["name"], each["peer"]) for each in published}
-    for cell, peer in training.PEERS.items():
-        for steps, batch, hidden in training.SIZES:
-            for instead in (f"torch.nn.{peer} + Lightning", "JAX scan + vmap under jit"):
-                assert (f"{cell} T{steps} B{batch} H{hidden}", instead) in found
-    assert sum(name.startswith("data: ") for name, _ in found) == len(generation.TIMES)
-    for part in ("cornn ", "lem ", "esn ", "hessian_free, ", "MLflow logging", "dvc repro, nothing to do"):
-        assert any(name.startswith(part) for name, _ in found), part
-
-
-def test_the_readme_shows_the_table(published: Rows) -> None:
-    readme = README.read_text(encoding="utf-8")
-    assert into_readme(readme, published) == readme
-    slower = [each | {"ours_s": 2 * each["ours_s"]} for each in published]
-    assert into_readme(readme, slower) != readme
-
-
-def test_a_part_replaces_its_own_rows_alone() -> None:
+def test_a_part_replaces_its_own_rows_only() -> None:
     old = [row("a", "x", 1.0, 2.0), row("b", "x", 1.0, 3.0)]
     new = [row("b", "x", 1.0, 4.0), row("c", "x", 1.0, 5.0)]
     assert [(each["name"], each["ratio"]) for each in merged(old, new)] == [("a", 2.0), ("b", 4.0), ("c", 5.0)]
     assert "| a | x | 1 | 2 | 2 |  |" in table(old)
+
+
+def test_one_part_is_written_beside_the_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    results, readme = tmp_path / "results.json", tmp_path / "README.md"
+    results.write_text(json.dumps([row("a", "x", 1.0, 2.0)]))
+    readme.write_text(f"# Title\n{BEGIN}{END}")
+    monkeypatch.setattr(benchmark, "RESULTS", results)
+    monkeypatch.setattr(benchmark, "README", readme)
+    monkeypatch.setattr(generation, "rows", lambda: iter([row("b", "x", 1.0, 3.0)]))
+    main("generation")
+    found = json.loads(results.read_text())
+    assert [each["name"] for each in found] == ["a", "b"]
+    assert readme.read_text() == f"# Title\n{BEGIN}{table(found)}{END}"
 
 
 def test_an_unknown_part_is_named() -> None:
@@ -63,8 +53,8 @@ def test_an_unknown_part_is_named() -> None:
         main("speed")
 
 
-def test_cells_without_a_fused_form_are_named() -> None:
-    assert unfused() == ["window"]
+def test_cells_without_a_compiled_form_are_named() -> None:
+    assert "window" in not_compiled() and "lstm" not in not_compiled()
 
 
 def test_sides_take_turns() -> None:
@@ -78,7 +68,7 @@ def test_the_arithmetic_is_what_pytorch_counts(cell: str) -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
     steps, batch, hidden = 7, 4, 8
-    network = Network(load("cells", cell)(1, hidden), 1)
+    network = Network(make_cell(cell, 1, hidden=hidden), 1)
     theta = torch.randn(1, network.parameters).requires_grad_()
     x = torch.randn(1, batch, steps, 1)
     with FlopCounterMode(display=False) as counter:
@@ -93,7 +83,7 @@ def test_the_arithmetic_is_what_pytorch_counts(cell: str) -> None:
 
 @pytest.mark.parametrize("cell", training.PEERS)
 def test_the_networks_of_torch_have_as_many_weights(cell: str) -> None:
-    ours = training.make(cell, 8).network.parameters
+    ours = training.make(cell, 8, 1).network.parameters
     extra = {"elman": 8, "gru": 16, "lstm": 32}[cell]  # torch's second bias, where it adds nothing
     assert sum(part.numel() for part in training.Single(cell, 8).parameters()) == ours + extra
 
@@ -117,7 +107,7 @@ def test_jax_computes_the_same_outputs() -> None:
     from benchmarks import _jax
 
     for cell in training.PEERS:
-        network = Network(load("cells", cell)(1, 5), 1)
+        network = Network(make_cell(cell, 1, hidden=5), 1)
         theta = torch.randn(1, network.parameters, generator=torch.Generator().manual_seed(0))
         x, _ = training.data(20, 3)
         w = network.unpack(theta)
@@ -133,8 +123,50 @@ def test_the_echo_state_forecast_is_that_of_reservoirpy() -> None:
     assert abs(ours[1:51] - theirs[:50]).max() > 5e-2
 
 
-def test_the_figure_shows_every_point() -> None:
-    points = json.loads(Path(RESULTS.with_name("growth.json")).read_text(encoding="utf-8"))
-    assert {point["cell"] for point in points} == {"elman", "gru", "lstm"}
-    assert {250, 20000} <= {point["T"] for point in points} and {1, 50} <= {point["S"] for point in points}
-    assert all(point["seconds"] > 0 and point["GiB"] < 2 for point in points if point["S"] == 1)
+Sizes = dict[str, Any]
+TINY: dict[str, tuple[Any, Sizes, Callable[[], Iterator[Row]], int]] = {
+    "training": (
+        training,
+        {"SIZES": [(20, 2, 3)], "UPDATES": {20: 1}, "REPLICAS": 2, "with_jax": lambda *each: 1.0},
+        lambda: training.rows(("elman",), rounds=1),
+        2,
+    ),
+    "methods": (
+        methods,
+        {"STEPS": 20, "BATCH": 2, "HIDDEN": 3, "UPDATES": 1, "UNITS": 30, "LENGTH": 300, "VALIDATION": 150},
+        lambda: methods.rows(rounds=1),
+        6,
+    ),
+    "generation": (generation, {}, lambda: generation.rows(count=2, rounds=1), len(generation.TIMES)),
+    "growth": (
+        growth,
+        {"LENGTHS": [12], "REPLICAS": [1], "CELLS": ("elman",), "USUAL": 10, "in_own_process": growth.measure},
+        growth.rows,
+        1,
+    ),
+}
+"""Of each part: its module, what differs in it, its rows, and how many."""
+
+
+@pytest.mark.parametrize("part", TINY)
+def test_a_part_yields_its_rows(part: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """At tiny sizes and once; what they measure is nothing here."""
+    module, sizes, rows, count = TINY[part]
+    monkeypatch.setattr(growth, "HERE", tmp_path)
+    monkeypatch.setattr(growth.contract, "LIMIT", growth.contract.LIMIT)  # a measurement sets it
+    for name, value in sizes.items():
+        monkeypatch.setattr(module, name, value)
+    found = list(rows())
+    assert len(found) == count
+    assert all(each["ours_s"] > 0 and each["ratio"] == each["peer_s"] / each["ours_s"] for each in found)
+
+
+def test_the_figure_of_growth_is_drawn(tmp_path: Path) -> None:
+    points = [
+        {"cell": cell, "T": steps, "S": 1, "seconds": 1e-3 * steps, "GiB": 0.01}
+        for cell in growth.CELLS
+        for steps in (growth.USUAL, *growth.LENGTHS)
+    ]
+    growth.draw(points, tmp_path / "growth.svg")
+    drawn = (tmp_path / "growth.svg").read_text()
+    assert drawn.count("<svg") == 1 and all(label in drawn for label, *_ in growth.LABELS.values())

@@ -8,6 +8,8 @@ import pytest
 
 from unrolled.data.delay import method_of_steps
 from unrolled.data.system import Array, System
+from unrolled.data.systems.mackey_glass import MackeyGlass
+from unrolled.errors import UnrolledError
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,12 @@ class Lagging(System):
         """Return the lag."""
         return self.lag
 
-    def rhs(self, t: float, state: Array, force: Array | None) -> Array:
+    def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return -x(t - 1)."""
-        assert force is not None
-        return -force[None]
+        assert inputs is not None
+        return -inputs[None]
 
-    def jacobian(self, t: float, state: Array, force: Array | None) -> Array:
+    def jacobian(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return 0."""
         return np.zeros((1, *state.shape))
 
@@ -59,3 +61,22 @@ def test_goes_on_after_a_long_gap_between_times() -> None:
     whole, _ = method_of_steps(system, initial, np.linspace(0, 3, 31))
     late, _ = method_of_steps(system, initial, np.array([0.0, 2.5, 2.6]))
     np.testing.assert_allclose(late[0, 1:, 0], whole[0, [25, 26], 0], rtol=0, atol=1e-9)
+
+
+@dataclass(frozen=True)
+class OtherSolver(MackeyGlass):
+    """The same equation with another method of integration."""
+
+    solver: ClassVar[str] = "RK45"
+
+
+def test_the_error_is_that_of_the_whole_trajectory_against_an_independent_one() -> None:
+    system, times = MackeyGlass(tau=30.0), np.linspace(0, 600, 61)
+    initial = system.start(np.random.default_rng(0), 3)
+    states, error = method_of_steps(system, initial, times, rtol=1e-6, max_error=1.0)
+    independent, _ = method_of_steps(OtherSolver(tau=30.0), initial, times, rtol=1e-10, max_error=1e-3)
+    off = abs(states - independent).max(axis=(0, 2))
+    assert error == pytest.approx(off.max(), rel=0.02)
+    assert off[:20].max() < error / 2, "chaos: errors grow, so those of a first piece say little of the whole"
+    with pytest.raises(UnrolledError, match="solver error"):
+        method_of_steps(system, initial, times, rtol=1e-6)

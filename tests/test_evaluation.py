@@ -1,221 +1,257 @@
-"""Scores, statistics and eigenvalues, each against something independent."""
+"""What is said of a study in numbers and tables: on every study of the table, made small, and on made-up results."""
 
+import functools
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import stats
 
-from unrolled.analysis import evaluate, metrics, power_spectrum, statistics, step_matrix, tolerance
-from unrolled.config import Method, Study
-from unrolled.training.job import Job, Result
+import small_studies
+from conftest import MakeRun, experiment_of
+from unrolled import registry
+from unrolled.analysis import tables, tolerance
+from unrolled.analysis.evaluate import Evaluated, evaluate, scored
+from unrolled.config import DataRow
+from unrolled.data import datasets
+from unrolled.data.task import Data, TestSet
+from unrolled.training.fit import fit
+from unrolled.training.runs import Result, Run
 
+pytestmark = pytest.mark.usefixtures("made_up_record")
 Array = NDArray[Any]
-RANDOM = np.random.default_rng(0)
+METHODS: dict[str, dict[str, Any]] = {
+    "rnn": {"cell": "elman", "hidden": 4},
+    "sgd": {"cell": "elman", "hidden": 3, "optimiser": "sgd"},
+    "linear": {"cell": "window", "optimiser": "ridge"},
+    "start": {"cell": "elman", "hidden": 4, "optimiser": "fixed"},
+}
+STUDY_KEYS = {
+    *("score", "score_label", "unit", "better", "question", "label", "task", "kind", "lyapunov", "measured", "step"),
+    *("steps", "time_unit", "outputs", "inputs", "closed_loop", "example_axis", "tests", "test_label", "methods"),
+}
+ROW_KEYS = {
+    *("label", "about", "family", "cell", "initialiser", "optimiser", "hidden", "median", "mean", "interval"),
+    *("replicas", "diverged", "trained", "learning_rate", "clip", "rate_at_edge", "parameters", "passes", "trains"),
+    *("autoregressive", "recurrent", "network", "rank", "p_vs_rnn"),
+}
+"""What the page and the claims read of every method."""
 
 
-def asks(score: str, **change: Any) -> Study:
-    """Return a study's row that asks for a score."""
-    sizes = {"step": 0.1, "train": 1, "val": 1, "test": 1, "window": 1, "epochs": 1, "batch": 1}
-    return Study(question="?", score=score, **{"system": "sine", "task": "next_value"} | sizes | change)
+Whole = tuple[list[Evaluated], Data, dict[str, Any], dict[str, Any]]
 
 
-def test_scores_against_sums_by_hand() -> None:
-    predicted, truth = RANDOM.normal(size=(3, 5, 4, 2)), RANDOM.normal(size=(5, 4, 2))
-    by_hand = [np.mean([(a - b) ** 2 for a, b in zip(p.flat, truth.flat, strict=True)]) for p in predicted]
-    test = {"targets": truth}
-    assert metrics.score(asks("mse"), {"test": predicted}, test) == pytest.approx(by_hand)
-    assert metrics.score(asks("rmse"), {"test": predicted}, test) == pytest.approx(np.sqrt(by_hand))
-    both = {"forecast": predicted, "test": predicted + 1}
-    assert metrics.score(asks("forecast_rmse"), both, test) == pytest.approx(np.sqrt(by_hand))
+@functools.cache
+def evaluated(study: str) -> Whole:
+    """Return a small study of the table with four methods on three seeds: runs, data, metrics, tables."""
+    row = small_studies.study(study)
+    experiment = experiment_of(row, METHODS, small_studies.TABLE.studies[study].score, seeds=3, epochs=2)
+    data = datasets.make(row)
+    runs = [Run(experiment, name) for name in METHODS]
+    done = [scored(run, fit(run, data), data) for run in runs]
+    return done, data, *evaluate(done, data)
 
 
-def drifting(rates: list[float], steps: int = 200) -> tuple[Array, Array]:
-    """Return predictions (1, N, T, 1) that leave a square wave of size 1 by rate × time, and the wave."""
-    truth = np.tile(np.resize([1.0, -1.0], steps)[None, :, None], (len(rates), 1, 1))
-    return (truth + np.array(rates)[:, None, None] * np.arange(steps)[:, None])[None], truth
+studies = pytest.mark.parametrize("study", list(small_studies.TABLE.studies))
 
 
-def test_valid_time_is_where_the_error_passes_the_threshold_in_lyapunov_times() -> None:
-    predicted, truth = drifting([0.0041, 0.0081, 0.041])  # 0.4 is passed at the steps 98, 50 and 10
-    np.testing.assert_array_equal(metrics.valid_steps(predicted, truth), [[98, 50, 10]])
-    study = asks("valid_time", system="lorenz63", task="forecast", step=0.02)
-    found = metrics.score(study, {"alone": predicted, "test": predicted}, {"alone": truth, "targets": truth})
-    assert found == pytest.approx([50 * 0.02 * 0.9056])
-    assert metrics.valid_time(study, *drifting([0.0083, 0.0083, 0.041])) != pytest.approx(found)
+@studies
+def test_every_study_says_what_the_page_and_the_claims_read(study: str) -> None:
+    done, data, metrics, _ = evaluated(study)
+    json.dumps(metrics, allow_nan=False)
+    assert metrics.keys() >= STUDY_KEYS and list(metrics["methods"]) == list(METHODS)
+    further = set(data.tests) - {"test", "closed_loop", "in_sample"}
+    assert set(metrics["tests"]) == further and metrics["closed_loop"] == ("closed_loop" in data.tests)
+    score = registry.make("scores", small_studies.TABLE.studies[study].score)
+    for each in done:
+        row = metrics["methods"][each.run.name]
+        assert row.keys() >= ROW_KEYS and ("tests" in row) == bool(further)
+        assert ("one_step" in row) == metrics["closed_loop"] and ("in_sample" in row) == ("in_sample" in data.tests)
+        expected = score(each.result.predictions[score.test], data.tests[score.test])
+        assert row["replicas"] == pytest.approx(expected.tolist(), rel=1e-5)
+        assert row["median"] == pytest.approx(np.median(expected), rel=1e-5)
 
 
-def test_valid_time_of_a_forecast_that_is_never_lost_or_not_finite() -> None:
-    predicted, truth = drifting([0.0, 0.0])
-    predicted[0, 1, 7:] = np.nan
-    np.testing.assert_array_equal(metrics.valid_steps(predicted, truth), [[200, 7]])
+@studies
+def test_errors_on_further_test_sets_are_in_their_unit(study: str) -> None:
+    done, data, metrics, _ = evaluated(study)
+    for name, about in metrics["tests"].items():
+        test = data.tests[name]
+        assert about == {"label": test.label, "unit": test.unit}
+        scale = np.ones(test.targets.shape[-1]) if test.scale is None else test.scale
+        for each in done:
+            errors = [
+                np.sqrt(np.mean(((p - test.targets) * scale).astype(float) ** 2))
+                for p in each.result.predictions[name].astype(np.float64)
+            ]
+            found = metrics["methods"][each.run.name]["tests"][name]
+            assert found["median"] == pytest.approx(np.median(errors), rel=1e-5)
+            assert found["interval"]["low"] == pytest.approx(min(errors), rel=1e-5)
+            assert found["interval"]["high"] == pytest.approx(max(errors), rel=1e-5)
 
 
-def test_interval_covers_the_median_as_often_as_it_says() -> None:
-    draws = RANDOM.lognormal(size=(200, 30))
-    covered = [low <= 1.0 <= high for low, high in map(statistics.interval, draws)]
-    assert 0.88 < np.mean(covered) < 0.99
+@studies
+def test_a_deterministic_method_has_one_value_and_a_reference_no_rank(study: str) -> None:
+    done, _, metrics, _ = evaluated(study)
+    rows = metrics["methods"]
+    linear, rnn, start = (rows[name] for name in ("linear", "rnn", "start"))
+    assert linear["interval"]["n"] == 1 and linear["interval"]["low"] == linear["interval"]["high"]
+    assert linear["interval"]["coverage"] is None and linear["p_vs_rnn"] is None and linear["learning_rate"] is None
+    n = 3 if np.ptp(done[0].scores) > 0 else 1  # a forecast may be lost at once with every seed
+    assert (rnn["interval"]["n"], rnn["interval"]["coverage"]) == (n, 0.75 if n == 3 else None)
+    assert rnn["p_vs_rnn"] is None and (rows["sgd"]["p_vs_rnn"] is None or 0 <= rows["sgd"]["p_vs_rnn"] <= 1)
+    assert start["rank"] is None and start["p_vs_rnn"] is None and not start["trains"]
+    assert start["family"] == "reference" and start["learning_rate"] is None
+    sign = -1 if metrics["better"] == "higher" else 1
+    best_first = sorted(("rnn", "sgd", "linear"), key=lambda name: sign * rows[name]["median"])
+    assert [rows[name]["rank"] for name in best_first] == [1, 2, 3]
 
 
-def test_interval_of_equal_scores_is_a_point() -> None:
-    assert statistics.interval(np.full(5, 0.3)) == [0.3, 0.3]
+@studies
+def test_the_tables_hold_what_they_say(study: str) -> None:
+    done, data, metrics, found = evaluated(study)
+    assert set(found) == set(tables.NAMES)
+    curves, forecasts, own_data = (found[name] for name in ("curves", "forecasts", "data"))
+    rnn = curves[(curves["method"] == "rnn") & (curves["loss"] == "val")]
+    result = done[0].result
+    np.testing.assert_allclose(rnn["median"], np.median(result.val_loss, axis=1), rtol=1e-6)
+    np.testing.assert_allclose(rnn[["low", "high"]], np.quantile(result.val_loss, [0, 1], axis=1).T, rtol=1e-6)
+    assert set(curves["method"]) == {"rnn", "sgd"}, "what takes no epochs has no curve"
+    assert list(forecasts.columns) == ["method", "output", "time", "value"]
+    assert list(dict.fromkeys(forecasts["method"])) == ["truth", *METHODS]
+    assert set(forecasts["output"]) == set(metrics["outputs"])
+    assert list(own_data.columns) == ["split", "channel", "time", "value"]
+    assert set(own_data["channel"]) <= {*metrics["inputs"], *metrics["outputs"]} and len(own_data)
+    assert set(found["gradients"]["method"]) == {"rnn", "sgd", "start"}, "of methods with a recurrence"
+    error_growth = done[0].run.task.error_growth
+    assert set(found["growth"]["method"]) == (set(METHODS) if error_growth in data.tests else set())
+    assert ("lost_above" in metrics) == (error_growth in data.tests)
+    for table in found.values():
+        assert table.select_dtypes("number").notna().all(axis=None)
 
 
-def test_paired_p_is_scipys_on_logarithms() -> None:
-    ours, reference = RANDOM.lognormal(size=6), RANDOM.lognormal(size=6)
-    expected = stats.ttest_rel(np.log(ours), np.log(reference)).pvalue
-    assert statistics.paired_p(ours, reference) == pytest.approx(expected)
-    assert statistics.paired_p(ours, reference) != pytest.approx(stats.ttest_rel(ours, reference).pvalue)
+@studies
+def test_forecasts_are_in_the_units_of_the_data(study: str) -> None:
+    _, data, metrics, found = evaluated(study)
+    which = registry.load("scores", small_studies.TABLE.studies[study].score).test
+    test, scaling = data.tests[which], data.facts.get("scaling")
+    truth = test.targets.astype(np.float64)
+    if scaling is not None:
+        k = truth.shape[-1]
+        truth = scaling["mean"][-k:] + scaling["standard_deviation"][-k:] * truth
+    drawn = found["forecasts"]
+    for k, output in enumerate(metrics["outputs"]):
+        shown = drawn[(drawn["method"] == "truth") & (drawn["output"] == output)]
+        times = test.times if test.times.size else np.arange(len(shown))
+        line = truth[:, k] if truth.ndim == 2 else truth[0, :, k]
+        assert np.isin(np.round(shown["time"], 9), np.round(times, 9)).all()
+        places = np.searchsorted(np.round(times, 9), np.round(shown["time"], 9))
+        np.testing.assert_allclose(shown["value"], line[places], rtol=1e-6, atol=1e-9)
+        typical = drawn[(drawn["method"] == "rnn") & (drawn["output"] == output)]["value"].to_numpy()
+        assert abs(typical - shown["value"].to_numpy()).max() > 0
 
 
-@pytest.mark.parametrize(("methods", "q"), [(2, 1.960), (4, 2.569), (9, 3.102), (10, 3.164)])
-def test_critical_difference_is_that_of_demsars_table(methods: int, q: float) -> None:
-    for studies in (5, 14):
-        expected = q * np.sqrt(methods * (methods + 1) / (6 * studies))
-        assert statistics.critical_difference(methods, studies) == pytest.approx(expected, rel=5e-4)
-        assert statistics.critical_difference(methods + 1, studies) != pytest.approx(expected, rel=1e-2)
+def test_recall_counts_the_seeds_that_solve_it_and_the_updates_they_need(make_run: MakeRun) -> None:
+    study = {"system": "integrator", "task": "recall", "step": 1.0, "steps": 6, "train": 10, "batch": 4, "epochs": 3}
+    run, data = make_run({"cell": "gru", "hidden": 3}, seeds=3, **study)
+    result = fit(run, data)
+    truth = data.tests["test"].targets
+    result.predictions["test"][:] = np.stack([truth + error for error in (0.01, 0.039, 0.041)])
+    result.val_loss[:] = [[1.0, 1.0, 1.0], [0.001, 1.0, 1.0], [0.001, 0.001, 1.0]]
+    metrics, _ = evaluate([scored(run, result, data)], data)
+    row = metrics["methods"]["method"]
+    assert row["solved"] == pytest.approx(2 / 3, rel=1e-5) and row["steps"] == 6
+    assert row["updates"] == 9.0  # three batches an epoch, and the median seed needs three epochs
+    assert metrics["recall"]["steps"] == 6 and metrics["recall"]["chance"] == pytest.approx(1 / 6, rel=1e-5)
 
 
-def test_paired_p_leaves_out_diverged_pairs() -> None:
-    ours, reference = RANDOM.lognormal(size=6), RANDOM.lognormal(size=6)
-    ours[1], reference[4] = np.nan, np.inf
-    kept = [0, 2, 3, 5]
-    assert statistics.paired_p(ours, reference) == statistics.paired_p(ours[kept], reference[kept])
-    assert statistics.paired_p(ours[:2], reference[:2]) is None
-    assert statistics.paired_p(reference[:3], reference[:3]) == 1.0
+def test_a_diverged_replica_is_counted_and_left_out(make_run: MakeRun) -> None:
+    run, data = make_run({"cell": "elman", "hidden": 3, "optimiser": "sgd", "learning_rates": [1e-2]}, seeds=3)
+    result = fit(run, data)
+    own = scored(run, result, data)
+    result.diverged[1] = True
+    broken = scored(run, result, data)
+    assert np.isnan(broken.scores[1]) and np.isfinite(broken.scores[[0, 2]]).all()
+    assert broken.typical in (0, 2) and np.isfinite(own.scores).all()
+    row = evaluate([broken], data)[0]["methods"]["method"]
+    assert row["diverged"] == 1 and row["trained"] == 3 and row["replicas"][1] is None
+    assert row["median"] == pytest.approx(np.median(own.scores[[0, 2]]), rel=1e-5)
+    assert row["interval"]["n"] == 2 and row["rank"] == 1
 
 
-def test_holm_by_hand() -> None:
-    corrected = statistics.holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": None, "e": 0.9})
-    assert corrected == {"a": 0.04, "b": pytest.approx(0.09), "c": pytest.approx(0.09), "d": None, "e": 0.9}
+def test_where_every_seed_diverged_there_is_neither_score_nor_rank(make_run: MakeRun) -> None:
+    run, data = make_run({"cell": "elman", "hidden": 3, "optimiser": "sgd", "learning_rates": [1e30]}, seeds=3)
+    metrics, found = evaluate([scored(run, fit(run, data), data)], data)
+    json.dumps(metrics, allow_nan=False)
+    row = metrics["methods"]["method"]
+    assert row["median"] is row["mean"] is row["rank"] is row["interval"]["low"] is None
+    assert row["diverged"] == 3 and row["replicas"] == [None] * 3
+    assert set(found["forecasts"]["method"]) == {"truth", "method"}
 
 
-def test_holm_keeps_the_family_error() -> None:
-    """Under true null hypotheses at most 5 % of families have any rejection; uncorrected, far more do."""
-    families = RANDOM.uniform(size=(2000, 8))
-    lowest = [min(p for p in statistics.holm(dict(enumerate(f))).values() if p is not None) for f in families.tolist()]
-    assert np.mean(np.array(lowest) < 0.05) < 0.065
-    assert np.mean(families.min(axis=1) < 0.05) > 0.25
+def test_predictions_that_are_not_finite_cost_no_number_of_the_others() -> None:
+    row = small_studies.study(next(n for n in small_studies.TABLE.studies if evaluated(n)[2]["tests"]))
+    experiment = experiment_of(row, {"rnn": METHODS["rnn"]}, "rmse", seeds=3, epochs=1)
+    run, data = Run(experiment, "rnn"), datasets.make(row)
+    result = fit(run, data)
+    name = next(name for name in data.tests if name not in ("test", "closed_loop", "in_sample"))
+    result.predictions[name][1] = np.inf
+    metrics, _ = evaluate([scored(run, result, data)], data)
+    json.dumps(metrics, allow_nan=False)
+    assert metrics["methods"]["rnn"]["tests"][name]["interval"]["n"] == 2
 
 
-def test_eigenvalues_do_not_depend_on_the_basis() -> None:
-    matrix, basis = RANDOM.normal(size=(4, 4)), RANDOM.normal(size=(4, 4))
-    similar = basis @ matrix @ np.linalg.inv(basis)
-    assert step_matrix.eigenvalues(similar) == pytest.approx(step_matrix.eigenvalues(matrix), abs=1e-9)
-    assert step_matrix.eigenvalues(2 * matrix) != pytest.approx(step_matrix.eigenvalues(matrix), abs=1e-9)
-
-
-def test_decay_and_frequency_of_the_damped_oscillator() -> None:
-    eta, step = 0.2, 0.1
-    exact = np.exp(complex(-eta / 2, np.sqrt(1 - eta**2 / 4)) * step)
-    assert step_matrix.decay_and_frequency(exact, step) == pytest.approx((0.1, np.sqrt(0.99)))
-    euler = 1 + step * complex(-eta / 2, np.sqrt(1 - eta**2 / 4))
-    assert step_matrix.decay_and_frequency(euler, step)[0] < 0.06
-
-
-def pairs_of_errors(rates: list[float], system: str = "lorenz63") -> evaluate.Pairs:
-    """Return one method with one replica, whose forecasts leave the truth by rate × time."""
-    predicted, truth = drifting(rates)
-    row = asks("valid_time", system=system, task="forecast", step=0.02)
-    split = {"inputs": truth, "targets": truth, "alone": truth, "times": np.arange(200.0)}
-    one = np.array([0])
-    result = Result(
-        *([one] * 4),
-        one,
-        np.array([0.1]),
-        np.array([False]),
-        *([np.empty((0, 1))] * 2),
-        one,
-        np.zeros(3),
-        {"alone": predicted, "test": predicted},
+def made_up(make_run: MakeRun, rates: list[float], lyapunov: float | None, steps: int = 200) -> tuple[Evaluated, Data]:
+    """Return a method with one replica, whose forecasts leave a square wave of size one by rate × step."""
+    run, data = make_run(
+        {"cell": "leaky", "hidden": 3}, task="forecast", system="lorenz63", step=0.02, steps=8, horizon=4
     )
-    return {"esn": (Job("s", "esn", row, Method(about="?", cell="leaky"), 1, {"test": split}), result)}
+    truth = np.tile(np.resize([1.0, -1.0], steps)[None, :, None], (len(rates), 1, 1))
+    predicted = (truth + np.array(rates)[:, None, None] * np.arange(1.0, steps + 1)[:, None])[None]
+    times = 6.0 + 0.02 * np.arange(steps)
+    test = TestSet(truth, truth, times, "closed_loop", lyapunov=lyapunov)
+    tests = {"test": TestSet(truth, truth, times), "closed_loop": test}
+    one = np.array([0])
+    fields = dict.fromkeys(Result.__dataclass_fields__, one) | {"diverged": np.array([False])}
+    result = Result(**fields | {"predictions": {"closed_loop": predicted, "test": predicted}})
+    return Evaluated(run, result, data, np.array([0.1])), Data(data.train, data.val, tests)
 
 
-def test_growth_is_the_error_over_the_start_points_against_lyapunov_times() -> None:
-    table = evaluate.growth(pairs_of_errors([0.001, 0.003, 0.009]))
-    np.testing.assert_allclose(table["time"], np.arange(0, 200, 4) * 0.02 * 0.9056)
-    steps = np.arange(0, 200, 4)
+@pytest.mark.parametrize("lyapunov", [0.9056, None])
+def test_growth_is_the_error_over_the_start_points_against_lyapunov_times(
+    lyapunov: float | None, make_run: MakeRun
+) -> None:
+    one, data = made_up(make_run, [0.001, 0.003, 0.009], lyapunov)
+    table = tables.growth([one], data)
+    steps = np.arange(1, 201, tables.EVERY)
+    np.testing.assert_allclose(table["time"], (steps - 1) * 0.02 * (lyapunov or 1.0), atol=1e-12)
     np.testing.assert_allclose(table["median"], 0.003 * steps, atol=1e-12)
     np.testing.assert_allclose(table["low"], 0.002 * steps, atol=1e-12)
     assert abs(table["high"] - 0.003 * steps).max() > 0.1
 
 
-def test_growth_of_a_system_without_exponent_is_against_its_own_time() -> None:
-    table = evaluate.growth(pairs_of_errors([0.001, 0.003, 0.009], system="fitzhugh_nagumo"))
-    np.testing.assert_allclose(table["time"], np.arange(0, 200, 4) * 0.02)
+def test_growth_of_forecasts_that_overflow_is_bounded(make_run: MakeRun) -> None:
+    one, data = made_up(make_run, [0.0, np.inf, np.inf, np.inf], None)
+    assert (tables.growth([one], data)["median"] == tables.LARGEST).all()
 
 
-def test_nrmse_is_the_error_over_the_spread_and_alone_counts_the_last_step() -> None:
-    predicted, truth = drifting([0.001, 0.003])
-    rms = np.sqrt(np.mean(np.square(predicted[0] - truth)))  # the wave has spread 1
-    assert metrics.score(asks("nrmse"), {"test": predicted}, {"targets": truth}) == pytest.approx([rms])
-    last = np.sqrt(np.mean(np.square([0.199, 3 * 0.199])))
-    both = {"alone": 2 * predicted, "test": predicted}, {"alone": 2 * truth, "targets": truth}
-    assert metrics.score(asks("nrmse_alone"), *both) == pytest.approx([last])
-    assert metrics.score(asks("nrmse_alone"), {"alone": 2 * predicted}, {"alone": truth}) != pytest.approx([last])
+def test_a_power_spectrum_is_asked_of_long_runs_in_chaos_only(make_run: MakeRun) -> None:
+    for steps, lyapunov, there in ((300, 0.9, True), (200, 0.9, False), (300, None, False)):
+        one, data = made_up(make_run, [0.001], lyapunov, steps)
+        assert (len(tables.spectra([one], data)) > 0) == there
 
 
-def test_recall_counts_the_seeds_that_solve_it_and_the_updates_they_need() -> None:
-    row = asks("mse", system="integrator", task="recall", steps=50).model_copy(update={"batch": 4})
-    truth = np.zeros((6, 1))
-    predicted = np.stack([np.full((6, 1), error) for error in (0.01, 0.039, 0.041)])
-    losses = np.array([[1.0, 1.0, 1.0], [0.001, 1.0, 1.0], [0.001, 0.001, 1.0]])
-    splits = {
-        "train": {"inputs": np.zeros((10, 50, 2))},
-        "test": {"inputs": truth, "targets": truth, "times": truth[:, 0]},
-    }
-    three = np.arange(3)
-    result = Result(
-        *([three] * 4),
-        three * 0,
-        three * 0.0,
-        three < 0,
-        losses,
-        losses,
-        three,
-        np.zeros(3),
-        {"test": predicted},
-    )
-    job = Job("s", "gru", row, Method(about="?", cell="gru"), 3, splits)
-    found = evaluate._solved(job, result, evaluate.scores_of(job, result))
-    assert found == {"solved": pytest.approx(2 / 3), "updates": 9.0, "steps": 50}  # three batches an epoch
+def run_on(**row: Any) -> Run:
+    """Return a run on a study whose data nobody needs."""
+    sizes = {"train": 1, "val": 1, "test": 1, "window": 1, "task": "forecast"}
+    return Run(experiment_of(DataRow.model_validate(sizes | row), {"rnn": METHODS["rnn"]}), "rnn")
 
 
 def test_the_default_tolerance_is_far_off_for_the_neuron_and_not_asked_of_chaos() -> None:
-    row = asks("rmse", system="fitzhugh_nagumo", task="forecast").model_copy(
-        update={"steps": 1000, "step": 0.4, "test": 1024, "observed": ["v"]}
-    )
-    loose = tolerance.default_tolerance(row)
+    neuron = run_on(system="fitzhugh_nagumo", steps=1000, step=0.4, test=1024, observed=["v"])
+    loose = tolerance.default_tolerance(neuron)
     assert loose is not None and 0.02 < loose < 0.2  # 0.042 was measured by others for the median of 20
-    assert tolerance.default_tolerance(row.model_copy(update={"system": "lorenz63", "observed": None})) is None
-    calm = row.model_copy(update={"system": "sine", "observed": None, "steps": 5, "step": 0.01})
-    assert 0 < (tolerance.default_tolerance(calm) or 0) < 1e-3
-
-
-def waves(frequency: float, size: float = 1.0) -> Array:
-    """Return 20 noisy sines of random phase, (N, T, 1), sampled every 0.05 units of time."""
-    phase = RANDOM.uniform(0, 2 * np.pi, (20, 1))
-    times = 0.05 * np.arange(800)
-    return (size * np.sin(2 * np.pi * frequency * times + phase) + 0.01 * RANDOM.normal(size=(20, 800)))[:, :, None]
-
-
-def test_spectrum_has_its_peak_at_the_frequency_and_the_power_of_a_sine() -> None:
-    frequency, power = power_spectrum.spectrum(waves(1.25), 0.05)
-    assert frequency[power.argmax()] == pytest.approx(1.25)
-    assert power.sum() * (frequency[1] - frequency[0]) == pytest.approx(0.5, rel=0.05)
-
-
-def test_climate_is_near_for_the_same_frequencies_whatever_the_phase_and_far_for_others() -> None:
-    truth = waves(1.25)
-    assert power_spectrum.distance(waves(1.25), truth, 0.05) < 0.15
-    assert power_spectrum.distance(waves(1.25, size=0.1), truth, 0.05) > 0.3
-    assert power_spectrum.distance(waves(2.5), truth, 0.05) > 0.5
-    gone = truth.copy()
-    gone[:, 50:] = np.nan
-    assert power_spectrum.distance(gone, truth, 0.05) > 0.5
-
-
-def test_a_climate_is_asked_of_long_runs_in_chaos_alone() -> None:
-    assert len(evaluate.climates(pairs_of_errors([0.001]))) == 0, "200 steps are too few"
+    assert tolerance.default_tolerance(run_on(system="lorenz63", steps=1000, step=0.4)) is None
+    calm = tolerance.default_tolerance(run_on(system="sine", steps=5, step=0.01))
+    assert calm is not None and 0 < calm < 1e-3

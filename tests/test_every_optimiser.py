@@ -1,36 +1,24 @@
 """Every optimiser: equal to an independent implementation, for each replica on its own."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import Ridge
 from torch import Tensor
 
-from conftest import MakeJob
+from conftest import MakeRun, make_cell
 from unrolled.models.network import Network
-from unrolled.registry import load, names
-from unrolled.training.learn import learn
+from unrolled.registry import load, make, names
+from unrolled.training.fit import fit
 from unrolled.training.optimiser import Batch, Optimiser
 from unrolled.training.optimisers.ridge import GRID
 from unrolled.training.population import Population
 
 OPTIMISERS = names("optimisers")
 ITERATIVE = [name for name in OPTIMISERS if load("optimisers", name).iterative]
-Peer = Callable[[list[Tensor], float], torch.optim.Optimizer]
-PEERS: dict[str, Peer] = {
-    "adam": lambda theta, rate: torch.optim.Adam(theta, rate),
-    "sgd": lambda theta, rate: torch.optim.SGD(theta, rate),
-    "rmsprop": lambda theta, rate: torch.optim.RMSprop(theta, rate, alpha=0.9, eps=1e-7),
-    "nesterov": lambda theta, rate: torch.optim.SGD(theta, rate, momentum=0.5, nesterov=True),  # μ of the first 250
-}
-WRONG: dict[str, Peer] = {
-    "adam": lambda theta, rate: torch.optim.Adam(theta, rate, betas=(0.9, 0.99)),
-    "sgd": lambda theta, rate: torch.optim.SGD(theta, 1.001 * rate),
-    "rmsprop": lambda theta, rate: torch.optim.RMSprop(theta, rate, alpha=0.99, eps=1e-7),
-    "nesterov": lambda theta, rate: torch.optim.SGD(theta, rate, momentum=0.501, nesterov=True),
-}
+TRAINING = [name for name in OPTIMISERS if load("optimisers", name).trains]
+PEERS = [name for name in OPTIMISERS if make("optimisers", name).torch_peer([torch.zeros(1)], 0.1) is not None]
+"""Those that PyTorch has too; what it has not is compared in a test of its own."""
 REPLICAS, UPDATES = 3, 20
 RATES = torch.tensor([1e-3, 1e-2, 3e-2], dtype=torch.float64)
 
@@ -45,22 +33,26 @@ def problem(
 ) -> tuple[Population, list[Batch]]:
     """Return a small nonlinear population in float64, and a batch for each update."""
     random = torch.Generator().manual_seed(0)
-    network = Network(load("cells", "elman")(2, 3), 1)
+    network = Network(make_cell("elman", 2, hidden=3), 1)
     theta = torch.randn(REPLICAS, network.parameters, generator=random, dtype=torch.float64)
-    population = Population(
-        network, optimiser, theta, RATES, last=True, clip_norm=bound(clip_norm), clip_value=bound(clip_value)
-    )
+    clipping = {"clip_norm": bound(clip_norm), "clip_value": bound(clip_value)}
+    population = Population(network, optimiser, theta, RATES, many_to_one=True, **clipping)
     x = torch.randn(UPDATES, REPLICAS, 6, 5, 2, generator=random, dtype=torch.float64)
     y = scale * x.sum(dim=(3, 4)).sin()[..., None]
     return population, list(zip(x, y, strict=True))
 
 
-def one_by_one(population: Population, start: Tensor, batches: list[Batch], peer: Peer) -> Tensor:
-    """Return θ after every replica was learned alone by an optimiser of torch."""
+def one_by_one(population: Population, start: Tensor, batches: list[Batch], factor: float, annealed: int = 0) -> Tensor:
+    """Return θ after every replica was trained by itself by PyTorch's optimiser, at `factor` times its rate.
+
+    The rate falls over `annealed` updates, or stays.
+    """
     rows = []
     for s in range(REPLICAS):
         theta = start[s : s + 1].clone().requires_grad_()
-        steps = peer([theta], float(RATES[s]))
+        steps = population.optimiser.torch_peer([theta], factor * float(RATES[s]))
+        assert steps is not None
+        anneal = torch.optim.lr_scheduler.CosineAnnealingLR(steps, T_max=annealed) if annealed else None
         for x, y in batches:
             steps.zero_grad()
             predicted = population.network(population.network.unpack(theta), x[s : s + 1], last=True)
@@ -68,48 +60,47 @@ def one_by_one(population: Population, start: Tensor, batches: list[Batch], peer
             torch.nn.utils.clip_grad_norm_([theta], float(population.clip_norm[s]))
             torch.nn.utils.clip_grad_value_([theta], float(population.clip_value[s]))
             steps.step()
+            if anneal is not None:
+                anneal.step()
         rows.append(theta.detach())
     return torch.cat(rows)
 
 
-def distance(name: str, peers: dict[str, Peer], clip_norm: float | None = None, other: float | None = None) -> float:
-    """Return the largest difference of θ, the peer clipping at `other` if given."""
-    population, batches = problem(load("optimisers", name)(), clip_norm, scale=5.0 if clip_norm else 1.0)
+def distance(name: str, factor: float = 1.0, other: dict[str, float] | None = None, **clipping: float) -> float:
+    """Return the largest difference of θ from PyTorch's, which gets the rate times `factor`, or `other` thresholds."""
+    population, batches = problem(make("optimisers", name), scale=5.0 if clipping else 1.0, **clipping)
     start = population.theta.detach().clone()
     for batch in batches:
         population.optimiser.update(population, batch)
-    population.clip_norm = bound(other or clip_norm)
-    return float((population.theta.detach() - one_by_one(population, start, batches, peers[name])).abs().max())
+    for key, value in (other or {}).items():
+        setattr(population, key, bound(value))
+    return float((population.theta.detach() - one_by_one(population, start, batches, factor)).abs().max())
+
+
+def test_what_pytorch_has_is_found() -> None:
+    assert {"adam", "sgd"} <= set(PEERS), "else nothing is compared"
 
 
 @pytest.mark.parametrize("name", PEERS)
 def test_equals_torch_for_every_replica_at_its_own_rate(name: str) -> None:
-    assert distance(name, PEERS) < 1e-11
-    assert distance(name, WRONG) > 1e-6
+    assert distance(name) < 1e-11
+    assert distance(name, factor=1.001) > 1e-6
 
 
 @pytest.mark.parametrize("name", PEERS)
-def test_clipping_is_that_of_torch_for_every_replica_alone(name: str) -> None:
+def test_clipping_is_that_of_torch_for_every_replica_by_itself(name: str) -> None:
     # At 8 about half of the gradients are clipped. torch divides by ‖∇L‖ + 1e-6, we by ‖∇L‖ + 1e-12
-    assert distance(name, PEERS, clip_norm=8.0) < 1e-6
-    assert distance(name, PEERS, clip_norm=8.0, other=8.8) > 1e-5
+    assert distance(name, clip_norm=8.0) < 1e-6
+    assert distance(name, clip_norm=8.0, other={"clip_norm": 8.8}) > 1e-5
 
 
 def test_clipping_by_value_is_that_of_torch() -> None:
-    def distance_at(value: float, other: float) -> float:
-        population, batches = problem(load("optimisers", "sgd")(), scale=5.0, clip_value=value)
-        start = population.theta.detach().clone()
-        for batch in batches:
-            population.optimiser.update(population, batch)
-        population.clip_value = bound(other)
-        return float((population.theta.detach() - one_by_one(population, start, batches, PEERS["sgd"])).abs().max())
-
-    assert distance_at(0.5, 0.5) < 1e-12
-    assert distance_at(0.5, 0.55) > 1e-5
+    assert distance("sgd", clip_value=0.5) < 1e-12
+    assert distance("sgd", clip_value=0.5, other={"clip_value": 0.55}) > 1e-5
 
 
 def test_the_momentum_grows_as_in_the_paper() -> None:
-    optimiser = load("optimisers", "nesterov")({"momentum": 0.9})
+    optimiser = make("optimisers", "nesterov", {"momentum": 0.9})
     found = [optimiser.momentum(update) for update in (0, 249, 250, 500, 750, 1000, 10**6)]
     np.testing.assert_allclose(found, [0.5, 0.5, 0.75, 1 - 1 / 6, 0.875, 0.9, 0.9], rtol=0, atol=1e-12)
 
@@ -129,7 +120,7 @@ def look_ahead(population: Population, batches: list[Batch], momenta: list[float
 
 @pytest.mark.parametrize("late", [0, 1])
 def test_nesterov_looks_ahead_while_the_momentum_grows(late: int) -> None:
-    population, batches = problem(load("optimisers", "nesterov")({"period": 3.0}))
+    population, batches = problem(make("optimisers", "nesterov", {"period": 3.0}))
     momenta = [population.optimiser.momentum(i) for i in range(UPDATES + 2)]
     expected = look_ahead(population, batches, momenta[late:])  # one update late is a wrong schedule
     for batch in batches:
@@ -137,8 +128,8 @@ def test_nesterov_looks_ahead_while_the_momentum_grows(late: int) -> None:
     assert (float((population.theta.detach() - expected).abs().max()) < 1e-12) == (late == 0)
 
 
-def test_clipping_leaves_a_small_gradient_alone() -> None:
-    free, tight = (problem(load("optimisers", "sgd")(), clip) for clip in (None, 1e3))
+def test_clipping_leaves_a_small_gradient_as_it_is() -> None:
+    free, tight = (problem(make("optimisers", "sgd"), clip) for clip in (None, 1e3))
     for population, batches in (free, tight):
         population.optimiser.update(population, batches[0])
     assert torch.equal(free[0].theta, tight[0].theta)
@@ -146,8 +137,8 @@ def test_clipping_leaves_a_small_gradient_alone() -> None:
 
 @pytest.mark.parametrize("name", ITERATIVE)
 def test_replicas_do_not_touch_each_other(name: str) -> None:
-    first, batches = problem(load("optimisers", name)(), clip_norm=1.0)
-    second, _ = problem(load("optimisers", name)(), clip_norm=1.0)
+    first, batches = problem(make("optimisers", name), clip_norm=1.0)
+    second, _ = problem(make("optimisers", name), clip_norm=1.0)
     with torch.no_grad():
         second.theta[1] *= 3.0
     for batch in batches:
@@ -159,18 +150,23 @@ def test_replicas_do_not_touch_each_other(name: str) -> None:
 
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_update_returns_the_loss_before_it(name: str) -> None:
-    population, batches = problem(load("optimisers", name)())
+    population, batches = problem(make("optimisers", name))
     expected = population.losses(batches[0]).detach()
     assert torch.equal(population.optimiser.update(population, batches[0]), expected)
 
 
-@pytest.mark.parametrize("name", [n for n in OPTIMISERS if n != "fixed"])
-def test_learns(name: str, make_job: MakeJob) -> None:
+@pytest.mark.parametrize("name", TRAINING)
+def test_trains(name: str, make_run: MakeRun) -> None:
     cell = {"cell": "elman", "hidden": 6}
-    result = learn(make_job(cell | {"optimiser": name, "learning_rates": [1e-2]}, epochs=15))
-    untrained = learn(make_job(cell | {"optimiser": "fixed"}))
+    result = fit(*make_run(cell | {"optimiser": name}, epochs=15))
+    untrained = fit(*make_run(cell | {"optimiser": "fixed"}))
     assert not result.diverged.any()
     assert (result.best_loss < 0.5 * untrained.best_loss).all()
+
+
+def of_ridge(network: Network, theta: Tensor, many_to_one: bool = True) -> Population:
+    """Return replicas to be trained by ridge regression."""
+    return Population(network, make("optimisers", "ridge"), theta, torch.zeros(len(theta)).double(), many_to_one)
 
 
 def regression() -> tuple[Population, Batch, Batch]:
@@ -178,9 +174,8 @@ def regression() -> tuple[Population, Batch, Batch]:
     random = np.random.default_rng(0)
     x = random.normal(size=(60, 4, 2))
     y = x.reshape(60, 8)[:, :5] @ random.normal(size=(5, 2)) + 2.0 * random.normal(size=(60, 2)) + 3.0
-    network = Network(load("cells", "window")(2, 0, window=4), 2)
-    theta = torch.from_numpy(random.normal(size=(2, network.parameters)))
-    population = Population(network, load("optimisers", "ridge")(), theta, torch.zeros(2).double(), last=True)
+    network = Network(make_cell("window", 2, window=4), 2)
+    population = of_ridge(network, torch.from_numpy(random.normal(size=(2, network.parameters))))
     x, y = torch.from_numpy(x), torch.from_numpy(y)
     return population, (x[:20], y[:20]), (x[20:], y[20:])
 
@@ -209,9 +204,9 @@ def test_ridge_is_that_of_sklearn_with_the_penalty_best_on_validation_data() -> 
 
 def test_ridge_solves_the_last_layer_and_keeps_all_others() -> None:
     _, train, val = regression()
-    network = Network(load("cells", "window")(2, 0, window=4), 2, (12,))
+    network = Network(make_cell("window", 2, window=4), 2, (12,))
     start = torch.randn(2, network.parameters, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    population = Population(network, load("optimisers", "ridge")(), start, torch.zeros(2).double(), last=True)
+    population = of_ridge(network, start)
     population.optimiser.finish(population, train, val)
     before, after = network.unpack(start), network.unpack(population.best)
     assert torch.equal(before["V0"], after["V0"]) and torch.equal(before["c0"], after["c0"])
@@ -221,8 +216,38 @@ def test_ridge_solves_the_last_layer_and_keeps_all_others() -> None:
         np.testing.assert_allclose(after["V1"][s].T, models[int(np.argmin(losses))].coef_, rtol=0, atol=1e-8)
 
 
+@pytest.mark.parametrize("residual", [None, 0.5])
+def test_ridge_regresses_on_the_steps_after_the_washout(residual: float | None) -> None:
+    """Of a residual on what the inputs lack; the features are the states as the whole sequence made them."""
+    washout = 3
+    network = Network(make_cell("elman", 2, hidden=4), 2, washout=washout, residual=residual)
+    random = torch.Generator().manual_seed(2)
+    theta = torch.randn(2, network.parameters, generator=random, dtype=torch.float64)
+    x = torch.randn(30, 8, 2, generator=random, dtype=torch.float64)
+    y = x.cumsum(1)[:, washout:] + torch.randn(30, 8 - washout, 2, generator=random, dtype=torch.float64)
+    train, val = (x[:20], y[:20]), (x[20:], y[20:])
+    population = of_ridge(network, theta, many_to_one=False)
+    population.optimiser.finish(population, train, val)
+    weights, start = network.unpack(population.best), network.unpack(theta)
+    for s in range(2):
+        w = {name: weight[s : s + 1] for name, weight in start.items()}
+        rows = [
+            (
+                network.cell.unroll(w, u[None], network.cell.start(u[None]))[0][0, :, washout:].flatten(0, 1),
+                ((z - u[:, washout:]) / residual if residual else z).flatten(0, 1),
+            )
+            for u, z in (train, val)
+        ]
+        losses, models = ridge_of_sklearn(*rows)
+        best = int(np.argmin(losses))
+        np.testing.assert_allclose(weights["V0"][s].T, models[best].coef_, rtol=0, atol=1e-8)
+        assert float(population.best_loss[s]) == pytest.approx((residual or 1.0) ** 2 * losses[best], rel=1e-9)
+        predicted = network({name: weight[s : s + 1] for name, weight in weights.items()}, val[0][None])
+        assert float((predicted - val[1]).square().mean()) == pytest.approx(float(population.best_loss[s]), rel=1e-9)
+
+
 def test_fixed_changes_nothing_and_records_the_validation_loss() -> None:
-    population, batches = problem(load("optimisers", "fixed")())
+    population, batches = problem(make("optimisers", "fixed"))
     start = population.theta.detach().clone()
     for batch in batches:
         population.optimiser.update(population, batch)
@@ -233,26 +258,14 @@ def test_fixed_changes_nothing_and_records_the_validation_loss() -> None:
     assert torch.equal(population.best_loss, expected)
 
 
-def test_the_rate_falls_as_torch_anneals_it() -> None:
-    def distance_of(decay: int | None) -> float:
-        population, batches = problem(load("optimisers", "sgd")())
+@pytest.mark.parametrize("name", PEERS)
+def test_the_rate_falls_as_torch_anneals_it(name: str) -> None:
+    def distance_over(decay: int | None) -> float:
+        population, batches = problem(make("optimisers", name))
         population.decay, start = decay, population.theta.detach().clone()
         for index, batch in enumerate(batches):
             population.training_step(batch, index)
-        rows = []
-        for s in range(REPLICAS):
-            theta = start[s : s + 1].clone().requires_grad_()
-            steps = torch.optim.SGD([theta], float(RATES[s]))
-            anneal = torch.optim.lr_scheduler.CosineAnnealingLR(steps, T_max=len(batches))
-            for x, y in batches:
-                steps.zero_grad()
-                predicted = population.network(population.network.unpack(theta), x[s : s + 1], last=True)
-                (predicted - y[s : s + 1]).square().mean().backward()
-                steps.step()
-                anneal.step()
-            rows.append(theta.detach())
-        return float((population.theta.detach() - torch.cat(rows)).abs().max())
+        return float((population.theta.detach() - one_by_one(population, start, batches, 1.0, UPDATES)).abs().max())
 
-    count = len(problem(load("optimisers", "sgd")())[1])
-    assert distance_of(count) < 1e-12
-    assert distance_of(count + 1) > 1e-6 and distance_of(None) > 1e-6
+    assert distance_over(UPDATES) < 1e-11
+    assert distance_over(UPDATES + 1) > 1e-6 and distance_over(None) > 1e-6

@@ -1,204 +1,233 @@
-"""Every task: the arrays it makes, and what it reads from a model."""
+"""Every task on every study that puts it, made small: arrays, splits, seeds, washout, names, units and scaling.
 
+A new task needs a study in `params.yaml`, and nothing here.
+"""
+
+import functools
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from conftest import MakeJob, Refused
-from unrolled import config, registry
-from unrolled.config import Study
-from unrolled.data.record import Measured
-from unrolled.data.system import make
-from unrolled.data.task import Facts, Split, Task
-from unrolled.data.tasks.forecast import piecewise_error, trajectories
+import small_studies
+from conftest import Refused
+from unrolled import registry
+from unrolled.config import DataRow
+from unrolled.data import datasets, record
+from unrolled.data.integrate import simulate
+from unrolled.data.system import make, of
+from unrolled.data.task import Data, History, Split, Task
+from unrolled.data.tasks import simulation
+from unrolled.data.tasks.forecast import PIECE, piecewise_error
+from unrolled.training.experiments import check
 
+STUDIES = list(small_studies.TABLE.studies)
 TASKS = registry.names("tasks")
-TABLE = config.load(Path(__file__).parents[1] / "params.yaml")
-SMALL: dict[str, Any] = {"train": 30, "val": 6, "test": 8, "window": 4, "seed": 5}
-Built = tuple[Task, Study, dict[str, Split], Facts]
+Array = NDArray[Any]
 
 
-def build(name: str, **change: Any) -> Built:
-    """Build the task's first study in `config.yaml`, made small."""
-    rows = [row for row in TABLE.studies.values() if row.task == name]
-    assert rows, f"no study in config.yaml asks for task '{name}'"
-    row = rows[0].model_copy(update=SMALL | ({"steps": 12} if rows[0].steps else {}) | change)
-    task = registry.load("tasks", name)()
-    if row.series is not None:  # 300 values of it
-        row = row.model_copy(update={"steps": 12, "train": 200, "val": 50, "test": 50} | change)
-        random = np.random.default_rng(row.seed)
-        series = Measured(*random.normal(size=(2, 300, 1)), mean=np.zeros(2), spread=np.ones(2), start=4)
-        splits, facts = task.cut(row, series)
-        return task, row, splits, facts | {"outputs": row.series.outputs}
-    return task, row, *task.build(row, make(row.system, row.parameters))
+@pytest.fixture(scope="module", autouse=True)
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Stand where the made-up record lies."""
+    folder = tmp_path_factory.mktemp("tasks")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        yield small_studies.write_record(folder)
 
 
-@pytest.fixture(params=TASKS)
-def built(request: pytest.FixtureRequest) -> Built:
-    return build(request.param)
+@functools.cache
+def _made(row: str) -> Data:
+    return datasets.make(DataRow.model_validate_json(row))
 
 
-class Untrained:
-    """Two replicas that answer with fixed random weights of the last few inputs."""
-
-    def __init__(self, inputs: int, outputs: int, last: bool) -> None:
-        self.last = last
-        self.weights = torch.randn(2, inputs, outputs, generator=torch.Generator().manual_seed(0)) / inputs
-
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """Return (2, B, [T,] K)."""
-        inputs = inputs.expand(2, *inputs.shape[-3:]) if inputs.dim() == 3 else inputs
-        answers = inputs.cumsum(dim=2).tanh() @ self.weights[:, None]
-        return answers[:, :, -1] if self.last else answers
-
-    def simulate(self, inputs: Tensor) -> Tensor:
-        """Return (2, B, T - 4, K)."""
-        return self(inputs)[:, :, 4:]
-
-    def run_alone(self, warm_up: Tensor, steps: int) -> Tensor:
-        """Return (2, B, steps, K), each output fed back."""
-        series, outputs = warm_up.expand(2, *warm_up.shape), []
-        for _ in range(steps):
-            outputs.append((series.cumsum(dim=2).tanh() @ self.weights[:, None])[:, :, -1])
-            series = torch.cat([series, outputs[-1][:, :, None]], dim=2)
-        return torch.stack(outputs, dim=2)
+def made(name: str, **changes: Any) -> tuple[DataRow, Task, Data]:
+    """Return a small study's row, its task and its data, which tests leave as they are."""
+    row = small_studies.study(name, **changes)
+    task: Task = registry.load("tasks", row.task)(**row.settings)
+    assert (reason := task.refuses(row, of(row))) is None, reason
+    return row, task, _made(row.model_dump_json())
 
 
-def model_for(built: Built) -> Untrained:
-    task, _, splits, _ = built
-    return Untrained(splits["test"]["inputs"].shape[-1], splits["test"]["targets"].shape[-1], task.last)
+def splits_of(data: Data) -> dict[str, Split]:
+    """Return the arrays of training, validation and all test sets."""
+    tests = {name: {"inputs": t.inputs, "targets": t.targets, "times": t.times} for name, t in data.tests.items()}
+    return {"train": data.train, "val": data.val} | tests
 
 
-def test_splits_hold_finite_sequences_of_the_stated_shape(built: Built) -> None:
-    task, _, splits, facts = built
-    assert list(splits) == ["train", "val", "test"]
-    for split in splits.values():
-        inputs, targets = split["inputs"], split["targets"]
-        assert inputs.dtype == targets.dtype == np.float32
+def content(data: Data) -> dict[str, bytes]:
+    """Return all arrays as bytes."""
+    return {f"{name} {key}": a.tobytes() for name, split in splits_of(data).items() for key, a in split.items()}
+
+
+def test_every_task_is_put_by_a_study_of_the_table() -> None:
+    assert {row.data.task for row in small_studies.TABLE.studies.values()} == set(TASKS)
+    check(small_studies.TABLE)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_arrays_are_finite_and_of_the_stated_shapes(name: str) -> None:
+    row, task, data = made(name)
+    d, k = task.widths(row, of(row))
+    for split, arrays in splits_of(data).items():
+        inputs, targets, times = arrays["inputs"], arrays["targets"], arrays["times"]
+        assert set(arrays) == {"inputs", "targets", "times"} and inputs.dtype == targets.dtype == np.float32
         assert inputs.ndim == 3 and len(inputs) == len(targets) > 0
-        assert targets.ndim == (2 if task.last else 3)
-        assert targets.shape[-1] == len(facts["outputs"])
-        assert all(np.isfinite(array).all() for array in split.values())
-    assert task.kind and 0 <= json.loads(json.dumps(facts, allow_nan=False))["solver_error"] < 1e-3  # see `checked`
+        assert (inputs.shape[2], targets.shape[-1]) == (d, k), split
+        assert targets.ndim == (2 if task.many_to_one and split != "closed_loop" else 3)
+        assert times.dtype == np.float64 and times.shape == targets.shape[: targets.ndim - 1][-1:], split
+        assert len(times) == 1 or (np.diff(times) > 0).all()
+        assert all(np.isfinite(array).all() for array in arrays.values())
+    assert next(iter(data.tests)) == "test" and task.kind
+    assert data.train["inputs"].shape[1:] == data.val["inputs"].shape[1:] or row.record is not None
 
 
-def test_data_depend_on_the_seed_alone(built: Built) -> None:
-    again = build(type_name(built))
-    for split, arrays in built[2].items():
-        assert all(array.tobytes() == again[2][split][name].tobytes() for name, array in arrays.items())
+@pytest.mark.parametrize("name", STUDIES)
+def test_names_and_units_fit_the_arrays(name: str) -> None:
+    row, task, data = made(name)
+    outputs, inputs = task.outputs(row, of(row)), task.inputs(row, of(row))
+    assert data.facts["outputs"] == outputs and data.facts["inputs"] == inputs
+    assert len(outputs) == data.train["targets"].shape[-1] and all(outputs.values()) and all(inputs.values())
+    assert data.example is not None and data.example.shape[-1] == len(inputs) and len(data.example) == 1
+    columns = task.columns(row)
+    assert columns == [] or len(columns) == data.train["inputs"].shape[-1]
+    assert set(task.default_inputs(row)) <= set(columns)
+    for test in data.tests.values():
+        assert test.label and test.unit
+        assert test.scale is None or test.scale.shape == (len(outputs),)
 
 
-def type_name(built: Built) -> str:
-    return next(name for name in TASKS if registry.load("tasks", name) is type(built[0]))
+@pytest.mark.parametrize("name", STUDIES)
+def test_test_sets_say_how_they_are_run(name: str) -> None:
+    row, task, data = made(name)
+    modes = {key: test.mode for key, test in data.tests.items()}
+    assert modes["test"] == ("simulation" if task.mode == "simulation" else "teacher_forced")
+    assert {mode for key, mode in modes.items() if key != "closed_loop"} == {modes["test"]}
+    assert modes.get("closed_loop", "closed_loop") == "closed_loop"
+    assert ("closed_loop" in task.lacks(row, of(row))) == ("closed_loop" not in data.tests)
 
 
-def test_no_target_of_one_split_is_a_target_of_another(built: Built) -> None:
-    rows = {name: {row.tobytes() for row in split["targets"]} for name, split in built[2].items()}
-    assert not rows["train"] & rows["test"] and not rows["val"] & rows["test"] and not rows["train"] & rows["val"]
+def test_errors_grow_on_a_test_set_that_some_study_has() -> None:
+    for name in TASKS:
+        growth = registry.load("tasks", name).error_growth
+        assert growth is None or any(growth in made(study)[2].tests for study in small_studies.studies_of(name))
 
 
-def test_predictions_have_the_replica_axis_first_and_are_finite(built: Built) -> None:
-    predictions = built[0].predict(model_for(built), built[2])
-    assert "test" in predictions
-    assert predictions["test"].shape == (2, *built[2]["test"]["targets"].shape)
-    for array in predictions.values():
-        assert len(array) == 2 and np.isfinite(array).all()
+@pytest.mark.parametrize("name", STUDIES)
+def test_facts_are_json_and_say_the_solver_error_and_over_how_long(name: str) -> None:
+    row, _, data = made(name)
+    facts = json.loads(json.dumps(data.facts, allow_nan=False))
+    assert facts["task"] == row.task and facts["step"] == row.step and facts["time_unit"] == row.unit_of_time
+    if row.system is None:
+        assert facts["source"] == "made_up.csv" and len(facts["scaling"]["mean"]) == len(facts["inputs"])
+    else:
+        assert 0 <= facts["solver_error"] < make(row.system, row.parameters).max_solver_error
+        assert facts["solver_error_over"] and facts["equation"] and facts["rtol"] == 100 * facts["atol"]
 
 
-def test_a_forecast_has_the_steps_asked_for(built: Built) -> None:
-    task, _, splits, _ = built
-    warm_up = torch.from_numpy(splits["test"]["inputs"][:3])
-    forecast = task.forecast(model_for(built), warm_up, 4)
-    assert forecast.shape == (2, len(warm_up), 4, splits["test"]["targets"].shape[-1])
-    assert torch.equal(forecast[:, :, :2], task.forecast(model_for(built), warm_up, 2))
+def shared(one: Split, other: Split) -> bool:
+    """Return whether two splits have a target in common."""
+    rows = [{row.tobytes() for row in split["targets"].reshape(len(split["targets"]), -1)} for split in (one, other)]
+    return bool(rows[0] & rows[1])
 
 
-class SineRecurrence:
-    """x_{n+1} = 2 cos(ω Δt) x_n - x_{n-1}, which continues any sine of that frequency exactly."""
-
-    def __init__(self, phase: float) -> None:
-        self.factor = 2 * np.cos(phase)
-
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """Return the next value (1, B, 1)."""
-        inputs = inputs[None] if inputs.dim() == 3 else inputs
-        return self.factor * inputs[:, :, -1] - inputs[:, :, -2]
+@pytest.mark.parametrize("name", STUDIES)
+def test_no_target_of_one_split_is_a_target_of_another(name: str) -> None:
+    _, _, data = made(name)
+    splits = splits_of(data)
+    train, val, test = splits["train"], splits["val"], splits["test"]
+    assert not shared(train, val) and not shared(train, test) and not shared(val, test)
+    assert shared(train, train)
 
 
-def forecast_error(job: Any, phase: float) -> float:
-    model, test = SineRecurrence(phase), job.splits["test"]
-    warm_up = torch.from_numpy(test["inputs"][:1]).double()
-    forecast = job.task().forecast(model, warm_up, 20)[0, 0, :, 0].numpy()
-    return float(abs(forecast - np.sin(test["times"])).max())
+@pytest.mark.parametrize("task", TASKS)
+def test_data_depend_on_the_seed_and_on_nothing_else(task: str) -> None:
+    differ = []
+    for name in small_studies.studies_of(task):
+        row, _, data = made(name)
+        assert content(datasets.make(row)) == content(data)
+        if row.system is not None:
+            differ.append(content(datasets.make(row.model_copy(update={"seed": 6}))) != content(data))
+    assert any(differ) or not differ, "no study of this task draws anything"
 
 
-def test_next_value_forecasts_run_on_alone_and_follow_the_sine(make_job: MakeJob) -> None:
-    job = make_job({"cell": "elman"}, noise=None)
-    assert forecast_error(job, 0.3) < 1e-5
-    assert forecast_error(job, 0.31) > 0.1
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_washout_is_cut_off_the_targets(name: str) -> None:
+    row, task, data = made(name)
+    later = row.model_copy(update={"washout": row.washout + 2})
+    if task.refuses(later, of(row)) is not None:
+        assert row.washout == 0 and data.washout == 0
+        return
+    other = datasets.make(later)
+    assert (data.washout, other.washout) == (row.washout, row.washout + 2)
+    for key in ("train", "val", "test"):
+        one, two = splits_of(data)[key], splits_of(other)[key]
+        assert one["targets"].shape[1] == one["inputs"].shape[1] - row.washout
+        np.testing.assert_array_equal(two["targets"], one["targets"][:, 2:])
+        np.testing.assert_array_equal(two["times"], one["times"][2:])
+    if "closed_loop" in data.tests:
+        np.testing.assert_array_equal(other.tests["closed_loop"].targets, data.tests["closed_loop"].targets)
 
 
-def test_next_value_forecast_sees_nothing_of_the_test(make_job: MakeJob) -> None:
-    job = make_job({"cell": "elman"})
-    spoilt = {name: {key: array.copy() for key, array in split.items()} for name, split in job.splits.items()}
-    spoilt["test"]["inputs"][1:] = 9.0
-    spoilt["test"]["targets"][:] = 9.0
-    one, other = (job.task().predict(SineRecurrence(0.3), splits) for splits in (job.splits, spoilt))
-    np.testing.assert_array_equal(one["forecast"], other["forecast"])
-    assert not np.array_equal(one["test"], other["test"])
+@pytest.mark.parametrize("name", STUDIES)
+def test_an_example_in_the_users_units_is_what_a_network_gets_of_the_first_test_sequence(name: str) -> None:
+    row, task, data = made(name)
+    assert data.example is not None
+    steps = data.tests["test"].inputs.shape[1]
+    encoded = task.encode(np.asarray(data.example, np.float64), data.facts, of(row), steps)
+    expected = data.tests["test"].inputs[:1, : encoded.shape[1]]
+    assert encoded.dtype == np.float32 and encoded.shape[1] in (steps, data.example.shape[1])
+    np.testing.assert_allclose(encoded, expected, rtol=0, atol=2e-6 * max(1.0, abs(expected).max()))
+    wrong = task.encode(np.asarray(data.example, np.float64) + 0.1, data.facts, of(row), steps)
+    assert abs(wrong - expected).max() > 1e-3
 
 
-def test_next_value_windows_are_the_points_before_their_target() -> None:
-    _, row, splits, _ = build("next_value", noise=[-1.0, 1.0])
-    series = np.concatenate([splits["train"]["inputs"][0, :, 0], *(s["targets"][:, 0] for s in splits.values())])
-    times = np.concatenate([split["times"] for split in splits.values()])
-    assert len(series) == row.train + row.val + row.test
-    np.testing.assert_allclose(times, row.step * np.arange(row.window, len(series)), rtol=1e-14)
-    targets = iter(range(row.window, len(series)))
-    for split in splits.values():
-        for window in split["inputs"]:
-            target = next(targets)
-            np.testing.assert_array_equal(window[:, 0], series[target - row.window : target])
-    assert [len(split["targets"]) for split in splits.values()] == [row.train - row.window, row.val, row.test]
+@pytest.mark.parametrize("name", STUDIES)
+def test_outputs_are_decoded_to_their_units(name: str, measured: pd.DataFrame) -> None:
+    row, task, data = made(name)
+    targets = data.tests["test"].targets[0].astype(np.float64)
+    decoded = task.decode(targets, data.facts)
+    if row.record is not None:
+        whole = measured[row.record.outputs].to_numpy()
+        first = row.train + row.val + row.washout + (0 if task.mode == "simulation" else 1)
+        np.testing.assert_allclose(decoded, whole[first : first + len(decoded)], rtol=0, atol=1e-5)
+        assert abs(decoded - whole[first - 1 : first - 1 + len(decoded)]).max() > 0.01
+        assert data.tests["test"].scale == pytest.approx(whole[: row.train].std(axis=0))
+    elif "scaling" in data.facts:
+        plain = made(name, standardise=False)[2].tests["test"].targets[0]
+        np.testing.assert_allclose(decoded, plain, rtol=0, atol=1e-5 * abs(plain).max())
+        assert abs(targets - plain).max() > 0.1
+    else:
+        np.testing.assert_array_equal(decoded, targets)
 
 
-def test_noise_is_uniform_between_its_bounds_and_clean_is_the_expected_value() -> None:
-    _, _, splits, _ = build("next_value", noise=[0.0, 2.0], train=4000, step=0.02)
-    noise = (splits["train"]["targets"] - splits["train"]["clean"]).ravel()
-    assert abs(noise.mean()) < 5 * (1 / 3 / len(noise)) ** 0.5
-    assert noise.var() == pytest.approx(1 / 3, rel=0.05)
-    assert -1 <= noise.min() < -0.99 and 0.99 < noise.max() <= 1
-    np.testing.assert_allclose(splits["train"]["clean"][:, 0], 1 + np.sin(splits["train"]["times"]), atol=1e-6)
+@pytest.mark.parametrize("name", STUDIES)
+def test_tables_of_data_and_examples_hold_what_they_name(name: str) -> None:
+    row, task, data = made(name)
+    outputs = list(task.outputs(row, of(row)))
+    inputs = [each for each in task.inputs(row, of(row)) if each not in outputs and row.record is not None]
+    channels = task.channels(data, inputs, outputs)
+    assert list(channels.columns) == ["split", "channel", "time", "value"] and len(channels) > 0
+    assert np.isfinite(channels["value"]).all() and set(channels["split"]) <= {"train", "val", "test"}
+    if not task.many_to_one:
+        assert set(channels["channel"]) == {*inputs, *outputs}
+    test = data.tests["test"]
+    lines = {"truth": test.targets, "rnn": test.targets + 1}
+    table = task.example(lines, test.times, outputs)
+    assert list(table.columns) == ["method", "output", "time", "value"] and set(table["output"]) == set(outputs)
+    two = [table.loc[table["method"] == each, "value"].to_numpy() for each in ("truth", "rnn")]
+    assert len(two[0]) > 0 and np.isin(table["time"], test.times).all()
+    np.testing.assert_allclose(two[1], two[0] + 1, rtol=1e-5)
 
 
-def test_response_is_the_exact_state_for_its_inputs_and_a_late_force_is_not() -> None:
-    _, row, splits, _ = build("response", steps=40)
-    system = make(row.system, row.parameters)
-    starts = np.concatenate([split["inputs"][:, 0, 1:] for split in splits.values()])
-    assert len(np.unique(starts, axis=0)) == row.train + row.val + row.test
-    for split in splits.values():
-        inputs = split["inputs"].astype(float)
-        assert (inputs[:, 1:, 1:] == 0).all()
-        exact = system.exact(row.step * np.arange(41), inputs[:, 0, 1:], inputs[:, :, 0])
-        np.testing.assert_allclose(split["targets"], exact[:, 1:], rtol=0, atol=1e-6)
-        late = system.exact(row.step * np.arange(41), inputs[:, 0, 1:], np.roll(inputs[:, :, 0], 1, axis=1))
-        assert abs(split["targets"] - late[:, 1:]).max() > 1e-2
-
-
-def test_a_study_that_does_not_fit_its_task_is_refused(refused: Refused) -> None:
-    with refused("'response' needs 'steps'", "params.yaml"):
-        build("response", steps=None)
-    with refused("'response' needs a driven system", "params.yaml"):
-        build("response", system="sine", parameters={})
-    with refused("'next_value' needs window < train", "params.yaml"):
-        build("next_value", window=30)
-    with refused("'next_value' needs window < train", "params.yaml"):
-        build("next_value", window=3000)
+@pytest.mark.parametrize("name", TASKS)
+def test_what_a_task_adds_is_json(name: str) -> None:
+    row, task, _ = made(small_studies.studies_of(name)[0])
+    history = History(np.ones((3, 2)), updates=4)
+    json.dumps([task.describe(row), task.extras(np.ones(2), history)])
 
 
 def test_an_unknown_task_lists_the_known(refused: Refused) -> None:
@@ -206,144 +235,228 @@ def test_an_unknown_task_lists_the_known(refused: Refused) -> None:
         registry.load("tasks", "next_valeu")
 
 
-def oscillation(count: int = 6, **change: Any) -> Built:
-    """Return the task `forecast` of the sine's two states, run on alone for 30 steps."""
-    row = TABLE.study("lorenz").model_copy(
-        update=SMALL | {"system": "sine", "steps": 20, "horizon": 30, "transient": 0.0, "test": count} | change
-    )
-    task = registry.load("tasks", "forecast")()
-    return task, row, *task.build(row, make(row.system, row.parameters))
+# --- what each task is, against its definition
 
 
-class Rotation:
-    """The exact step of x'' = -x, as a model that needs no memory."""
-
-    def __init__(self, angle: float) -> None:
-        cos, sin = np.cos(angle), np.sin(angle)
-        self.matrix = torch.tensor([[cos, -sin], [sin, cos]]).float()
-
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """Return the next states (1, B, T, 2)."""
-        return (inputs @ self.matrix)[None]
-
-    def run_alone(self, warm_up: Tensor, steps: int) -> Tensor:
-        """Return (1, B, steps, 2)."""
-        outputs = [warm_up[:, -1] @ self.matrix]
-        for _ in range(steps - 1):
-            outputs.append(outputs[-1] @ self.matrix)
-        return torch.stack(outputs, dim=1)[None]
+def test_next_value_windows_are_the_points_before_their_target() -> None:
+    row, _, data = made("sine", noise=[-1.0, 1.0])
+    parts = [data.train, data.val, splits_of(data)["test"]]
+    series = np.concatenate([data.train["inputs"][0, :, 0], *(split["targets"][:, 0] for split in parts)])
+    times = np.concatenate([split["times"] for split in parts])
+    assert len(series) == row.train + row.val + row.test
+    np.testing.assert_allclose(times, row.step * np.arange(row.window, len(series)), rtol=1e-14)
+    targets = iter(range(row.window, len(series)))
+    for window in np.concatenate([split["inputs"] for split in parts]):
+        target = next(targets)
+        np.testing.assert_array_equal(window[:, 0], series[target - row.window : target])
+    assert [len(split["targets"]) for split in parts] == [row.train - row.window, row.val, row.test]
 
 
-def test_forecast_goes_on_where_the_observed_steps_end() -> None:
-    task, row, splits, facts = oscillation(standardise=False, observed=None)
-    assert facts["outputs"] == ["x", "v"] and splits["test"]["alone"].shape == (6, 31, 2)
-    np.testing.assert_array_equal(splits["test"]["alone"][:, 0], splits["test"]["targets"][:, -1])
-    for angle, right in ((row.step, True), (1.01 * row.step, False)):
-        found = task.predict(Rotation(angle), splits)
-        for name, truth in (("test", "targets"), ("alone", "alone")):
-            assert (abs(found[name][0] - splits["test"][truth]).max() < 1e-5) == right
+def test_next_value_starts_its_closed_loop_before_the_test_and_sees_nothing_of_it() -> None:
+    row, _, data = made("noisy_sine")
+    loop, test = data.tests["closed_loop"], data.tests["test"]
+    assert loop.inputs.shape == (1, row.window, 1) and loop.targets.shape == (1, row.test, 1)
+    np.testing.assert_array_equal(loop.targets[0], test.targets)
+    seen = np.concatenate([data.train["targets"], data.val["targets"]])[-row.window :]
+    np.testing.assert_array_equal(loop.inputs[0], seen)
+    assert not np.isin(loop.inputs, test.targets).any()
 
 
-def test_forecast_shows_the_observed_states_in_units_of_their_spread() -> None:
-    _, _, splits, facts = oscillation(observed=["y", "x"], system="lorenz63")
-    assert facts["outputs"] == ["y", "x"]
-    whole = np.concatenate([splits["train"]["inputs"], splits["train"]["alone"]], axis=1).astype(np.float64)
-    assert abs(whole.mean(axis=(0, 1))).max() < 1e-5
-    assert abs(whole.std(axis=(0, 1)) - 1).max() < 1e-5
+def test_noise_is_uniform_between_its_bounds_and_its_variance_is_the_floor() -> None:
+    row, _, data = made("sine", noise=[0.0, 2.0], train=4000, step=0.02)
+    noise = data.train["targets"][:, 0] - 1 - np.sin(data.train["times"])
+    assert abs(noise.mean()) < 5 * (1 / 3 / len(noise)) ** 0.5
+    assert -1 <= noise.min() < -0.99 and 0.99 < noise.max() <= 1
+    floor = data.facts["floor"]
+    assert floor["theory"] == pytest.approx(1 / 3) and floor["in_sample"] == pytest.approx(noise.var(), rel=0.01)
+    assert floor["in_sample"] == pytest.approx(1 / 3, rel=0.05) != floor["out_of_sample"]
+    assert "floor" not in made("sine")[2].facts and row.washout == 0
 
 
-def test_forecast_refuses_an_unknown_state_a_driven_system_and_no_steps(refused: Refused) -> None:
-    with refused("'u' is not known", "x, y, z"):
-        oscillation(observed=["u"], system="lorenz63")
-    with refused("without a force"):
-        oscillation(system="oscillator")
-    with refused("needs 'steps'"):
-        oscillation(steps=None)
+def test_response_is_the_exact_state_for_its_inputs_and_a_late_force_is_not() -> None:
+    row, _, data = made("oscillator")
+    system, steps = make(row.system or "", row.parameters), row.settings["steps"]
+    starts = np.concatenate([split["inputs"][:, 0, 1:] for split in splits_of(data).values()])
+    assert len(np.unique(starts, axis=0)) == row.train + row.val + row.test
+    for split in splits_of(data).values():
+        inputs, times = split["inputs"].astype(float), row.step * np.arange(steps + 1)
+        assert (inputs[:, 1:, 1:] == 0).all()
+        exact = system.exact(times, inputs[:, 0, 1:], inputs[:, :, 0])
+        late = system.exact(times, inputs[:, 0, 1:], np.roll(inputs[:, :, 0], 1, axis=1))
+        assert exact is not None and late is not None
+        np.testing.assert_allclose(split["targets"], exact[:, 1:], rtol=0, atol=1e-6)
+        assert abs(split["targets"] - late[:, 1:]).max() > 1e-2
+
+
+def test_stronger_forces_are_a_test_set_beside_the_others() -> None:
+    plain, both = (made("duffing", stronger_force=bounds)[2] for bounds in (None, [5.0, 6.0]))
+    assert set(both.tests) - set(plain.tests) == {"stronger_force"}
+    assert {key: each for key, each in content(both).items() if not key.startswith("stronger")} == content(plain)
+    stronger, usual = both.tests["stronger_force"].inputs, both.tests["test"].inputs
+    assert abs(stronger[:, :, 0]).max() > 3 > abs(usual[:, :, 0]).max() and stronger.shape == usual.shape
+
+
+def test_a_forecast_goes_on_where_the_observed_steps_end() -> None:
+    row, _, data = made("lorenz", system="sine", parameters={}, transient=0.0, standardise=False)
+    angle, test, loop = row.step, data.tests["test"], data.tests["closed_loop"]
+    assert list(data.facts["outputs"]) == ["x", "v"]
+    assert loop.targets.shape[1] == row.settings["horizon"] + 1
+    np.testing.assert_array_equal(loop.targets[:, 0], test.targets[:, -1])
+    for factor, right in ((1.0, True), (1.01, False)):  # the exact step of x'' = -x
+        cos, sin = np.cos(factor * angle), np.sin(factor * angle)
+        step = np.array([[cos, -sin], [sin, cos]])
+        assert (abs(test.inputs[:, row.washout :] @ step - test.targets).max() < 1e-6) == right
+        assert (abs(loop.targets[:, :-1] @ step - loop.targets[:, 1:]).max() < 1e-6) == right
+    np.testing.assert_allclose(loop.times - test.times[-1], row.step * np.arange(len(loop.times)), atol=1e-12)
+
+
+def test_observed_states_come_in_their_order_and_in_standard_deviations() -> None:
+    row, _, data = made("lorenz", observed=["y", "x"], washout=0, horizon=None)
+    assert list(data.facts["outputs"]) == ["y", "x"]
+    whole = np.concatenate([data.train["inputs"][:, :1], data.train["targets"]], axis=1).astype(np.float64)
+    assert abs(whole.mean(axis=(0, 1))).max() < 1e-5 and abs(whole.std(axis=(0, 1)) - 1).max() < 1e-5
+    every = made("lorenz", washout=0, horizon=None, standardise=False)[2]
+    decoded = registry.load("tasks", "forecast")(**row.settings).decode(data.train["inputs"], data.facts)
+    np.testing.assert_allclose(decoded, every.train["inputs"][..., [1, 0]], rtol=0, atol=1e-4)
 
 
 def test_a_wrong_piece_of_a_trajectory_is_found(refused: Refused) -> None:
-    system = make("lorenz63", {})
-    times = 0.02 * np.arange(301.0)
-    states, _ = trajectories(TABLE.study("lorenz"), system, times, 0, 3)
+    system, times = make("lorenz63", {}), 0.02 * np.arange(2.0 * PIECE + 1)
+    states = simulate(system, system.start(np.random.default_rng(0), 3), times)
     assert piecewise_error(system, times, states) < 1e-8
-    states[1, 222] += 1e-6
+    states[1, PIECE + 22] += 1e-6
     with refused("solver error"):
         piecewise_error(system, times, states)
 
 
-def test_response_outside_has_stronger_forces_and_leaves_the_other_splits_alone() -> None:
-    row = TABLE.study("duffing").model_copy(update=SMALL | {"steps": 12, "test": 40, "outside": None})
-    task, system = registry.load("tasks", "response")(), make(row.system, row.parameters)
-    plain, _ = task.build(row, system)
-    both, _ = task.build(row.model_copy(update={"outside": [5.0, 6.0]}), system)
-    for split, arrays in plain.items():
-        assert all(array.tobytes() == both[split][name].tobytes() for name, array in arrays.items())
-    test = both["test"]
-    assert abs(test["outside_inputs"][:, :, 0]).max() > 3 > abs(test["inputs"][:, :, 0]).max()
-    assert test["outside"].shape == test["targets"].shape
-    found = task.predict(Untrained(3, 2, last=False), both)
-    assert set(found) == {"test", "outside"} and not np.array_equal(found["test"], found["outside"])
-    assert set(task.predict(Untrained(3, 2, last=False), plain)) == {"test"}
+def test_a_delay_equation_is_observed_after_its_transient() -> None:
+    row, _, data = made("mackey_glass", standardise=False, transient=50.0)
+    again = made("mackey_glass", standardise=False, transient=60.0)[2]
+    assert data.facts["solver_error_over"].startswith("the whole of each trajectory")
+    shift = round(10.0 / row.step)  # ten units of time later on the same trajectories
+    np.testing.assert_allclose(data.train["inputs"][:, shift:], again.train["inputs"][:, :-shift], atol=1e-5)
+    assert abs(data.train["inputs"] - again.train["inputs"]).max() > 1e-3
 
 
 def test_recall_asks_for_the_sum_of_the_marked_values_and_of_no_others() -> None:
-    _, _, splits, facts = build("recall", steps=30, train=400, test=300)
-    assert facts["solver_error"] < 1e-12
-    for split in splits.values():
+    _, _, data = made("recall_50", steps=30, train=400, test=300)
+    assert data.facts["solver_error"] < 1e-12
+    for split in splits_of(data).values():
         values, marks = split["inputs"][..., 0], split["inputs"][..., 1]
         assert set(np.unique(marks)) == {0.0, 1.0}
         assert (marks[:, :15].sum(axis=1) == 1).all() and (marks[:, 15:].sum(axis=1) == 1).all()
         np.testing.assert_allclose(split["targets"][:, 0], (values * marks).sum(axis=1), atol=1e-6)
         assert abs(split["targets"][:, 0] - (values * np.roll(marks, 1, axis=1)).sum(axis=1)).max() > 0.1
-    train = splits["train"]
-    assert len(np.unique(np.argmax(train["inputs"][:, :15, 1], axis=1))) == 15
-    assert np.square(train["targets"] - 1).mean() == pytest.approx(1 / 6, rel=0.2)
+    assert len(np.unique(np.argmax(data.train["inputs"][:, :15, 1], axis=1))) == 15
+    assert np.square(data.train["targets"] - 1).mean() == pytest.approx(1 / 6, rel=0.2)
 
 
-def test_recall_refuses_one_step_and_a_system_without_a_force(refused: Refused) -> None:
-    with refused("'recall' needs 'steps' of at least 2"):
-        build("recall", steps=1)
-    with refused("'recall' needs a driven system"):
-        build("recall", system="sine")
+def test_recall_counts_the_seeds_that_solve_it_and_the_updates_they_need() -> None:
+    row, task, _ = made("recall_50")
+    losses = np.array([[1.0, 1.0, 1.0], [0.001, 1.0, 1.0], [0.001, 0.001, 1.0]])
+    found = task.extras(np.array([0.01, 0.039, 0.041]) ** 2, History(losses, updates=3))
+    assert found == {"solved": pytest.approx(2 / 3), "updates": 9.0, "steps": row.settings["steps"]}
+    assert task.describe(row)["recall"] == {"steps": row.settings["steps"], "chance": 0.166667, "solved": 0.0016}
+    assert task.extras(np.full(3, np.nan), History(losses[:1], updates=3))["solved"] == 0
 
 
-def test_initial_value_shows_the_first_state_once_and_asks_for_the_trajectory() -> None:
-    row = TABLE.study("initial_value").model_copy(update=SMALL | {"steps": 20, "observed": None, "system": "sine"})
-    task, system = registry.load("tasks", "initial_value")(), make("sine", {})
-    splits, _ = task.build(row.model_copy(update={"parameters": {}}), system)
-    test = splits["test"]
-    assert (test["inputs"][:, 1:] == 0).all()
-    exact = system.exact(row.step * np.arange(21), test["inputs"][:, 0].astype(float), None)
-    np.testing.assert_allclose(test["targets"], exact[:, 1:], rtol=0, atol=1e-6)
-    assert abs(test["targets"] - exact[:, :-1]).max() > 1e-3
+def test_initial_value_gives_the_first_state_once_and_asks_for_the_trajectory() -> None:
+    row, _, data = made("initial_value", system="sine", parameters={}, observed=None)
+    test = data.tests["test"]
+    assert (test.inputs[:, 1:] == 0).all()
+    times = row.step * np.arange(row.settings["steps"] + 1)
+    exact = make("sine", {}).exact(times, test.inputs[:, 0].astype(float), None)
+    assert exact is not None
+    np.testing.assert_allclose(test.targets, exact[:, 1:], rtol=0, atol=1e-6)
+    assert abs(test.targets - exact[:, :-1]).max() > 1e-3
 
 
-def test_initial_value_shows_each_trajectory_its_own_stiffness_as_a_logarithm() -> None:
-    _, row, splits, facts = build("initial_value", parameters={"least": 1.0, "most": 3.0})
-    assert facts["outputs"] == ["x"] and splits["train"]["targets"].shape[-1] == 1
-    shown, initial = splits["train"]["inputs"][:, 0], splits["train"]["initial"]
-    np.testing.assert_allclose(10 ** shown[:, 2], initial[:, 2], rtol=1e-5)
-    assert len(np.unique(initial[:, 2])) == row.train and 1 <= initial[:, 2].min() < initial[:, 2].max() <= 3
+def test_initial_value_gives_each_trajectory_its_own_stiffness_as_a_logarithm() -> None:
+    row, task, data = made("initial_value", parameters={"mu_min": 1.0, "mu_max": 3.0})
+    assert list(data.facts["outputs"]) == ["x"] and data.train["targets"].shape[-1] == 1
+    mu = 10.0 ** data.train["inputs"][:, 0, 2]
+    assert len(np.unique(mu)) == row.train and 1 <= mu.min() < mu.max() <= 3
+    assert data.example is not None and 1 <= data.example[0, 0, 2] <= 3
+    longer = task.encode(data.example, data.facts, of(row), 100)
+    assert longer.shape == (1, 100, 3) and longer[0, 0, 2] == pytest.approx(np.log10(data.example[0, 0, 2]))
 
 
-def test_initial_value_goes_on_beyond_what_was_learned() -> None:
-    task, _, splits, _ = build("initial_value", parameters={"least": 1.0, "most": 3.0})
-    model = Untrained(3, 1, last=False)
-    warm_up = torch.from_numpy(splits["test"]["inputs"][:2])
-    assert task.forecast(model, warm_up, 30).shape == (2, 2, 30, 1)
+def test_simulation_hides_the_measured_outputs_of_a_test_after_the_washout() -> None:
+    row, task, data = made("silverbox")
+    n, test = row.washout, data.tests["test"]
+    columns = task.columns(row)
+    assert columns == ["y_prev", "V1", "y_init", "y_init", "y_linear"] and task.default_inputs(row) == ["V1"]
+    series = record.load(row)
+    spoilt = series.outputs.copy()
+    spoilt[row.train + row.val + n :] += 1.0
+    tests = []
+    for outputs in (series.outputs, spoilt):
+        tests.append(task.datasets(row, type(series)(**vars(series) | {"outputs": outputs})).tests["test"])
+    np.testing.assert_array_equal(tests[0].inputs, test.inputs)
+    np.testing.assert_array_equal(tests[1].inputs, test.inputs)
+    assert abs(tests[1].targets - test.targets).min() > 0.9
+    spoilt[row.train + row.val + n - 1] += 1.0
+    seen = task.datasets(row, type(series)(**vars(series) | {"outputs": spoilt})).tests["test"]
+    assert not np.array_equal(seen.inputs, test.inputs)
 
 
-def test_initial_value_refuses_a_driven_system_and_no_steps(refused: Refused) -> None:
-    with refused("'initial_value' needs a system without a force"):
-        build("initial_value", system="oscillator", parameters={})
-    with refused("'initial_value' needs 'steps'"):
-        build("initial_value", steps=None)
+def test_simulation_columns_are_what_their_names_say() -> None:
+    row, _, data = made("silverbox")
+    series, n, x = record.load(row), row.washout, data.train["inputs"]
+    stride, third = row.settings["steps"] // 2, data.train["inputs"][2]
+    at = np.arange(2 * stride, 2 * stride + row.settings["steps"])
+    np.testing.assert_allclose(third[:, 1], series.inputs[at, 0], atol=1e-6)
+    np.testing.assert_allclose(third[1:, 0], series.outputs[at[:-1], 0], atol=1e-6)
+    np.testing.assert_allclose(data.train["targets"][2, :, 0], series.outputs[at[n:], 0], atol=1e-6)
+    np.testing.assert_allclose(third[1 : n + 1, 2], series.outputs[at[:n], 0], atol=1e-6)
+    assert (third[1 : n + 1, 3] == 1).all() and (third[0, 2:4] == 0).all() and (third[n + 1 :, 2:4] == 0).all()
+    assert x.shape[1] == row.settings["steps"] and data.val["inputs"].shape[:2] == (1, row.val)
 
 
-def test_a_delay_equation_is_observed_and_run_on_without_its_transient() -> None:
-    _, row, splits, facts = build(
-        "forecast", system="mackey_glass", parameters={}, observed=None, horizon=9, transient=50.0, standardise=False
-    )
-    assert facts["outputs"] == ["x"] and facts["solver_error"] < 1e-8
-    assert splits["test"]["alone"].shape == (row.test, 10, 1)
-    assert splits["train"]["inputs"].std() > 0.01
+def test_the_linear_model_in_simulation_is_the_plain_loop() -> None:
+    random, n = np.random.default_rng(1), 9
+    drive, exact = random.standard_normal((300, 2)), np.zeros((300, 1))
+    for t in range(2, 300):
+        exact[t] = 1.2 * exact[t - 1] - 0.7 * exact[t - 2] + 0.3 * drive[t - 1, 0] - 0.2 * drive[t, 1] + 0.1
+    [(a, b, c)] = models = simulation.fit(drive, exact, 2)
+    np.testing.assert_allclose([*a, *b.ravel(), c], [1.2, -0.7, 0, -0.2, 0.3, 0, 0, 0, 0.1], atol=1e-10)
+    noisy = exact + 0.1 * random.standard_normal(exact.shape)
+    found, expected = simulation.linear_response(models, drive, noisy, n), noisy.copy()
+    for t in range(n, 300):
+        expected[t] = a @ expected[t - 1 : t - 3 : -1, 0] + sum(b[lag] @ drive[t - lag] for lag in range(3)) + c
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    assert abs(simulation.linear_response(models, drive, noisy, n + 1) - expected).max() > 1e-6
+
+
+def test_a_test_trajectory_is_given_where_its_tolerance_matters() -> None:
+    row, task, data = made("fitzhugh_nagumo")
+    system = of(row)
+    assert system is not None
+    found = task.trajectories(row, system, 4)
+    assert found is not None
+    times, initial, states = found
+    assert initial.shape == (4, 2) and len(times) == row.settings["steps"] + 1
+    np.testing.assert_allclose(states[:, 1:], data.tests["test"].targets[:4], atol=1e-6)
+    chaotic, task, _ = made("lorenz")
+    assert task.trajectories(chaotic, make("lorenz63", {}), 4) is None
+
+
+def test_response_of_a_record_gets_the_output_before_the_first_step(measured: pd.DataFrame, in_tmp: Path) -> None:
+    u = np.random.default_rng(0).normal(3, 2, 120)
+    y = np.zeros(120)
+    for t in range(1, 120):
+        y[t] = 0.8 * y[t - 1] + u[t]
+    pd.DataFrame({"drive": u, "level": y}).to_csv("tank.csv", index=False)
+    own = {"record": {"file": "tank.csv", "inputs": ["drive"], "outputs": ["level"]}, "task": "response", "steps": 10}
+    row = DataRow.model_validate(own | {"step": 0.5, "train": 60, "val": 24, "test": 36, "window": 3})
+    data, task = datasets.make(row), registry.load("tasks", "response")(steps=10)
+    test, series = data.tests["test"], record.load(row)
+    assert test.inputs.shape == (3, 10, 2) and (test.inputs[:, 1:, 1] == 0).all()
+    drive = test.inputs[:, :, 0] * series.standard_deviation[0] + series.mean[0]
+    state = test.inputs[:, 0, 1] * series.standard_deviation[1] + series.mean[1]
+    decoded = task.decode(test.targets, data.facts)
+    for step in range(10):  # the recurrence of the table, from what the network gets
+        state = 0.8 * state + drive[:, step]
+        np.testing.assert_allclose(decoded[:, step, 0], state, rtol=1e-4)
+    assert data.example is not None
+    np.testing.assert_allclose(task.encode(data.example, data.facts, None, 10), test.inputs[:1], atol=1e-5)

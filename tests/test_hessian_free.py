@@ -6,27 +6,32 @@ import pytest
 import torch
 from torch import Tensor
 
+from conftest import make_cell
 from unrolled.models.cell import Cell
 from unrolled.models.network import Network
-from unrolled.registry import load, names
+from unrolled.registry import load, make, names
 from unrolled.training.curvature import Curvature
-from unrolled.training.optimiser import Batch
+from unrolled.training.optimiser import Batch, Optimiser
 from unrolled.training.optimisers import hessian_free
 from unrolled.training.optimisers.hessian_free import HessianFree, backtrack, conjugate_gradients, line_search
 from unrolled.training.population import Population
 
 CELLS = names("cells")
+STEPS = 5
 
 
-def population(cell: str, last: bool, readout: tuple[int, ...] = (), s: int = 2, hidden: int = 3) -> Population:
+def population(
+    cell: str, last: bool, readout: tuple[int, ...] = (), s: int = 2, hidden: int = 3, **more: Any
+) -> Population:
     """Return a small population in float64."""
-    network = Network(load("cells", cell)(2, hidden, window=3), 1, readout)
+    inputs = 2 * STEPS if more.get("flatten_window") else 2
+    network = Network(make_cell(cell, inputs, hidden=hidden, window=3), 1, readout, **more)
     random = torch.Generator().manual_seed(0)
     theta = torch.randn(s, network.parameters, generator=random, dtype=torch.float64) / 2
     return Population(network, HessianFree(), theta, torch.ones(s).double(), last)
 
 
-def batch(s: int = 2, b: int = 4, t: int = 5, last: bool = False) -> Batch:
+def batch(s: int = 2, b: int = 4, t: int = STEPS, last: bool = False) -> Batch:
     random = torch.Generator().manual_seed(1)
     x = torch.randn(s, b, t, 2, generator=random, dtype=torch.float64)
     return x, torch.randn(s, b, *(() if last else (t,)), 1, generator=random, dtype=torch.float64)
@@ -39,12 +44,14 @@ def explicit(p: Population, data: Batch, structural: float) -> list[Tensor]:
         x = data[0][s : s + 1]
 
         def both(theta: Tensor, x: Tensor = x) -> tuple[Tensor, Tensor]:
-            w = p.network.unpack(theta[None])
-            h, _ = p.network.cell.unroll(w, x, p.network.cell.start(x))
-            return p.network.readout(w, h[:, :, -1] if p.last else h).flatten(), h.flatten()
+            network, w = p.network, p.network.unpack(theta[None])
+            steps = x.flatten(2)[:, :, None] if network.flatten_window else x
+            h, _ = network.cell.unroll(w, steps, network.cell.start(steps))
+            y = network.readout(w, h[:, :, -1] if p.many_to_one else h[:, :, network.washout :])
+            return y.flatten() * (network.residual or 1.0), h.flatten()
 
         j_y, j_h = torch.autograd.functional.jacobian(both, p.theta[s].detach())
-        matrices.append(2 / len(j_y) * j_y.T @ j_y + structural / (x.shape[1] * x.shape[2]) * j_h.T @ j_h)
+        matrices.append(2 / len(j_y) * j_y.T @ j_y + structural * p.network.cell.features / len(j_h) * j_h.T @ j_h)
     return matrices
 
 
@@ -58,20 +65,27 @@ def worst(p: Population, data: Batch, structural: float, spoilt: float = 1.0) ->
 
 @pytest.mark.parametrize("readout", [(), (4,)])
 @pytest.mark.parametrize("last", [False, True])
-@pytest.mark.parametrize("cell", [name for name in CELLS if name != "window"])
+@pytest.mark.parametrize("cell", [name for name in CELLS if load("cells", name).recurrent])
 def test_the_product_is_that_of_the_explicit_matrix(cell: str, last: bool, readout: tuple[int, ...]) -> None:
     p, data = population(cell, last, readout), batch(last=last)
     assert worst(p, data, structural=0.3) < 1e-12
     assert worst(p, data, structural=0.3, spoilt=1.001) > 1e-7
 
 
+@pytest.mark.parametrize(
+    ("last", "more"), [(False, {"washout": 2}), (False, {"residual": 0.5}), (True, {"flatten_window": True})]
+)
+def test_the_matrix_is_that_of_the_loss_with_a_washout_a_residual_or_one_step(last: bool, more: dict[str, Any]) -> None:
+    p, data = population("elman", last, **more), batch(last=last)
+    assert worst(p, data, structural=0.3) < 1e-12
+
+
 @pytest.mark.parametrize("kind", ["tanh", "relu", "identity"])
 def test_the_compiled_tangent_is_the_derivative(kind: str) -> None:
-    cell: Cell = load("cells", "elman")(2, 5, kind)
+    cell: Cell = make_cell("elman", 2, hidden=5, activation=kind)
     random = torch.Generator().manual_seed(2)
-    shapes = cell.shapes()
     w, dw = (
-        {key: torch.randn(3, *shape, generator=random, dtype=torch.float64) / 3 for key, shape in shapes.items()}
+        {k: torch.randn(3, *v.shape, generator=random, dtype=torch.float64) / 3 for k, v in cell.weights().items()}
         for _ in range(2)
     )
     x = torch.randn(3, 4, 9, 2, generator=random, dtype=torch.float64)
@@ -159,14 +173,14 @@ def long_lag(count: int, seed: int) -> tuple[Tensor, Tensor]:
 
 def updates_to(goal: float, optimiser: str, rate: float, most: int) -> int:
     """Return how many updates the mean square error on all the data needs to fall below the goal."""
-    network = Network(load("cells", "elman")(2, 20), 1)
+    network = Network(make_cell("elman", 2, hidden=20), 1)
     theta = torch.randn(1, network.parameters, generator=torch.Generator().manual_seed(5)) / 20**0.5
-    learner: Any = load("optimisers", optimiser)()
-    p = Population(network, learner, theta, torch.tensor([rate]), last=True)
+    item: Optimiser = make("optimisers", optimiser)
+    p = Population(network, item, theta, torch.tensor([rate]), many_to_one=True)
     x, y = long_lag(128, 0)
-    learner.begin(p, (x, y))
+    item.begin(p, (x, y))
     for update in range(most):
-        if float(learner.update(p, (x[None], y[None]))) < goal:
+        if float(item.update(p, (x[None], y[None]))) < goal:
             return update
     return most
 
@@ -182,9 +196,9 @@ def test_it_needs_fewer_updates_than_adam_where_sgd_fails() -> None:
 
 def test_the_damping_follows_the_reduction_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
     p, data = population("elman", False), batch()
-    learner = p.optimiser
-    assert isinstance(learner, HessianFree)
-    learner.begin(p, (data[0][0], data[1][0]))
+    item = p.optimiser
+    assert isinstance(item, HessianFree)
+    item.begin(p, (data[0][0], data[1][0]))
     theta, g = p.theta.detach(), torch.ones_like(p.theta)
     step = -1e-3 * g
     curvature = Curvature(p, data)
@@ -192,6 +206,6 @@ def test_the_damping_follows_the_reduction_ratio(monkeypatch: pytest.MonkeyPatch
     loss = torch.zeros(2).double()
     for ratio, factor in ((0.9, 2 / 3), (0.5, 1.0), (0.1, 3 / 2), (-1.0, 3 / 2)):
         monkeypatch.setattr(hessian_free, "loss_of", lambda p, theta, data, ratio=ratio: ratio * model)
-        before = learner.damping.clone()
-        learner._adapt(p, theta, step, loss, g, curvature)
-        torch.testing.assert_close(learner.damping, factor * before)
+        before = item.damping.clone()
+        item._adapt(p, theta, step, loss, g, curvature)
+        torch.testing.assert_close(item.damping, factor * before)

@@ -19,11 +19,11 @@ class Cubic(System):
 
     states = ("x", "v")
 
-    def rhs(self, t: float, state: Array, force: Array | None) -> Array:
+    def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return (v, -x³)."""
         return np.stack([state[1], -(state[0] ** 3)])
 
-    def jacobian(self, t: float, state: Array, force: Array | None) -> Array:
+    def jacobian(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Not needed here."""
         raise NotImplementedError
 
@@ -38,7 +38,7 @@ class Burst(Cubic):
 
     states = ("x",)
 
-    def rhs(self, t: float, state: Array, force: Array | None) -> Array:
+    def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return x²."""
         return state**2
 
@@ -127,7 +127,7 @@ def test_forces_are_random_of_three_kinds_and_within_the_band() -> None:
 
 
 def test_many_integrated_alone_share_the_cores_and_keep_their_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    system, times = make("van_der_pol", {"least": 0.5, "most": 5.0}), 0.1 * np.arange(4.0)
+    system, times = make("van_der_pol", {"mu_min": 0.5, "mu_max": 5.0}), 0.1 * np.arange(4.0)
     initial = system.start(np.random.default_rng(0), 9)
     plain = simulate(system, initial, times)
     monkeypatch.setattr(module, "MANY", 9)

@@ -1,172 +1,125 @@
-"""`kill -9` at random moments: of a worker, of a stage, of the whole `dvc repro`."""
+"""`kill -9` of a worker, of a stage, of the whole run: with one worker, it ends with the same bytes all the same."""
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 
-from pipeline import STUDIES, environment, outputs, run
-from unrolled.data.store import write_atomic
+import pipeline
+from pipeline import environment, outputs, run
 
-pytestmark = pytest.mark.pipeline
-KILLS = 3
-"""Most kills before the run that nobody disturbs."""
-
-
-@pytest.fixture
-def fresh(repro: Path, tmp_path: Path) -> Path:
-    """Return the clone as before its first run; the compiled cells are there."""
-    folder = tmp_path / "fresh"
-    left_out = shutil.ignore_patterns("data", "cache", "mlflow.db*", "mlartifacts", "dvc.lock", "reports")
-    shutil.copytree(repro, folder, ignore=left_out)
-    shutil.copytree(repro / "data/measured", folder / "data/measured")
-    (folder / "reports").mkdir()
-    return folder
+pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("survival")]
+GONE = 20.0
+"""Seconds within which all processes of a killed run must be gone."""
 
 
-def start(folder: Path, *command: str) -> subprocess.Popen[str]:
-    """Start a command in a session of its own; its output goes to `log`."""
+def start(folder: Path) -> subprocess.Popen[str]:
+    """Do as `make repro` does, with one worker, in a session of its own; the output goes to `log`."""
+    run(folder, "python", "-m", "unrolled.repair_lock")
     with (folder / "log").open("a") as log:
         return subprocess.Popen(
-            command, cwd=folder, env=environment(), text=True, stdout=log, stderr=log, start_new_session=True
+            ["dvc", "repro"],
+            cwd=folder,
+            env=environment(UNROLLED_WORKERS="1"),
+            text=True,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
 
 
-def mend(folder: Path) -> None:
-    """Do as `make repro` does first: DVC cannot start on a `dvc.lock` in whose writing it was killed."""
-    run(folder, "python", "-m", "unrolled.repair_lock")
+def descendants(process: subprocess.Popen[str], what: str) -> list[psutil.Process]:
+    """Return the living ones whose command holds some words: a stage, or Python's server of forks with its workers."""
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        try:
+            if what in " ".join(child.cmdline()):
+                found.append(child)
+        except psutil.NoSuchProcess:
+            continue
+    return found
 
 
-def family(process: subprocess.Popen[str]) -> dict[str, list[psutil.Process]]:
-    """Return the living descendants: the stage, and the workers forked for it."""
-    try:
-        children = psutil.Process(process.pid).children(recursive=True)
-        lines = {child: " ".join(child.cmdline()) for child in children}
-    except psutil.NoSuchProcess:
-        return {"stage": [], "worker": []}
-    stages = [child for child, line in lines.items() if "unrolled.stages" in line]
-    servers = [child for child, line in lines.items() if "multiprocessing.forkserver" in line]
-    workers = [child for child in servers if child.parent() in servers]
-    return {"stage": stages, "worker": workers}
+def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Return the processes that train: forks of the server, not the server itself."""
+    servers = descendants(process, "multiprocessing.forkserver")
+    return [each for each in servers if each.is_running() and each.parent() in servers]
 
 
-def whole(folder: Path) -> dict[str, set[str]]:
-    """Return the finished methods of each study."""
-    return {study: {path.stem for path in (folder / "data/trained" / study).glob("*.npz")} for study in STUDIES}
+def wait_for(event: Callable[[], bool], process: subprocess.Popen[str], folder: Path) -> None:
+    """Wait for an event of a run, which must come before its end."""
+    while not event():
+        assert process.poll() is None, (folder / "log").read_text()[-3000:]
+        time.sleep(0.005)
 
 
-def kept(folder: Path) -> Iterator[tuple[str, int]]:
-    """Yield (study, methods kept) as the last run has said."""
-    for study, number in re.findall(r"(\w+): \d+ methods trained, (\d+) kept", (folder / "log").read_text()):
-        yield study, int(number)
+def trained(folder: Path) -> list[Path]:
+    """Return the finished results."""
+    return list((folder / "data/trained").rglob("*.npz"))
 
 
-def finished_runs(folder: Path) -> Counter[tuple[str, str]]:
-    """Count the finished MLflow runs of each method; none may be left running."""
+def lock_names(folder: Path, stage: str) -> bool:
+    """Return whether `dvc.lock` has a stage, perhaps cut off."""
+    lock = folder / "dvc.lock"
+    return lock.exists() and re.search(rf"^  {stage}", lock.read_text(), re.MULTILINE) is not None
+
+
+def kill_run(process: subprocess.Popen[str]) -> None:
+    """Kill DVC and all that it started."""
+    family = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=GONE)
+    assert psutil.wait_procs(family, timeout=GONE)[1] == []
+
+
+def finished_runs(folder: Path) -> Counter[str]:
+    """Count the finished runs in MLflow of each fingerprint; none may be left running."""
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
-    counted: Counter[tuple[str, str]] = Counter()
-    for study in STUDIES:
-        experiment = client.get_experiment_by_name(study)
-        runs = client.search_runs([experiment.experiment_id], max_results=1000)
-        assert [r.info.run_name for r in runs if r.info.status not in ("FINISHED", "KILLED")] == []
-        counted.update(
-            (study, r.data.tags["method"])
-            for r in runs
-            if r.data.tags.get("kind") == "method" and r.info.status == "FINISHED"
-        )
-    return counted
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    runs = client.search_runs(experiments, max_results=10_000)
+    assert {each.info.status for each in runs} <= {"FINISHED", "KILLED"}
+    finished = [each for each in runs if each.info.status == "FINISHED" and each.data.tags.get("kind") == "method"]
+    return Counter(each.data.tags["fingerprint"] for each in finished)
 
 
-def same(one: Path, other: Path) -> list[str]:
-    """Return the names of the files that differ."""
-    ours, theirs = outputs(one), outputs(other)
-    return [name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)]
+def test_killed_again_and_again_it_ends_the_same(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    folder = pipeline.clone(tmp_path / "again", request.getfixturevalue("exhaustive"))
 
+    process = start(folder)  # the whole run is killed when the first data are there
+    wait_for(lambda: lock_names(folder, "generate@"), process, folder)
+    kill_run(process)
 
-@pytest.mark.parametrize("victim", ["run", "stage"])
-def test_killed_again_and_again_it_ends_the_same(repro: Path, fresh: Path, victim: str) -> None:
-    seed = int(os.environ.get("UNROLLED_KILL_SEED", time.time_ns() % 2**32))
-    print(f"UNROLLED_KILL_SEED={seed} repeats this test")
-    random, killed = np.random.default_rng(seed), 0
-    for _ in range(KILLS):
-        mend(fresh)
-        process = start(fresh, "dvc", "repro")
-        until = time.monotonic() + random.uniform(1.0, 15.0)
-        while process.poll() is None and time.monotonic() < until:
-            time.sleep(0.01)
-        if victim == "run":
-            if process.poll() is not None:
-                break
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            stages = family(process)["stage"]
-            while not stages and process.poll() is None:  # between two stages there is none
-                time.sleep(0.01)
-                stages = family(process)["stage"]
-            if not stages:
-                break
-            for stage in stages:
-                stage.kill()
-        process.wait(timeout=120)
-        killed += 1
-    assert killed >= 2, (fresh / "log").read_text()[-3000:]
-    before = whole(fresh)
-    (fresh / "log").write_text("")
-    run_to_the_end(fresh)
-    assert [(study, number) for study, number in kept(fresh) if number < len(before[study])] == []
-    assert same(repro, fresh) == []
-    assert set(finished_runs(fresh).values()) == {1}
-    assert list(fresh.rglob(".*.tmp")) == []
+    process = start(folder)  # a worker, when the first result is there; the stage, two results later
+    wait_for(lambda: bool(trained(folder)), process, folder)
+    wait_for(lambda: bool(workers(process)), process, folder)
+    workers(process)[0].kill()
+    count = len(trained(folder))
+    wait_for(lambda: len(trained(folder)) >= count + 2, process, folder)
+    stage, family = descendants(process, "unrolled.stages train"), psutil.Process(process.pid).children(recursive=True)
+    assert stage
+    for each in stage:
+        each.kill()
+    assert psutil.wait_procs(family, timeout=GONE)[1] == []
+    assert process.wait(timeout=60) != 0
+    count = len(trained(folder))
 
+    process = start(folder)  # the whole run, when training is over
+    wait_for(lambda: lock_names(folder, "train"), process, folder)
+    kill_run(process)
+    (kept,) = re.findall(r"train: \d+ runs trained, (\d+) kept", (folder / "log").read_text())
+    assert count <= int(kept)
 
-def run_to_the_end(folder: Path) -> None:
-    """Run the pipeline undisturbed."""
-    mend(folder)
-    process = start(folder, "dvc", "repro")
+    process = start(folder)
     assert process.wait(timeout=600) == 0, (folder / "log").read_text()[-3000:]
-
-
-def test_a_killed_worker_costs_nothing(repro: Path, fresh: Path) -> None:
-    process, killed = start(fresh, "dvc", "repro"), 0
-    random = np.random.default_rng(0)
-    while process.poll() is None:
-        workers = family(process)["worker"]
-        if workers and killed < 3:
-            time.sleep(random.uniform(0.0, 1.0))
-            for worker in workers[:1]:
-                worker.kill()
-                killed += 1
-        time.sleep(0.05)
-    assert killed == 3 and process.returncode == 0, (fresh / "log").read_text()[-3000:]
-    assert same(repro, fresh) == []
-    assert set(finished_runs(fresh).values()) == {1}
-
-
-def test_no_process_outlives_a_killed_run(fresh: Path) -> None:
-    process = start(fresh, "dvc", "repro", "train@sine")
-    while not (workers := family(process)["worker"]):
-        assert process.poll() is None, (fresh / "log").read_text()
-        time.sleep(0.05)
-    family(process)["stage"][0].kill()
-    gone, alive = psutil.wait_procs(workers, timeout=20)
-    process.wait(timeout=60)
-    assert gone and not alive
-
-
-def test_the_comparison_sees_one_changed_byte(repro: Path, tmp_path: Path) -> None:
-    for name, content in outputs(repro).items():
-        write_atomic(tmp_path / name, content)
-    assert same(repro, tmp_path) == []
-    path = tmp_path / "reports/metrics.json"
-    path.write_bytes(path.read_bytes()[:-1] + b" ")
-    assert same(repro, tmp_path) == ["reports/metrics.json"]
+    assert list(folder.rglob("*.tmp")) == []
+    assert set(finished_runs(folder).values()) == {1} and len(finished_runs(folder)) == len(trained(folder))
+    ours, theirs = outputs(folder), outputs(request.getfixturevalue("repro"))
+    assert [name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)] == []

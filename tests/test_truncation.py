@@ -4,15 +4,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from conftest import make_cell
 from unrolled.models.network import Network
-from unrolled.registry import load
 
 STEPS = 11
 
 
 def gradient(truncate: int | None, last: bool = False) -> tuple[Tensor, Tensor]:
     """Return the outputs, and the gradient by θ."""
-    network = Network(load("cells", "elman")(1, 4), 1, truncate=truncate)
+    network = Network(make_cell("elman", 1, hidden=4), 1, truncate=truncate)
     random = torch.Generator().manual_seed(0)
     theta = torch.randn(2, network.parameters, generator=random, dtype=torch.float64).requires_grad_()
     x = torch.randn(2, 3, STEPS, 1, generator=random, dtype=torch.float64)
@@ -22,7 +22,7 @@ def gradient(truncate: int | None, last: bool = False) -> tuple[Tensor, Tensor]:
 
 def by_hand(truncate: int) -> Tensor:
     """Return the gradient with the state detached before every stretch, counted from the end."""
-    network = Network(load("cells", "elman")(1, 4), 1)
+    network = Network(make_cell("elman", 1, hidden=4), 1)
     random = torch.Generator().manual_seed(0)
     theta = torch.randn(2, network.parameters, generator=random, dtype=torch.float64).requires_grad_()
     x = torch.randn(2, 3, STEPS, 1, generator=random, dtype=torch.float64)
@@ -49,6 +49,6 @@ def test_a_cut_beyond_the_sequence_changes_nothing(truncate: int) -> None:
     assert torch.equal(gradient(truncate)[1], gradient(None)[1])
 
 
-def test_many_to_one_sees_the_last_stretch_alone() -> None:
+def test_many_to_one_sees_the_last_stretch_only() -> None:
     found, full = gradient(3, last=True)[1], gradient(None, last=True)[1]
     assert not torch.allclose(found, full, rtol=1e-3)

@@ -1,7 +1,8 @@
-"""A `dvc.lock` cut off by a kill is removed; a whole one stays."""
+"""What a kill cut off while DVC wrote it is removed; what is whole stays."""
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 from pipeline import ROOT
@@ -26,3 +27,11 @@ def test_every_entry_needs_its_hash() -> None:
     assert repair_lock.whole(lock)
     del next(iter(lock["stages"].values()))["outs"][0]["md5"]
     assert not repair_lock.whole(lock)
+
+
+@pytest.mark.parametrize(("content", "stays"), [("{}", True), ('{"a": {"read"', False), ("", False)])
+def test_a_list_of_files_in_use_that_was_cut_off_goes(in_tmp: Path, content: str, stays: bool) -> None:
+    repair_lock.IN_USE.parent.mkdir(parents=True)
+    repair_lock.IN_USE.write_text(content)
+    repair_lock.main()
+    assert repair_lock.IN_USE.exists() is stays

@@ -1,28 +1,24 @@
-"""The chapter's numbers against exact ones: matrix powers, explicit Jacobians, known maps, other libraries."""
+"""Experiments on random networks against exact numbers: matrix powers, Jacobians, known maps, other libraries."""
 
 import json
 from dataclasses import astuple
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import yaml
 
-from pipeline import ROOT, THEORY
+from conftest import SMALL_NETWORKS, Experiments
 from unrolled.analysis import lyapunov
-from unrolled.analysis.random_networks import autonomous, clipping, equations, gradient_map, newton
+from unrolled.analysis.random_networks import autonomous, clipping, equations, experiments, gradient_map, newton
 from unrolled.analysis.random_networks.autonomous import Array, Step
-from unrolled.analysis.random_networks.memory import decay
-from unrolled.config import Theory
 from unrolled.data.systems.oscillator import Oscillator
 from unrolled.models import bptt
 from unrolled.models.bptt import Weights
-from unrolled.models.initialiser import Setting
+from unrolled.models.initialiser import Problem
+from unrolled.models.network import Network
 from unrolled.registry import load
-from unrolled.stages.random_networks import compute
 from unrolled.training.optimisers.hessian_free import HessianFree
-
-ROW = Theory(**yaml.safe_load((ROOT / "params.yaml").read_text())["theory"] | THEORY)
 
 
 def network(hidden: int = 6, gain: float = 1.0, count: int = 2) -> Array:
@@ -80,7 +76,7 @@ def test_no_number_is_too_small_for_the_logarithm() -> None:
 
 
 @pytest.mark.parametrize("gain", [0.5, 1.0, 1.5])
-def test_mean_field_theory_foretells_the_rate_of_a_wide_network(gain: float) -> None:
+def test_mean_field_theory_predicts_the_rate_of_a_wide_network(gain: float) -> None:
     w = network(400, gain, 1)
     drive = np.random.default_rng(1).normal(size=(1, 250, 400))
     rate = float(logs(w, drive, "tanh", [150])[0, 0]) / 150
@@ -94,21 +90,21 @@ def test_mean_field_theory_without_noise_is_that_of_the_linear_network_below_one
 
 
 def test_orthogonal_weights_keep_a_linear_gradient_and_uniform_ones_lose_it() -> None:
-    shapes = {"U": (2, 12), "W": (12, 12), "b": (1, 12), "V0": (12, 1), "c0": (1, 1)}
+    problem = Problem(Network(load("cells", "elman")(2, hidden=12), 1).weights())
     for name, kept in (("orthogonal", True), ("uniform", False)):
-        made = load("initialisers", name).initialise(Setting(shapes, None, 1.0), np.random.default_rng(0))
+        made = load("initialisers", name)().initialise(problem, np.random.default_rng(0))
         found = logs(made["W"].T[None], np.zeros((1, 300, 12)), "linear", [100, 300])
         assert bool(abs(found).max() < 1e-10) is kept
 
 
-def test_the_edge_lies_where_the_rate_changes_sign() -> None:
+def test_the_critical_gain_lies_where_the_rate_changes_sign() -> None:
     x = np.linspace(-1, 1, 7)
-    assert gradient_map.edge(x, x - 0.2) == pytest.approx(np.exp(0.2))
-    assert gradient_map.edge(x, -x) is None and gradient_map.edge(x, x - 5) is None
+    assert gradient_map.critical_gain(x, x - 0.2) == pytest.approx(np.exp(0.2))
+    assert gradient_map.critical_gain(x, -x) is None and gradient_map.critical_gain(x, x - 5) is None
 
 
-def test_clipping_is_that_of_torch_and_leaves_a_small_gradient_alone() -> None:
-    w, states, dy = clipping.problem(ROW, 3.0, 0)
+def test_clipping_is_that_of_torch_and_leaves_a_small_gradient_as_it_is() -> None:
+    w, states, dy = clipping.problem(SMALL_NETWORKS, 3.0, 0)
     gradients, _ = bptt.backward(w, states, dy)
     leaves = [torch.zeros(part.shape, dtype=torch.float64, requires_grad=True) for part in astuple(gradients)]
     for leaf, part in zip(leaves, astuple(gradients), strict=True):
@@ -121,16 +117,16 @@ def test_clipping_is_that_of_torch_and_leaves_a_small_gradient_alone() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(astuple(untouched), astuple(gradients), strict=True))
 
 
-def test_clipping_bounds_the_norm_and_leaves_the_share_of_the_far_past() -> None:
-    table = clipping.measure(ROW)
+def test_clipping_bounds_the_norm_and_leaves_the_early_share(random_networks: Experiments) -> None:
+    table = random_networks[1]["clipping"]
     assert table["norm"].max() > 2 and table["clipped"].max() <= 1 + 1e-12
     np.testing.assert_allclose(table["early"], table["early_clipped"], rtol=1e-12)
     middle = table.groupby("gain")["early"].median()
     assert middle.iloc[0] < 1e-20 < 1e-3 < middle.iloc[-1], "it does depend on the gain"
 
 
-def test_the_share_of_the_far_past_is_that_of_autograd() -> None:
-    w, states, dy = clipping.problem(ROW, 1.2, 1)
+def test_the_early_share_is_that_of_autograd() -> None:
+    w, states, dy = clipping.problem(SMALL_NETWORKS, 1.2, 1)
     x = torch.tensor(states.x, requires_grad=True)
     h = torch.zeros(len(w.b), dtype=torch.float64)
     for x_t in x:
@@ -144,7 +140,7 @@ def test_the_share_of_the_far_past_is_that_of_autograd() -> None:
 
 def kind_of(step: Step, jacobian: Step, start: Array) -> str:
     state = autonomous.attractor(step, start, 500)
-    largest = lyapunov.of_map(step, jacobian, state, 1, steps=500, skip=50)[:, 0]
+    largest = lyapunov.of_map(step, jacobian, state, 1, steps=500, transient=50)[:, 0]
     [found] = autonomous.classify(step, state, largest)
     return found
 
@@ -184,7 +180,7 @@ def test_the_jacobian_of_a_network_is_its_derivative() -> None:
 def test_all_exponents_add_up_to_the_change_of_volume() -> None:
     w, state = network(8, 2.0, 1), np.full((1, 8), 0.1)
     step, jacobian = autonomous.network(w)
-    found = lyapunov.of_map(step, jacobian, state, 8, steps=200, skip=50)
+    found = lyapunov.of_map(step, jacobian, state, 8, steps=200, transient=50)
     volume = []
     for _ in range(250):
         volume.append(np.linalg.slogdet(jacobian(state))[1][0])
@@ -194,7 +190,7 @@ def test_all_exponents_add_up_to_the_change_of_volume() -> None:
 
 
 def test_large_gains_are_chaotic_and_small_ones_settle() -> None:
-    row = ROW.model_copy(update={"hidden": 40, "settle": 800, "points": 4})
+    row = SMALL_NETWORKS.model_copy(update={"hidden": 40, "settle": 800, "points": 4})
     table = autonomous.measure(row)
     assert set(table[table["gain"] == 0.6]["kind"]) == {"settles"}
     assert set(table[table["gain"] == 3.0]["kind"]) == {"chaotic"}
@@ -212,8 +208,8 @@ def test_the_dimension_of_lorenz_is_the_published_one() -> None:
 
 
 def test_eulers_network_is_eulers_loop_and_another_step_is_not() -> None:
-    assert equations.euler_numbers(0)["difference"] < 1e-14
-    assert equations.euler_numbers(0, spoilt=1.01)["difference"] > 1e-3
+    assert equations.euler_numbers(0)["max_difference"] < 1e-14
+    assert equations.euler_numbers(0, step=1.01 * equations.STEP)["max_difference"] > 1e-3
 
 
 def test_the_loop_converges_to_the_exact_oscillator_at_first_order() -> None:
@@ -227,27 +223,27 @@ def test_the_loop_converges_to_the_exact_oscillator_at_first_order() -> None:
 
 def test_the_forward_pass_is_bounded_and_the_backward_pass_linear() -> None:
     found = equations.linearity_numbers(12, 0)
-    assert found["largest_state"] <= 1 and found["largest_input"] > 1e6
+    assert found["max_state"] <= 1 and found["max_input"] > 1e6
     assert found["backward_deviation"] == 0 and found["forward_deviation"] > 0.05
-    table = equations.scaled(12, 0)
+    table = equations.scaling(12, 0)
     np.testing.assert_allclose(table["backward"], table["factor"], rtol=1e-12)
     assert table["forward"].iloc[-1] < 0.1 * table["factor"].iloc[-1]
 
 
 def test_slope_and_curvature_along_a_step_are_those_of_the_explicit_matrix() -> None:
-    x, y = newton.data(ROW)
-    learners = newton.population(ROW, x[:2, :5], y[:2, :5], HessianFree())
+    x, y = newton.data(SMALL_NETWORKS)
+    population = newton.make_population(SMALL_NETWORKS, x[:2, :5], y[:2, :5], HessianFree())
     batch = (x[:2, :5].expand(3, -1, -1, -1), y[:2, :5].expand(3, -1, -1, -1))
-    d = torch.randn(learners.theta.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    slope, bend = newton.along(learners, batch, d)
+    d = torch.randn(population.theta.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    slope, bend = newton.along(population, batch, d)
     for s in range(3):
 
         def outputs(theta: torch.Tensor) -> torch.Tensor:
-            w = learners.network.unpack(theta[None])
-            h, _ = learners.network.cell.unroll(w, x[None, :2, :5], learners.network.cell.start(x[None, :2, :5]))
-            return learners.network.readout(w, h).flatten()
+            w = population.network.unpack(theta[None])
+            h, _ = population.network.cell.unroll(w, x[None, :2, :5], population.network.cell.start(x[None, :2, :5]))
+            return population.network.readout(w, h).flatten()
 
-        theta, unit = learners.theta[s].detach(), d[s] / d[s].norm()
+        theta, unit = population.theta[s].detach(), d[s] / d[s].norm()
         j = torch.autograd.functional.jacobian(outputs, theta)
         error = outputs(theta) - y[:2, :5].flatten()
         assert slope[s].item() == pytest.approx((2 / len(j) * error @ j @ unit).item(), rel=1e-9)
@@ -257,33 +253,27 @@ def test_slope_and_curvature_along_a_step_are_those_of_the_explicit_matrix() -> 
 
 
 def test_no_direction_is_steeper_than_the_gradient() -> None:
-    table = newton.measure(ROW.model_copy(update={"newton_updates": 4}))
+    table = newton.measure(SMALL_NETWORKS.model_copy(update={"newton_updates": 4}))
     assert (table["slope"] <= 1 + 1e-9).all() and (table["slope"] > 0).all()
     assert table.groupby("update")["loss"].median().is_monotonic_decreasing
 
 
-def test_decay_is_told_from_the_swing_beside_it() -> None:
-    time = np.arange(0, 10, 0.1)
-    swing = np.exp(0.3 * np.sin(2.0 * time) - 0.1 * time)
-    assert decay(time, swing, 1.0) == pytest.approx(0.1, abs=1e-9)
-    assert abs(decay(time, swing, 0.6) - 0.1) > 1e-3, "a wrong frequency is felt"
-    assert abs(-np.polyfit(time, np.log(swing), 1)[0] - 0.1) > 1e-3, "and so is a straight line"
-
-
-def test_the_gradient_of_the_exact_recurrence_decays_at_half_the_damping() -> None:
-    from unrolled.data.system import hold
-
-    m, _ = hold(*Oscillator(eta=0.2).linear(), 0.1)
-    v = np.random.default_rng(0).normal(size=2)
-    size = np.array([np.linalg.norm(np.linalg.matrix_power(m.T, k) @ v) for k in range(100)])
-    time, frequency = 0.1 * np.arange(100), np.sqrt(1 - 0.01)
-    assert decay(time, size, frequency) == pytest.approx(0.1, rel=1e-3)
-    assert decay(time, size * np.exp(-0.02 * time), frequency) == pytest.approx(0.12, rel=1e-3)
-
-
-def test_the_stage_gives_the_same_numbers_twice_and_json_can_hold_them() -> None:
-    (numbers, tables), (again, others) = compute(ROW), compute(ROW)
+def test_the_experiments_give_the_same_numbers_twice_and_json_can_hold_them(random_networks: Experiments) -> None:
+    numbers, tables = random_networks
+    again, others = experiments.run(SMALL_NETWORKS)
     assert json.dumps(numbers, allow_nan=False) == json.dumps(again, allow_nan=False)
-    assert all(tables[name].equals(others[name]) and len(tables[name]) for name in tables)
-    changed, _ = compute(ROW.model_copy(update={"seed": 1}))
-    assert changed != numbers
+    assert all(tables[name].equals(others[name]) for name in tables)
+    other = clipping.measure(SMALL_NETWORKS.model_copy(update={"seed": 1}))
+    assert not other.equals(tables["clipping"])
+
+
+def test_tables_and_numbers_have_the_names_that_others_read(random_networks: Experiments) -> None:
+    numbers, tables = random_networks
+    assert {name: tuple(table.columns) for name, table in tables.items()} == experiments.TABLES
+    assert all(len(table) for table in tables.values())
+    assert numbers.keys() == experiments.Numbers.__annotations__.keys()
+    for name, declared in experiments.Numbers.__annotations__.items():
+        part: Any = numbers[name]  # type: ignore[literal-required]
+        assert not isinstance(part, dict) or part.keys() == declared.__annotations__.keys()
+    for family in numbers["gradient_map"]["families"].values():
+        assert family.keys() == gradient_map.Family.__annotations__.keys()

@@ -1,0 +1,145 @@
+"""Runs spread over workers: in which order, how many workers, and what comes back of those that fail."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster
+
+from conftest import MakeRun, Refused
+from unrolled.data.task import Data
+from unrolled.registry import load, names
+from unrolled.training import workers
+from unrolled.training.fit import fit
+from unrolled.training.runs import Run
+from unrolled.training.workers import Done, Failed
+
+SMALL = {"cell": "elman", "hidden": 4}
+ADDRESS = "DASK_SCHEDULER_ADDRESS"
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start without the user's settings, and without long waits."""
+    for name in (ADDRESS, "UNROLLED_WORKERS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(workers, "PATIENCE", 0.5)
+
+
+def test_the_longest_runs_go_first(make_run: MakeRun) -> None:
+    recall = {"system": "integrator", "task": "recall", "step": 1.0, "train": 8, "val": 4, "test": 4}
+    ordered = [
+        make_run({"cell": next(n for n in names("cells") if not load("cells", n).compiled)})[0],  # by the textbook
+        make_run(SMALL, steps=40, **recall)[0],
+        make_run(SMALL, steps=10, epochs=8, **recall)[0],
+        make_run(SMALL, steps=10, **recall)[0],
+        make_run(SMALL | {"hidden": 3}, steps=10, **recall)[0],
+        make_run(SMALL | {"hidden": 3}, steps=10, batch=32, **recall)[0],
+        make_run(SMALL | {"optimiser": "ridge", "hidden": 64}, steps=40, **recall)[0],  # takes no epochs
+    ]
+    assert workers.longest_first(ordered[::-1]) == ordered
+
+
+@pytest.mark.parametrize("asked", ["0", "-1", "two", "1.5", ""])
+def test_a_number_of_workers_that_is_none_is_refused(
+    asked: str, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    monkeypatch.setenv("UNROLLED_WORKERS", asked)
+    with refused(f"UNROLLED_WORKERS is '{asked}'", "at least 1"):
+        workers.count()
+
+
+def test_the_number_of_workers_is_what_is_asked_or_one_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 5)
+    assert workers.count() == 5
+    monkeypatch.setenv("UNROLLED_WORKERS", "3")
+    assert workers.count() == 3
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://here", "not an address"])
+def test_a_scheduler_that_does_not_answer_is_named(
+    address: str, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    monkeypatch.setenv(ADDRESS, address)
+    with refused(f"{ADDRESS}={address}", "does not answer", "unset the variable"), workers.connect(1):
+        pass
+
+
+def cluster_of(count: int) -> LocalCluster:
+    """Return a cluster of so many workers in this process."""
+    kwargs = {"processes": False, "scheduler_kwargs": workers.NO_DASHBOARD}
+    return LocalCluster(n_workers=count, threads_per_worker=1, **kwargs)
+
+
+@pytest.fixture
+def empty_cluster() -> Iterator[str]:
+    with cluster_of(0) as cluster:
+        yield cluster.scheduler_address
+
+
+def test_a_scheduler_without_workers_is_named(
+    empty_cluster: str, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    monkeypatch.setenv(ADDRESS, empty_cluster)
+    with refused(ADDRESS, "has no workers", "start it"), workers.connect(1):
+        pass
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    """Return a client of two workers in this process."""
+    with cluster_of(2) as cluster, Client(cluster) as own:
+        yield own
+
+
+def named(run: Run, study: str) -> Run:
+    return Run(run.experiment.model_copy(update={"name": study}), run.name)
+
+
+def test_an_embedded_cluster_has_no_more_workers_than_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNROLLED_WORKERS", "3")
+    with workers.connect(1) as client:
+        threads = client.nthreads()
+        environment = client.run(lambda: dict(os.environ))
+    assert list(threads.values()) == [1]
+    assert all(each.items() >= workers.ENVIRONMENT.items() for each in environment.values())
+
+
+def test_a_run_that_fails_comes_back_with_the_reason_and_the_others_go_on(
+    client: Client, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.setpriority", lambda *each: None)
+    good, data = make_run(SMALL)
+    again, wrong = named(good, "again"), named(make_run(SMALL | {"initialiser": "nonsense"})[0], "wrong")
+    broken, runs = named(good, "broken"), [good, again, wrong]
+    studies = {"study": data, "again": data, "wrong": data, "broken": Data({}, {}, {})}
+    before = time.time()
+    news = list(workers.train(client, [*runs, broken], studies))
+    done = {each.run.study: each for each in news if isinstance(each, Done)}
+    failed = {each.run.study: each for each in news if isinstance(each, Failed)}
+    assert set(done) == {"study", "again"} and set(failed) == {"wrong", "broken"}
+    assert "initialiser 'nonsense' is not known" in failed["wrong"].reason
+    assert failed["broken"].reason.startswith("KeyError") and "\n" not in failed["broken"].reason
+    assert sum(each for each in news if isinstance(each, int)) == good.epochs + again.epochs
+    expected = fit(good, data)
+    for each in done.values():
+        np.testing.assert_array_equal(each.result.theta, expected.theta)
+        assert before <= each.begun <= time.time() and 0 < each.seconds <= time.time() - before
+
+
+@pytest.mark.pipeline
+def test_a_result_that_dies_with_its_worker_is_made_again(make_run: MakeRun) -> None:
+    run, _ = make_run(SMALL)
+    with workers.connect(1) as client:
+        future = client.submit(lambda: ("the result", 3.0, 1.5), pure=False)
+        future.result()
+        (worker,) = client.run(os.getpid).values()
+        os.kill(worker, signal.SIGKILL)
+        until = time.monotonic() + 20
+        while future.status == "finished":
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        assert workers._outcome(future, run) == Done(run, "the result", 3.0, 1.5)  # type: ignore[arg-type]

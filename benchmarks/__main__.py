@@ -14,7 +14,7 @@ import torch
 from benchmarks._measure import Row, one_core
 from unrolled import registry
 
-PARTS = ("growth", "pipeline", "generation", "training", "methods")
+PARTS = ("growth", "pipeline", "generation", "training", "updates", "methods")
 SPREAD = ("growth", "pipeline")
 """Parts that start processes of their own."""
 RESULTS, README = Path(__file__).parent / "results.json", Path(__file__).parents[1] / "README.md"

@@ -1,7 +1,6 @@
-"""Compile the kernels of all cells, side by side, so that no test and no process of a test waits for them.
+"""Compile the kernels of cells and of training, side by side, so that no test and no process of a test waits for them.
 
-Numba keeps them beside the source. `python tests/compiled.py` takes a core for each cell in turn; with all in its cache
-it ends at once.
+Numba keeps them beside the source. `python tests/compiled.py` compiles on all cores what is not there.
 """
 
 import os
@@ -13,18 +12,23 @@ from multiprocessing import get_context
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-CELLS = ROOT / "src/unrolled/models/cells"
+PACKAGE = ROOT / "src/unrolled"
+SHARED = PACKAGE / "models/kernels.py"
+STUDIES = (
+    {"system": "sine", "task": "next_value", "step": 0.3, "train": 20, "val": 8, "test": 8, "window": 3},
+    {"system": "oscillator", "task": "response", "step": 0.3, "steps": 6, "train": 4, "val": 2, "test": 2, "window": 3},
+)
 
 
-def missing() -> list[str]:
-    """Return the cells with a kernel that is not in the cache, or was compiled from an older source."""
-    shared = (CELLS.parent / "kernels.py").stat().st_mtime
-    return [path.stem for path in sorted(CELLS.glob("*.py")) if not _kept(path, max(path.stat().st_mtime, shared))]
+def missing() -> list[Path]:
+    """Return the sources with a kernel that is not in the cache, or was compiled from an older source."""
+    sources = [path for path in sorted(PACKAGE.rglob("*.py")) if path != SHARED]
+    return [path for path in sources if not _kept(path, max(path.stat().st_mtime, SHARED.stat().st_mtime))]
 
 
-def _kept(cell: Path, changed: float) -> bool:
-    kernels = re.findall(r"^@compiled\ndef (\w+)", cell.read_text(), re.MULTILINE)
-    found = {name: list((cell.parent / "__pycache__").glob(f"{cell.stem}.{name}-*.nbi")) for name in kernels}
+def _kept(source: Path, changed: float) -> bool:
+    kernels = re.findall(r"^@compiled\ndef (\w+)", source.read_text(), re.MULTILINE)
+    found = {name: list((source.parent / "__pycache__").glob(f"{source.stem}.{name}-*.nbi")) for name in kernels}
     return all(any(index.stat().st_mtime >= changed for index in indices) for indices in found.values())
 
 
@@ -48,20 +52,44 @@ def compile_cell(name: str) -> None:
         outputs.sum().backward()
 
 
+def compile_training(optimiser: str) -> None:
+    """Train a small network with one output, and one with an output at every step."""
+    from unrolled.config import DataRow, Experiment, FitRow, Method
+    from unrolled.data import datasets
+    from unrolled.training.fit import fit
+    from unrolled.training.runs import Run
+
+    row = {"label": "?", "cell": "elman", "hidden": 2, "readout": [2], "optimiser": optimiser, "learning_rates": [0.01]}
+    budget = FitRow(epochs=1, batch=4, seeds=1)
+    for each in STUDIES:
+        data = DataRow.model_validate(each)
+        for clip in ({"clip_norm": [1.0]}, {"clip_value": [1.0]}):
+            about = {"name": "?", "label": "?", "question": "?", "seed": 0, "score": "mse", "data": data, "fit": budget}
+            methods = {"method": Method.model_validate(row | clip)}
+            fit(Run(Experiment(**about, methods=methods), "method"), datasets.make(data))
+
+
 def main() -> None:
     """Compile what is not there, in as many processes as there are cores."""
-    if cells := missing():
-        import unrolled.models.network  # noqa: F401 (what every process needs, once)
+    sources = missing()
+    if not sources:
+        return
+    import unrolled.training.fit  # noqa: F401 (what every process needs, once)
 
-        with ProcessPoolExecutor(os.cpu_count(), get_context("fork")) as pool:
-            list(pool.map(compile_cell, cells))
+    cells = [path.stem for path in sources if path.parent.name == "cells"]
+    optimisers = [path.stem for path in sources if path.parent.name == "optimisers"]
+    with ProcessPoolExecutor(os.cpu_count(), get_context("fork")) as pool:
+        done = [pool.submit(compile_cell, name) for name in cells]
+        done += [pool.submit(compile_training, name) for name in optimisers or ["adam"]]
+        for each in done:
+            each.exception()  # an item that fails is for its own tests to name
 
 
 def ensure() -> None:
     """Do so in a process of its own."""
     if missing():
-        environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
-        subprocess.run([sys.executable, __file__], env=environment, check=True)
+        environment = os.environ | {"PYTHONPATH": str(PACKAGE.parent), "OMP_NUM_THREADS": "1"}
+        subprocess.run([sys.executable, __file__], env=environment, check=False)
 
 
 if __name__ == "__main__":

@@ -221,6 +221,8 @@ class Table(Row):
     defaults: dict[str, Any] = {}
     """Of every study's `fit`, and `initialiser` and `optimiser` of every method."""
     groups: dict[str, list[str]] = {}
+    shared: dict[str, Any] = {}
+    """What rows build on by YAML's anchors; read nowhere else."""
     studies: Annotated[dict[str, Study], Field(min_length=1)]
     methods: Annotated[dict[str, Method], Field(min_length=1)]
     random_networks: RandomNetworks

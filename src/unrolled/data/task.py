@@ -146,15 +146,20 @@ class Task(Item, ABC):
         return {}
 
     def channels(self, data: Data, inputs: list[str], outputs: list[str]) -> pd.DataFrame:
-        """Return what the data look like: the first training sequence (split, channel, time, value)."""
+        """Return what the data look like: the first training sequence (split, channel, time, value).
+
+        Where only the last output counts and there are no other inputs, the inputs are earlier outputs.
+        """
         x, y = data.train["inputs"][0].astype(np.float64), data.train["targets"][0].astype(np.float64)
         times, scaling = data.train["times"], data.facts.get("scaling")
+        if y.ndim == 1:
+            times, y = data.facts["step"] * np.arange(len(x)), x if not inputs else x[:, :0]
         if scaling is not None and inputs:  # of the columns, the inputs come first
             mean, deviation = (np.array(scaling[key])[: len(inputs)] for key in ("mean", "standard_deviation"))
             x = mean + deviation * x[:, : len(inputs)]
-        y = self.decode(y, data.facts)
+        y = self.decode(y, data.facts) if y.shape[1] else y
         named = {name: x[-len(times) :, k] for k, name in enumerate(inputs)}
-        named |= {name: y[:, k] for k, name in enumerate(outputs)} if y.ndim == 2 else {}
+        named |= {name: y[:, k] for k, name in enumerate(outputs) if k < y.shape[1]}
         return long(named, times, split="train", key="channel")
 
     def example(self, lines: dict[str, Array], times: Array, outputs: list[str]) -> pd.DataFrame:

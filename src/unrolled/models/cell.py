@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -62,9 +62,9 @@ class Cell(registry.Item, ABC):
     The weights are not kept here but passed in, batched over replicas: a weight declared with shape
     (D, H) arrives as (S, D, H), and `@` broadcasts over S, so the step reads like the textbook.
 
-    All else is optional. `run_compiled` is the same recurrence as one compiled loop, for tensors on the
-    CPU; `closed` and `regress` are for networks that are fed their own outputs (`free_run`);
-    `torch_peer` is an oracle for the tests.
+    All else is optional. `kernels`, with `kernel_weights`, `buffers` and `constants`, are the same recurrence
+    as one compiled loop, for tensors on the CPU; `closed` and `regress` are for networks that are fed their
+    own outputs (`free_run`); `torch_peer` is an oracle for the tests.
 
     Parameters
     ----------
@@ -89,7 +89,9 @@ class Cell(registry.Item, ABC):
     input_gate: ClassVar[int | None] = None
     """Index of the input gate among them, if it is a gate of its own."""
     compiled: ClassVar[bool] = False
-    """Whether `run_compiled` is a compiled loop."""
+    """Whether there are `kernels`: the same recurrence as a compiled loop."""
+    with_one: ClassVar[bool] = True
+    """Whether the kernels take the inputs with a column of ones, so that the bias is a row of the weights."""
     additive: ClassVar[bool] = False
     """Whether x and h enter in one sum, x U + h W + b, so that a linear readout of h can be fed back through W."""
 
@@ -150,7 +152,38 @@ class Cell(registry.Item, ABC):
 
     def run_compiled(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Return the same as `unroll` by a compiled loop, for tensors that are `recurrence.supported`."""
-        return self.unroll(w, x, state)
+        x = recurrence.with_one(x) if self.with_one else recurrence.in_order(x)
+        (s, b, _), t, e = state[0].shape, x.shape[1], x.shape[3]
+        shapes = self.buffers(s, t, b, e, torch.is_grad_enabled())
+        buffers = tuple(recurrence.empty(*shape, like=x) for shape in shapes)
+        constants = self.constants(x.detach().numpy().dtype)
+        return recurrence.run(*self.kernels(), x, self.kernel_weights(w), state, buffers, *constants)
+
+    def kernels(self) -> tuple[Any, Any]:
+        """Return the compiled loops, forward and adjoint, as `recurrence` describes them."""
+        raise NotImplementedError(f"{type(self).__name__} is compiled but has no kernels")
+
+    def kernel_weights(self, w: Weights) -> tuple[Tensor, ...]:
+        """Return the weights as the kernels take them, (S, ...), differentiable: by default one, [W; U; b]."""
+        return (torch.cat([w["W"], w["U"], w["b"]], dim=1),)
+
+    def buffers(self, s: int, t: int, b: int, e: int, keep: bool = True) -> tuple[tuple[int, ...], ...]:
+        """Return the shapes of the kernels' buffers, by default of one, the rows [h_{t-1}, x_t, 1].
+
+        The first is (S, T + 1, B, C), with h_{t-1} in its first columns and zeros, or inputs, in the others.
+
+        Parameters
+        ----------
+        s, t, b, e : int
+            Replicas, steps, sequences, and columns of the inputs as the kernels take them.
+        keep : bool
+            Whether the adjoint follows; if not, what it alone needs may be kept for one step.
+        """
+        return ((s, t + 1, b, self.hidden + e),)
+
+    def constants(self, dtype: Any) -> tuple[Any, ...]:
+        """Return the numbers, or arrays of the type of the weights, that the kernels take at the end."""
+        return ()
 
     def tangent(self, w: Weights, dw: Weights, x: Tensor, h: Tensor) -> Tensor:
         """Return the derivative of the outputs along dw, (S, B, T, H): the R-operator, forward in time.

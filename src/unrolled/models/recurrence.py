@@ -52,12 +52,6 @@ def empty(*shape: int, like: Tensor) -> Tensor:
     return torch.from_numpy(np.empty(shape, like.detach().numpy().dtype))
 
 
-def rows(h: Tensor, x: Tensor) -> Tensor:
-    """Return room for the rows [h_{t-1}, x_t, 1], (S, T + 1, B, H + E); the last ones hold only h_T."""
-    s, b, hidden = h.shape
-    return empty(s, x.shape[1] + 1, b, hidden + x.shape[3], like=h)
-
-
 def run(
     forward: Any,
     adjoint: Any,

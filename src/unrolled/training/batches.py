@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from unrolled.data.task import Split
+from unrolled.data.task import Array, Split
 
 
 class Sequences(Dataset[tuple[Tensor, Tensor]]):
@@ -23,6 +23,13 @@ class Sequences(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: Any) -> tuple[Tensor, Tensor]:
         return self.inputs[index], self.targets[index]
+
+
+class Indices(Dataset[Tensor]):
+    """The indices themselves, for what picks the sequences itself."""
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return torch.as_tensor(index)
 
 
 class ReplicaBatches:
@@ -49,27 +56,45 @@ class PopulationData(pl.LightningDataModule):
 
     `noise` is the standard deviation of what training batches get on their inputs, drawn from each
     replica's own generator.
+
+    Attributes
+    ----------
+    whole_epochs : bool
+        Whether the training loader gives the indices (S, N) of a whole epoch in place of batches.
     """
 
     def __init__(self, train: Split, val: Split, batch: int, seeds: list[int], noise: float = 0.0) -> None:
         super().__init__()
+        self.whole_epochs = False
         self.train, self.val = Sequences(train), Sequences(val)
         self.batch, self.seeds, self.noise = batch, seeds, noise
         self.noises = {seed: np.random.default_rng([seed, 2]) for seed in seeds}
 
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        """Return the batches of an epoch."""
-        order: Any = ReplicaBatches(len(self.train), self.batch, self.seeds)
-        return DataLoader(self.train, sampler=order, batch_size=None)
+    @property
+    def updates(self) -> int:
+        """Batches an epoch."""
+        return -(-len(self.train) // self.batch)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Return the batches of an epoch, or, as one, their indices."""
+        order: Any = ReplicaBatches(len(self.train), len(self.train) if self.whole_epochs else self.batch, self.seeds)
+        return DataLoader(Indices() if self.whole_epochs else self.train, sampler=order, batch_size=None)
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Add the noise to the inputs of a training batch (Lightning calls this for every batch)."""
-        if not self.noise or self.trainer is None or not self.trainer.training:
+        if self.whole_epochs or self.trainer is None or not self.trainer.training:
             return batch
         x, y = batch
-        draws = {seed: random.standard_normal(x.shape[1:], np.float32) for seed, random in self.noises.items()}
-        noise = torch.from_numpy(np.stack([draws[seed] for seed in self.seeds]))
-        return x + self.noise * noise.to(x.device), y
+        noise = self.draw_noise(*x.shape[1:3])
+        return batch if noise is None else (x + torch.from_numpy(noise).to(x.device), y)
+
+    def draw_noise(self, batch: int, steps: int) -> Array | None:
+        """Return the noise (S, B, T, D) of a training batch, or None if there is none."""
+        if not self.noise:
+            return None
+        shape = batch, steps, self.train.inputs.shape[2]
+        draws = {seed: random.standard_normal(shape, np.float32) for seed, random in self.noises.items()}
+        return np.float32(self.noise) * np.stack([draws[seed] for seed in self.seeds])
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Return all validation sequences as one batch."""

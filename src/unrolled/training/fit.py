@@ -16,6 +16,7 @@ from unrolled.training.batches import PopulationData
 from unrolled.training.optimiser import Optimiser, mean_square
 from unrolled.training.population import Population
 from unrolled.training.runs import Array, Replica, Result, Run, choose
+from unrolled.training.update import CompiledUpdate, supports
 
 LOSSES = ("train_loss", "val_loss")
 
@@ -79,7 +80,7 @@ def _train(
     optimiser: Optimiser = registry.make("optimisers", run.method.optimiser, run.method.options)
     budget = run.experiment.fit
     batches = PopulationData(data.train, data.val, budget.batch, list(seeds), run.method.input_noise or 0.0)
-    updates = budget.epochs * len(batches.train_dataloader())
+    updates = budget.epochs * batches.updates
     population = Population(
         network,
         optimiser,
@@ -97,7 +98,10 @@ def _train(
             # Batches are index look-ups, so loader workers would only cost; the optimiser is an item;
             # LeafSpec is Lightning's own use of PyTorch.
             warnings.filterwarnings("ignore", message=".*(does not have many workers|returned `None`|LeafSpec).*")
-            trainer(budget.epochs).fit(population, datamodule=batches)
+            lightning = trainer(budget.epochs)
+            if supports(population, batches, lightning.strategy.root_device) is None:
+                population.train_epoch, batches.whole_epochs = CompiledUpdate(population, batches).epoch, True
+            lightning.fit(population, datamodule=batches)
     optimiser.finish(population, batches.train[:], batches.val[:])
     return _arrays(run, network, data, population.cpu(), replicas)
 

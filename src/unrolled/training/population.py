@@ -36,6 +36,9 @@ class Population(pl.LightningModule):
 
     Attributes
     ----------
+    train_epoch : callable, optional
+        Trains on the indices (S, N) of a whole epoch and returns the losses (S,) before its updates; if
+        there is none, a training step is a batch.
     best : (S, P) tensor
         The weights of each replica at its lowest validation loss, `best_loss` (S,).
     halfway : (S, P) tensor
@@ -63,6 +66,7 @@ class Population(pl.LightningModule):
         decay: int | None = None,
     ) -> None:
         super().__init__()
+        self.train_epoch: Callable[[Tensor], list[Tensor]] | None = None
         self.automatic_optimization = False
         self.network: Network = network
         self.optimiser = optimiser
@@ -115,8 +119,12 @@ class Population(pl.LightningModule):
         with torch.no_grad():
             self.theta.copy_(torch.where(self.active[:, None], self.theta, self.best))
 
-    def training_step(self, batch: Batch, index: int) -> None:
-        """Let the optimiser update every replica."""
+    def training_step(self, batch: Batch | Tensor, index: int) -> None:
+        """Train every replica on a batch, or on the batches of a whole epoch given by their indices (S, N)."""
+        if self.train_epoch is not None and isinstance(batch, Tensor):
+            self._epoch.extend(self.train_epoch(batch))
+            return
+        assert not isinstance(batch, Tensor)
         self._epoch.append(self.optimiser.update(self, batch))
         self.updates += 1
 

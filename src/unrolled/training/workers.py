@@ -122,14 +122,16 @@ def connect(runs: int) -> Iterator[Client]:
 def longest_first(runs: list[Run]) -> list[Run]:
     """Return the runs in the order in which they are handed out (LPT scheduling).
 
-    Longest first, by the number of parameters times updates times steps; cells without a compiled kernel before all.
+    Longest first, by the number of parameters times updates times steps; what has no compiled update before all.
     """
+    from unrolled.training.optimiser import GradientDescent
 
     def cost(run: Run) -> tuple[bool, bool, float]:
         network, fit, row = run.network(), run.experiment.fit, run.experiment.data
-        updates = run.epochs * row.train / fit.batch
-        steps = row.settings.get("steps") or row.window
-        return not run.optimiser.iterative, network.cell.compiled, -updates * steps * max(1, network.parameters)
+        kernels = network.cell.compiled or not network.cell.weights()
+        updates, steps = run.epochs * row.train / fit.batch, row.settings.get("steps") or row.window
+        compiled = kernels and issubclass(run.optimiser, GradientDescent)
+        return not run.optimiser.iterative, compiled, -updates * steps * network.parameters
 
     return sorted(runs, key=cost)
 

@@ -1,13 +1,13 @@
 """Coupled oscillatory recurrent network: the lecture's oscillator, made a cell."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from unrolled.models import kernels, recurrence
+from unrolled.models import kernels
 from unrolled.models.cell import Cell, State, Weight, Weights
 from unrolled.models.kernels import Array, compiled, tanh
 
@@ -62,14 +62,21 @@ class CoRNN(Cell):
         z = z + dt * (force - gamma * y - epsilon * z)
         return y + dt * z, z
 
-    def run_compiled(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Unroll over x (S, B, T, D) in one compiled loop."""
-        x, weights = recurrence.with_one(x), torch.cat([w["W"], w["Z"], w["U"], w["b"]], dim=1)
-        (s, b, hidden), steps = state[0].shape, x.shape[1]
-        rows = recurrence.empty(s, steps + 1, b, 2 * hidden + x.shape[3], like=x)
-        force = recurrence.empty(s, steps, b, hidden, like=x)
-        numbers = x.new_tensor(self.numbers).numpy()
-        return recurrence.run(forward, adjoint, x, (weights,), state, (rows, force), numbers)
+    def kernels(self) -> tuple[Any, Any]:
+        """Return the compiled loops."""
+        return forward, adjoint
+
+    def kernel_weights(self, w: Weights) -> tuple[Tensor, ...]:
+        """Return [W; Z; U; b]."""
+        return (torch.cat([w["W"], w["Z"], w["U"], w["b"]], dim=1),)
+
+    def buffers(self, s: int, t: int, b: int, e: int, keep: bool = True) -> tuple[tuple[int, ...], ...]:
+        """Return the rows [y, z, x, 1] and the forces."""
+        return (s, t + 1, b, 2 * self.hidden + e), (s, t, b, self.hidden)
+
+    def constants(self, dtype: Any) -> tuple[Any, ...]:
+        """Return Δt, γ and ε."""
+        return (np.array(self.numbers, dtype),)
 
 
 @compiled

@@ -1,7 +1,7 @@
 """The simple recurrent network of Elman."""
 
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -54,11 +54,13 @@ class Elman(Cell):
         (h,) = state
         return (ACTIVATIONS[self.settings.activation](x @ w["U"] + h @ w["W"] + w["b"]),)
 
-    def run_compiled(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Unroll over x (S, B, T, D) in one compiled loop."""
-        x, weights = recurrence.with_one(x), torch.cat([w["W"], w["U"], w["b"]], dim=1)
-        buffers = (recurrence.rows(state[0], x),)
-        return recurrence.run(forward, adjoint, x, (weights,), state, buffers, self.kind)
+    def kernels(self) -> tuple[Any, Any]:
+        """Return the compiled loops."""
+        return forward, adjoint
+
+    def constants(self, dtype: Any) -> tuple[Any, ...]:
+        """Return the kind of σ."""
+        return (self.kind,)
 
     def tangent(self, w: Weights, dw: Weights, x: Tensor, h: Tensor) -> Tensor:
         """Return ṙ_t = σ'(a_t) (h_{t-1} Ẇ + x_t U̇ + ḃ + ṙ_{t-1} W), the derivative of h_t along dw."""

@@ -1,12 +1,12 @@
 """Gated recurrent unit."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unrolled.models import kernels, recurrence
+from unrolled.models import kernels
 from unrolled.models.cell import Cell, State, Weight, Weights, affine
 from unrolled.models.kernels import Array, compiled, tanh
 
@@ -57,20 +57,26 @@ class GRU(Cell):
             "N": v @ fed[..., gates:],
         }
 
-    def run_compiled(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Unroll over x (S, B, T, D) in one compiled loop; without gradients, gates of one step suffice."""
-        # r acts on h W_n + d only, so the input's part of n is a product of its own, v = [U_n; b_n].
+    def kernels(self) -> tuple[Any, Any]:
+        """Return the compiled loops."""
+        return forward, adjoint
+
+    def kernel_weights(self, w: Weights) -> tuple[Tensor, ...]:
+        """Return [W; U; b] without n's part of U and b, with d in the place of the latter; and that part, [U_n; b_n].
+
+        r acts on h W_n + d only, so that the input's part of n is a product of its own. If the readout is
+        fed back, n sees h too: [N; U_n; b_n].
+        """
         gates, none = 2 * self.hidden, torch.zeros_like(w["U"][..., : self.hidden])
         u, b = torch.cat([w["U"][..., :gates], none], dim=2), torch.cat([w["b"][..., :gates], w["d"]], dim=2)
-        weights = torch.cat([w["W"], u, b], dim=1)
-        v = torch.cat([w["U"][..., gates:], w["b"][..., gates:]], dim=1)
-        if "N" in w:  # the readout is fed back
-            v = torch.cat([w["N"], v], dim=1)
-        x, (replicas, batch, hidden) = recurrence.with_one(x), state[0].shape
-        steps = (replicas, x.shape[1]) if torch.is_grad_enabled() else (1, 1)
-        values = recurrence.empty(*steps, batch, 3 * hidden, like=x)
-        n = recurrence.empty(steps[0], x.shape[1], batch, hidden, like=x)
-        return recurrence.run(forward, adjoint, x, (weights, v), state, (recurrence.rows(state[0], x), values, n))
+        v = [w["N"]] if "N" in w else []
+        v += [w["U"][..., gates:], w["b"][..., gates:]]
+        return torch.cat([w["W"], u, b], dim=1), torch.cat(v, dim=1)
+
+    def buffers(self, s: int, t: int, b: int, e: int, keep: bool = True) -> tuple[tuple[int, ...], ...]:
+        """Return rows, gates and n; without the adjoint, gates of one step suffice."""
+        kept = (s, t) if keep else (1, 1)
+        return *super().buffers(s, t, b, e), (*kept, b, 3 * self.hidden), (kept[0], t, b, self.hidden)
 
     def torch_peer(self) -> nn.RNNBase | None:
         """Return `torch.nn.GRU`."""

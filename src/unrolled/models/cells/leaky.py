@@ -1,13 +1,13 @@
 """Leaky-integrator units: the cell of echo state networks."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from unrolled.models import kernels, recurrence
+from unrolled.models import kernels
 from unrolled.models.cell import Cell, State, Weight, Weights, affine
 from unrolled.models.kernels import Array, compiled, tanh
 
@@ -45,13 +45,17 @@ class Leaky(Cell):
         a = self.settings.leak_rate
         return ((1 - a) * h + a * torch.tanh(x @ w["U"] + h @ w["W"] + w["b"]),)
 
-    def run_compiled(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Unroll over x (S, B, T, D) in one compiled loop."""
-        x, weights = recurrence.with_one(x), torch.cat([w["W"], w["U"], w["b"]], dim=1)
-        s, b, hidden = state[0].shape
-        buffers = recurrence.rows(state[0], x), recurrence.empty(s, x.shape[1], b, hidden, like=x)
-        leak_rate = x.new_tensor([self.settings.leak_rate]).numpy()
-        return recurrence.run(forward, adjoint, x, (weights,), state, buffers, leak_rate)
+    def kernels(self) -> tuple[Any, Any]:
+        """Return the compiled loops."""
+        return forward, adjoint
+
+    def buffers(self, s: int, t: int, b: int, e: int, keep: bool = True) -> tuple[tuple[int, ...], ...]:
+        """Return rows and tanh."""
+        return *super().buffers(s, t, b, e), (s, t, b, self.hidden)
+
+    def constants(self, dtype: Any) -> tuple[Any, ...]:
+        """Return a."""
+        return (np.array([self.settings.leak_rate], dtype),)
 
 
 @compiled

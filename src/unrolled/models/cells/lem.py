@@ -1,13 +1,13 @@
 """Long expressive memory: two coupled states, each with time steps of its own that are trained."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from unrolled.models import kernels, recurrence
+from unrolled.models import kernels
 from unrolled.models.cell import Cell, State, Weight, Weights
 from unrolled.models.kernels import Array, compiled, tanh
 
@@ -56,16 +56,24 @@ class LEM(Cell):
         z = (1 - p) * z + p * torch.tanh(uz + wz)
         return (1 - q) * y + q * torch.tanh(z @ w["Z"] + uy), z
 
-    def run_compiled(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Unroll over x (S, B, T, D) in one compiled loop."""
+    def kernels(self) -> tuple[Any, Any]:
+        """Return the compiled loops."""
+        return forward, adjoint
+
+    def kernel_weights(self, w: Weights) -> tuple[Tensor, ...]:
+        """Return [W; U; b] of p, q and z, and [Z; U; b] of y."""
         first = 3 * self.hidden
-        weights = torch.cat([w["W"], w["U"][..., :first], w["b"][..., :first]], dim=1)
-        v = torch.cat([w["Z"], w["U"][..., first:], w["b"][..., first:]], dim=1)
-        x, (s, b, hidden) = recurrence.with_one(x), state[0].shape
-        rows, second = (recurrence.rows(part, x) for part in state)
-        gates, n = (recurrence.empty(s, x.shape[1], b, size * hidden, like=x) for size in (3, 1))
-        dt = x.new_tensor([self.settings.dt]).numpy()
-        return recurrence.run(forward, adjoint, x, (weights, v), state, (rows, second, gates, n), dt)
+        gates = torch.cat([w["W"], w["U"][..., :first], w["b"][..., :first]], dim=1)
+        return gates, torch.cat([w["Z"], w["U"][..., first:], w["b"][..., first:]], dim=1)
+
+    def buffers(self, s: int, t: int, b: int, e: int, keep: bool = True) -> tuple[tuple[int, ...], ...]:
+        """Return the rows of y and those of z, the gates, and the tanh for y."""
+        (rows,) = super().buffers(s, t, b, e)
+        return rows, rows, (s, t, b, 3 * self.hidden), (s, t, b, self.hidden)
+
+    def constants(self, dtype: Any) -> tuple[Any, ...]:
+        """Return Δt."""
+        return (np.array([self.settings.dt], dtype),)
 
 
 @compiled

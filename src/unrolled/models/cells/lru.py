@@ -1,5 +1,6 @@
 """Linear recurrent unit: a diagonal, complex, linear recurrence, all steps at once."""
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,6 +28,7 @@ class LRU(Cell):
     family: ClassVar[str] = "linear recurrence"
 
     compiled: ClassVar[bool] = True
+    with_one: ClassVar[bool] = False
 
     @property
     def features(self) -> int:
@@ -67,20 +69,83 @@ class LRU(Cell):
         h = torch.cat([s.real, s.imag], dim=-1)
         return h, (h[:, :, -1],)
 
-    def run_compiled(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Unroll over x (S, B, T, D) in one compiled loop."""
-        # One replica after the other: PyTorch rounds exp and cos by how many it takes at once.
-        parts = [_polar(*part) for part in zip(w["U"], w["nu"], w["phi"], w["gamma"], strict=True)]
-        u, factor = (torch.stack(each) for each in zip(*parts, strict=True))
-        x, (s, b, both) = recurrence.in_order(x), state[0].shape
-        states = recurrence.empty(s, x.shape[1] + 1, b, both, like=x)
-        return recurrence.run(forward, adjoint, x, (u, factor), state, (states,))
+    def kernels(self) -> tuple[Any, Any]:
+        """Return the compiled loops."""
+        return forward, adjoint
+
+    def kernel_weights(self, w: Weights) -> tuple[Tensor, ...]:
+        """Return exp(g) B and [Re Λ, Im Λ]."""
+        u, factor = _Polar.apply(w["U"], w["nu"], w["phi"], w["gamma"])
+        return u, factor
+
+    def buffers(self, s: int, t: int, b: int, e: int, keep: bool = True) -> tuple[tuple[int, ...], ...]:
+        """Return the states."""
+        return ((s, t + 1, b, self.features),)
 
 
-def _polar(u: Tensor, nu: Tensor, phi: Tensor, gamma: Tensor) -> tuple[Tensor, Tensor]:
-    """Return exp(g) B (D, 2H) and [Re Λ, Im Λ] (2, H) of one replica."""
-    size, angle = torch.exp(-torch.exp(nu)), torch.exp(phi)
-    return u * torch.exp(gamma).repeat(1, 2), torch.cat([size * torch.cos(angle), size * torch.sin(angle)])
+class _Polar(torch.autograd.Function):
+    """exp(g) B (S, D, 2H) and [Re Λ, Im Λ] (S, 2, H).
+
+    Number by number: PyTorch rounds exp and cos by how many it takes at once, so that a replica would
+    depend on the others.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *given: Tensor) -> tuple[Tensor, Tensor]:
+        u, nu = given[:2]
+        ctx.save_for_backward(*given)
+        scaled, factor = torch.empty(u.shape, dtype=u.dtype), torch.empty(len(nu), 2, nu.shape[2], dtype=u.dtype)
+        polar(*(each.detach().numpy() for each in (*given, scaled, factor)))
+        return scaled, factor
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_scaled: Tensor, d_factor: Tensor) -> tuple[Tensor, ...]:
+        given = ctx.saved_tensors
+        found = tuple(torch.empty(each.shape, dtype=each.dtype) for each in given)
+        polar_backward(*(each.detach().numpy() for each in (*given, d_scaled, d_factor, *found)))
+        return found
+
+
+@compiled
+def polar(u: Array, nu: Array, phi: Array, gamma: Array, scaled: Array, factor: Array) -> None:
+    """Write exp(g) B and Λ = exp(-exp(ν)) (cos exp(φ), sin exp(φ))."""
+    m = nu.shape[2]
+    for s in range(len(nu)):
+        for j in range(m):
+            size, angle, scale = math.exp(-math.exp(nu[s, 0, j])), math.exp(phi[s, 0, j]), math.exp(gamma[s, 0, j])
+            factor[s, 0, j], factor[s, 1, j] = size * math.cos(angle), size * math.sin(angle)
+            for d in range(u.shape[1]):
+                scaled[s, d, j], scaled[s, d, m + j] = scale * u[s, d, j], scale * u[s, d, m + j]
+
+
+@compiled
+def polar_backward(
+    u: Array,
+    nu: Array,
+    phi: Array,
+    gamma: Array,
+    d_scaled: Array,
+    d_factor: Array,
+    du: Array,
+    d_nu: Array,
+    d_phi: Array,
+    d_gamma: Array,
+) -> None:
+    """Backward of `polar`."""
+    m = nu.shape[2]
+    for s in range(len(nu)):
+        for j in range(m):
+            rate, angle, scale = math.exp(nu[s, 0, j]), math.exp(phi[s, 0, j]), math.exp(gamma[s, 0, j])
+            re, im = math.exp(-rate) * math.cos(angle), math.exp(-rate) * math.sin(angle)
+            d_re, d_im = d_factor[s, 0, j], d_factor[s, 1, j]
+            d_nu[s, 0, j], d_phi[s, 0, j] = -rate * (d_re * re + d_im * im), angle * (d_im * re - d_re * im)
+            total = 0.0
+            for d in range(u.shape[1]):
+                for column in (j, m + j):
+                    du[s, d, column] = scale * d_scaled[s, d, column]
+                    total += du[s, d, column] * u[s, d, column]
+            d_gamma[s, 0, j] = total
 
 
 @compiled
@@ -119,8 +184,7 @@ def adjoint(g: Array, x: Array, u: Array, w: Array, states: Array, dh: Array, du
             if g.shape[1]:
                 kernels.add_rows(dh[s], g[s, t])
             kernels.copy_rows(delta[t], dh[s])
-            for b in range(batch):
-                rotation_backward(dw[s], dh[s, b], delta[t, b], states[s, t, b], w[s])
+            rotation_backward(dw[s], dh[s], delta[t], states[s, t], w[s])
         np.dot(x[min(s, len(x) - 1)].reshape(steps * batch, d).T, delta.reshape(steps * batch, 2 * m), du[s])
         if len(dx):
             kernels.add_input_gradient(dx[s], delta, u[s])
@@ -128,18 +192,23 @@ def adjoint(g: Array, x: Array, u: Array, w: Array, states: Array, dh: Array, du
 
 @compiled
 def rotation_backward(dw: Array, back: Array, delta: Array, state: Array, w: Array) -> None:
-    """Backward of Λ s for one sequence: add s* δ to ∂L/∂Λ, and write Λ* δ."""
+    """Backward of Λ s for the rows (B, 2H): add s* δ to ∂L/∂Λ, and write Λ* δ.
+
+    A call for all rows, since a call for each took seven times as long.
+    """
     m = w.shape[1]
-    a, c, da, dc, d_re, d_im, re, im = w[0], w[1], dw[0], dw[1], delta[:m], delta[m:], state[:m], state[m:]
-    back_re, back_im = back[:m], back[m:]
-    for j in range(m):
-        da[j] += d_re[j] * re[j] + d_im[j] * im[j]
-    for j in range(m):
-        dc[j] += d_im[j] * re[j] - d_re[j] * im[j]
-    for j in range(m):
-        back_re[j] = a[j] * d_re[j] + c[j] * d_im[j]
-    for j in range(m):
-        back_im[j] = a[j] * d_im[j] - c[j] * d_re[j]
+    a, c, da, dc = w[0], w[1], dw[0], dw[1]
+    for b in range(len(delta)):
+        d_re, d_im, re, im = delta[b, :m], delta[b, m:], state[b, :m], state[b, m:]
+        back_re, back_im = back[b, :m], back[b, m:]
+        for j in range(m):
+            da[j] += d_re[j] * re[j] + d_im[j] * im[j]
+        for j in range(m):
+            dc[j] += d_im[j] * re[j] - d_re[j] * im[j]
+        for j in range(m):
+            back_re[j] = a[j] * d_re[j] + c[j] * d_im[j]
+        for j in range(m):
+            back_im[j] = a[j] * d_im[j] - c[j] * d_re[j]
 
 
 def _complex(pairs: Tensor) -> Tensor:

@@ -1,12 +1,12 @@
 """Long short-term memory: a cell made to keep a value for a long time."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unrolled.models import kernels, recurrence
+from unrolled.models import kernels
 from unrolled.models.cell import Cell, State, Weight, Weights, affine
 from unrolled.models.kernels import Array, compiled, tanh
 
@@ -46,14 +46,14 @@ class LSTM(Cell):
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(c), c
 
-    def run_compiled(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Unroll over x (S, B, T, D) in one compiled loop; without gradients, gates and memory of one step suffice."""
-        x, weights = recurrence.with_one(x), torch.cat([w["W"], w["U"], w["b"]], dim=1)
-        s, b, hidden = state[0].shape
-        steps = (s, x.shape[1]) if torch.is_grad_enabled() else (1, 1)
-        gates = recurrence.empty(*steps, b, 4 * hidden, like=x)
-        memory = recurrence.empty(*steps, 2, b, hidden, like=x)
-        return recurrence.run(forward, adjoint, x, (weights,), state, (recurrence.rows(state[0], x), gates, memory))
+    def kernels(self) -> tuple[Any, Any]:
+        """Return the compiled loops."""
+        return forward, adjoint
+
+    def buffers(self, s: int, t: int, b: int, e: int, keep: bool = True) -> tuple[tuple[int, ...], ...]:
+        """Return rows, gates and memory; without the adjoint, gates and memory of one step suffice."""
+        kept = (s, t) if keep else (1, 1)
+        return *super().buffers(s, t, b, e), (*kept, b, 4 * self.hidden), (*kept, 2, b, self.hidden)
 
     def torch_peer(self) -> nn.RNNBase | None:
         """Return `torch.nn.LSTM`."""

@@ -1,13 +1,13 @@
 """Nonlinear state-space model: a linear recurrence, corrected by one layer of tanh units."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from unrolled.models import kernels, recurrence
+from unrolled.models import kernels
 from unrolled.models.cell import Cell, State, Weight, Weights
 from unrolled.models.kernels import Array, compiled, tanh
 
@@ -53,13 +53,18 @@ class StateSpace(Cell):
         force = torch.tanh(h @ w["C"] + x @ w["F"] + w["d"])
         return (h @ w["W"] + x @ w["U"] + w["b"] + force @ w["E"],)
 
-    def run_compiled(self, w: Weights, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Unroll over x (S, B, T, D) in one compiled loop."""
+    def kernels(self) -> tuple[Any, Any]:
+        """Return the compiled loops."""
+        return forward, adjoint
+
+    def kernel_weights(self, w: Weights) -> tuple[Tensor, ...]:
+        """Return [[W, C]; [U, F]; [b, d]] and E."""
         pairs = (("W", "C"), ("U", "F"), ("b", "d"))
-        weights = torch.cat([torch.cat([w[one], w[other]], dim=2) for one, other in pairs], dim=1)
-        x = recurrence.with_one(x)
-        force = recurrence.empty(len(weights), *x.shape[1:3], self.settings.units, like=x)
-        return recurrence.run(forward, adjoint, x, (weights, w["E"]), state, (recurrence.rows(state[0], x), force))
+        return torch.cat([torch.cat([w[one], w[other]], dim=2) for one, other in pairs], dim=1), w["E"]
+
+    def buffers(self, s: int, t: int, b: int, e: int, keep: bool = True) -> tuple[tuple[int, ...], ...]:
+        """Return rows and forces."""
+        return *super().buffers(s, t, b, e), (s, t, b, self.settings.units)
 
 
 @compiled

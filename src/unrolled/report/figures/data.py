@@ -17,6 +17,10 @@ class Data(StudyFigure):
     caption = "The data that the methods are trained, tuned and tested on."
     order = 10
 
+    def applies(self, study: Evaluation) -> bool:
+        """Return whether the task names channels of its data."""
+        return len(study.tables["data"]) > 0
+
     def draw(self, study: Evaluation) -> Figure:
         """Draw one panel a channel."""
         table = study.tables["data"]

@@ -3,11 +3,13 @@
 import math
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from unrolled import registry
+from unrolled.models.kernels import Array, compiled
 from unrolled.training.optimiser import GradientDescent
 
 
@@ -42,6 +44,26 @@ class Nesterov(GradientDescent):
         self.updates += 1
         return gradient + self.momentum(self.updates) * self.velocity
 
+    def descend(self, theta: Array, gradient: Array, rates: Array, active: Array) -> None:
+        """Take the step in one pass over the weights."""
+        if self.updates == 0:
+            self.velocity = torch.from_numpy(np.zeros_like(gradient))
+        momenta = self.momentum(self.updates), self.momentum(self.updates + 1)
+        self.updates += 1
+        step(theta, gradient, rates, active, self.velocity.numpy(), np.array(momenta, theta.dtype))
+
     def torch_peer(self, theta: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
         """Return `torch.optim.SGD` with the momentum of the first updates."""
         return torch.optim.SGD(theta, learning_rate, momentum=self.momentum(0), nesterov=True)
+
+
+@compiled
+def step(theta: Array, gradient: Array, rates: Array, active: Array, velocity: Array, momenta: Array) -> None:
+    """Set u ← μ_t u + g, then θ ← θ - α (g + μ_{t+1} u)."""
+    now, then = momenta[0], momenta[1]
+    for s in range(len(theta)):
+        if active[s]:
+            row, g, u, rate = theta[s], gradient[s], velocity[s], rates[s]
+            for j in range(len(row)):
+                u[j] = now * u[j] + g[j]
+                row[j] -= rate * (g[j] + then * u[j])

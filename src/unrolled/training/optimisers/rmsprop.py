@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from unrolled.models.kernels import Array, compiled
 from unrolled.training.optimiser import GradientDescent
 
 
@@ -29,6 +31,25 @@ class RMSprop(GradientDescent):
         self.square.mul_(self.rho).addcmul_(gradient, gradient, value=1 - self.rho)
         return gradient / (self.square.sqrt() + self.epsilon)
 
+    def descend(self, theta: Array, gradient: Array, rates: Array, active: Array) -> None:
+        """Take the step in one pass over the weights."""
+        if self.square is None:
+            self.square = torch.from_numpy(np.zeros_like(gradient))
+        numbers = np.array([self.rho, 1 - self.rho, self.epsilon], theta.dtype)
+        step(theta, gradient, rates, active, self.square.numpy(), numbers)
+
     def torch_peer(self, theta: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
         """Return `torch.optim.RMSprop`."""
         return torch.optim.RMSprop(theta, learning_rate, alpha=self.rho, eps=self.epsilon)
+
+
+@compiled
+def step(theta: Array, gradient: Array, rates: Array, active: Array, square: Array, numbers: Array) -> None:
+    """θ ← θ - α g / (√v + ε); `numbers` are ρ, 1-ρ and ε."""
+    keep, to_square, epsilon = numbers[0], numbers[1], numbers[2]
+    for s in range(len(theta)):
+        if active[s]:
+            row, g, v, rate = theta[s], gradient[s], square[s], rates[s]
+            for j in range(len(row)):
+                v[j] = keep * v[j] + to_square * g[j] * g[j]
+                row[j] -= rate * g[j] / (np.sqrt(v[j]) + epsilon)

@@ -81,10 +81,13 @@ def main() -> None:
 
 
 def _prune(names: list[str]) -> None:
+    """Delete what belongs to no study of the table, and files of a study that this stage does not write."""
+    own = {"metrics.json", MARK, *(f"{table}.csv" for table in tables.NAMES if table != "curves")}
+    for path in paths.STUDIES.glob("*/*"):
+        if path.parent.name not in names or path.name not in own:
+            path.unlink()
     for folder in paths.STUDIES.glob("*"):
-        if folder.name not in names:
-            for path in folder.iterdir():
-                path.unlink()
+        if folder.is_dir() and folder.name not in names:
             folder.rmdir()
     for path in paths.CURVES.glob("*.csv"):
         if path.stem not in names:

@@ -318,7 +318,9 @@ def test_evaluate_forgets_studies_that_are_gone(trained: Path) -> None:
     del table["studies"]["recall_50"]
     paths.PARAMS.write_text(yaml.safe_dump(table, sort_keys=False), encoding="utf-8")
     configure.main()
-    assert evaluated() == set()
+    old = paths.evaluated("sine") / "climate.csv"  # of an older version
+    old.touch()
+    assert evaluated() == set() and not old.exists()
     assert [path.name for path in paths.STUDIES.iterdir()] == ["sine"]
     assert [path.name for path in paths.CURVES.iterdir()] == ["sine.csv"]
     assert json.loads(paths.SCORES.read_text(encoding="utf-8")).keys() == {"sine"}

@@ -162,7 +162,8 @@ def store(repro: Path) -> Any:
     """Return a client of the clone's MLflow store."""
     from mlflow.tracking import MlflowClient
 
-    return MlflowClient(f"sqlite:///{repro / 'mlflow.db'}")
+    uri = f"sqlite:///{repro / 'mlflow.db'}"
+    return MlflowClient(uri, uri)
 
 
 @pytest.fixture(scope="session")

@@ -123,7 +123,9 @@ def silverbox(folder: Path, count: int = 45000) -> tuple[Any, Any]:
     place = folder / "Silverbox" / "SilverboxFiles"
     place.mkdir(parents=True)
     place.with_suffix(".zip").touch()
-    savemat(place / "SNLS80mV.mat", {"V1": u[None], "V2": np.array(y)[None]})
+    path = place / "SNLS80mV.mat"
+    savemat(path, {"V1": u[None], "V2": np.array(y)[None]})
+    path.write_bytes(b"made up".ljust(116) + path.read_bytes()[116:])  # in place of the time of writing
     return u, np.array(y)
 
 

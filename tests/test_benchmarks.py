@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -102,18 +103,23 @@ def test_the_loop_solves_the_same_equation_as_exactly(name: str) -> None:
     assert other > 1000 * ours
 
 
-def test_jax_computes_the_same_outputs() -> None:
-    jax = pytest.importorskip("jax", reason="in the extra `bench`")
-    from benchmarks import _jax
+if find_spec("jax"):  # it comes with the extra `bench`
 
-    for cell in training.PEERS:
-        network = Network(make_cell(cell, 1, hidden=5), 1)
-        theta = torch.randn(1, network.parameters, generator=torch.Generator().manual_seed(0))
-        x, _ = training.data(20, 3)
-        w = network.unpack(theta)
-        ours = network(w, x[None])[0]
-        theirs = _jax.predict(cell, {name: jax.numpy.asarray(part[0].numpy()) for name, part in w.items()}, x.numpy())
-        np.testing.assert_allclose(ours, np.asarray(theirs), rtol=0, atol=1e-5)
+    def test_jax_computes_the_same_outputs() -> None:
+        import jax
+
+        from benchmarks import _jax
+
+        for cell in training.PEERS:
+            network = Network(make_cell(cell, 1, hidden=5), 1)
+            theta = torch.randn(1, network.parameters, generator=torch.Generator().manual_seed(0))
+            x, _ = training.data(20, 3)
+            w = network.unpack(theta)
+            ours = network(w, x[None])[0]
+            theirs = _jax.predict(
+                cell, {name: jax.numpy.asarray(part[0].numpy()) for name, part in w.items()}, x.numpy()
+            )
+            np.testing.assert_allclose(ours, np.asarray(theirs), rtol=0, atol=1e-5)
 
 
 def test_the_echo_state_forecast_is_that_of_reservoirpy() -> None:

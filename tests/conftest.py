@@ -153,7 +153,7 @@ def repro(tmp_path_factory: pytest.TempPathFactory, exhaustive: bool) -> Path:
 def copy(repro: Path, tmp_path: Path) -> Path:
     """Return a copy of the clone that a test may change."""
     folder = tmp_path / "copy"
-    shutil.copytree(repro, folder, ignore=shutil.ignore_patterns("cache"))
+    shutil.copytree(repro, folder)
     return folder
 
 

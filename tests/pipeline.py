@@ -21,10 +21,10 @@ from unrolled.errors import NotRunError
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 STEPS = 30
-"""Most steps of a sequence."""
+"""Most steps of a sequence of the first study; each has one more, so that no two are the same."""
 TINY: dict[str, Any] = {"epochs": 2, "batch": 8}
 DEFAULTS: dict[str, Any] = {"seeds": 3, "tuning_seeds": 2, "learning_rates": [1.0e-3, 1.0e-2]}
-MOST = {"window": 10, "washout": 10, "steps": STEPS, "transient": 20.0}
+MOST = {"window": 10, "washout": 10, "transient": 20.0}
 """Largest values of a study's keys."""
 RANDOM_NETWORKS: dict[str, Any] = {
     "hidden": 12,
@@ -70,12 +70,12 @@ def shrink(folder: Path, exhaustive: bool = False) -> None:
     table = yaml.safe_load(path.read_text())
     kept = covering.pairs_of(covering.experiments(path)) if exhaustive else covering.covering(path)
     studies = {}
-    for name in dict.fromkeys(name for name, _ in kept):
+    for number, name in enumerate(dict.fromkeys(name for name, _ in kept)):
         study = table["studies"][name]
         changes = {k: v for entry in study["methods"] if isinstance(entry, dict) for k, v in entry.items()}
         methods = [method for own, method in kept if own == name]
         studies[name] = study | {
-            "data": small(study["data"], folder / "data" / "measured"),
+            "data": small(study["data"], STEPS + number, folder / "data" / "measured"),
             "fit": {k: v for k, v in study["fit"].items() if k not in DEFAULTS} | TINY,
             "methods": [{method: changes[method]} if method in changes else method for method in methods],
         }
@@ -87,13 +87,14 @@ def shrink(folder: Path, exhaustive: bool = False) -> None:
     path.write_text(yaml.safe_dump(table, sort_keys=False))
 
 
-def small(row: dict[str, Any], measured: Path) -> dict[str, Any]:
+def small(row: dict[str, Any], steps: int, measured: Path) -> dict[str, Any]:
     """Return a study's data with few, short sequences; of chaos, just long enough for a power spectrum."""
-    row = {key: min(value, MOST[key]) if key in MOST else value for key, value in row.items()}
+    most = MOST | {"steps": steps}
+    row = {key: min(value, most[key]) if key in most else value for key, value in row.items()}
     if "horizon" in row:
         chaos = "system" in row and registry.load("systems", row["system"]).lyapunov
         row["horizon"] = min(row["horizon"], SEGMENT if chaos else 10)
-    length = STEPS + 1 + row.get("horizon", 0)
+    length = steps + 1 + row.get("horizon", 0)
     if "record" in row:
         return row | {"train": 10 * length, "val": 4 * length, "test": official_test(row, measured) or 4 * length}
     by_sequence = "steps" in registry.load("tasks", row["task"]).Settings.model_fields

@@ -80,14 +80,14 @@ def kill_run(process: subprocess.Popen[str]) -> None:
     assert psutil.wait_procs(family, timeout=GONE)[1] == []
 
 
-def finished_runs(folder: Path) -> Counter[str]:
-    """Count the finished runs in MLflow of each fingerprint; none may be left running."""
+def finished_runs(folder: Path) -> Counter[tuple[str, str]]:
+    """Count the finished runs in MLflow of each study and fingerprint; none may be left running."""
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     experiments = [each.experiment_id for each in client.search_experiments()]
     runs = client.search_runs(experiments, max_results=10_000)
     assert {each.info.status for each in runs} <= {"FINISHED", "KILLED"}
     finished = [each for each in runs if each.info.status == "FINISHED" and each.data.tags.get("kind") == "method"]
-    return Counter(each.data.tags["fingerprint"] for each in finished)
+    return Counter((each.data.tags["study"], each.data.tags["fingerprint"]) for each in finished)
 
 
 def test_killed_again_and_again_it_ends_the_same(request: pytest.FixtureRequest, tmp_path: Path) -> None:

@@ -27,9 +27,10 @@ def prepared(cell: str, steps: int, batch: int, hidden: int) -> tuple[CompiledUp
 
 def kernels_of(update: CompiledUpdate, batch: int) -> Callable[[], None]:
     """Return what runs forward and adjoint of all replicas at once, and nothing else."""
-    work, own = Workspace(update, len(update.theta), batch), update.arrangement
+    (segment,) = update.segments
+    work, own = Workspace(update, segment, len(update.theta), batch), segment.arrangement
     forward, adjoint = work.cell.kernels()
-    update.arrangement.fill(update.theta)
+    own.fill(update.theta)
 
     def run() -> None:
         for each in (*work.state, *work.d_state):

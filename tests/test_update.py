@@ -28,7 +28,7 @@ from unrolled.training.fit import fit
 from unrolled.training.optimiser import GradientDescent, Optimiser
 from unrolled.training.optimisers.adam import Adam
 from unrolled.training.population import Population
-from unrolled.training.update import CompiledUpdate, supports
+from unrolled.training.update import CompiledUpdate, foldable, supports
 from unrolled.training.workspace import stretches
 
 COMPILED = [name for name in names("cells") if load("cells", name).compiled]
@@ -52,13 +52,13 @@ class Problem:
     outputs: int = K
     hidden: int = 5
     truncate: int | None = None
+    closed_loop: int = 0
 
     def network(self) -> Network:
         """Return a network for it."""
         cell = make_cell(self.cell, T * D if self.flatten_window else D, hidden=self.hidden, **dict(self.settings))
-        return Network(
-            cell, self.outputs, self.readout, self.flatten_window, self.truncate, self.washout, self.residual
-        )
+        about = self.truncate, self.washout, self.residual, self.closed_loop
+        return Network(cell, self.outputs, self.readout, self.flatten_window, *about)
 
 
 SHAPES = [
@@ -159,6 +159,63 @@ def test_truncated_gradients_are_those_of_the_textbook_form(cell: str, shape: Pr
     (gradient,) = torch.autograd.grad(loss.sum(), population.theta)
     assert relative(update.loss, loss.detach()) < 1e-12 and relative(update.gradient, gradient) < 1e-10
     assert relative(update.gradient, textbook(population, *data.train[index])[1]) > 1e-4
+
+
+def looped(population: Population, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return loss and gradient of a sequence that ends in closed loop, step by step by the equations."""
+    network, theta = population.network, population.theta.detach().clone().requires_grad_()
+    w, outputs = network.unpack(theta), list[Tensor]()
+    state = network.cell.start(x)
+    for t in range(T):
+        own = t >= T - network.closed_loop
+        given = torch.cat([outputs[-1], x[:, :, t, network.outputs :]], dim=-1) if own else x[:, :, t]
+        state = network.cell.step(w, given, state)
+        outputs.append(state[0] @ w["V0"] + w["c0"])
+    loss = (torch.stack(outputs[network.washout :], dim=2) - y).square().flatten(1).mean(dim=1)
+    return loss.detach(), torch.autograd.grad(loss.sum(), theta)[0]
+
+
+LOOPS = [
+    Problem(closed_loop=1),
+    Problem(closed_loop=T - 1),
+    Problem(closed_loop=3, washout=2),
+    Problem(closed_loop=2, outputs=D),
+]
+
+
+@pytest.mark.parametrize("shape", LOOPS, ids=str)
+@pytest.mark.parametrize("cell", COMPILED)
+def test_gradients_through_the_closed_loop_are_those_of_the_equations(cell: str, shape: Problem) -> None:
+    population, data = made(problem_of(cell, shape))
+    index = order_of()[:, :BATCH].contiguous()
+    expected = looped(population, *data.train[index])
+    loss = population.losses(data.train[index])
+    (gradient,) = torch.autograd.grad(loss.sum(), population.theta)
+    assert relative(loss.detach(), expected[0]) < 1e-12 and relative(gradient, expected[1]) < 1e-10
+    forced = textbook(population, *data.train[index])
+    assert relative(gradient, forced[1]) > 1e-3  # teacher forcing is something else
+    if supports(population, data, CPU) is None:
+        update = CompiledUpdate(population, data)
+        for _ in range(2):  # nothing is left over from the batch before
+            update.differentiate(index.numpy())
+            assert relative(update.loss, expected[0]) < 1e-12 and relative(update.gradient, expected[1]) < 1e-10
+    else:
+        assert not foldable(population.network)
+
+
+@pytest.mark.parametrize("cell", ["elman", "gru", "lem"])
+def test_noise_reaches_the_inputs_given_in_closed_loop(cell: str) -> None:
+    shape = problem_of(cell, Problem(closed_loop=3))
+    population, data = made(shape, noise=0.5)
+    other, same = made(shape, noise=0.5)
+    if supports(population, data, CPU) is None:
+        CompiledUpdate(population, data).epoch(order_of())
+        by_autograd(other, same, order_of())
+        assert relative(population.theta.detach(), other.theta.detach()) < 1e-9
+    quiet, without = made(shape)
+    by_autograd(quiet, without, order_of())
+    by_autograd(other, same, order_of())
+    assert relative(quiet.theta.detach(), other.theta.detach()) > 1e-4
 
 
 def test_stretches_end_with_a_whole_one() -> None:

@@ -112,7 +112,8 @@ class Method(Row):
     cell and the linear output; `flatten_window` gives the cell its whole window as one step; `truncate` cuts
     back-propagation every so many steps; of several thresholds in `clip_norm` or `clip_value` one is chosen on
     validation data, as of the learning rates; `input_noise` is the standard deviation of the noise on the inputs in
-    training. Where a task has columns to choose from, `inputs` names them, `residual: linear` trains on what a linear
+    training; with `closed_loop` n the last n inputs of each training sequence are the network's own outputs. Where a
+    task has columns to choose from, `inputs` names them, `residual: linear` trains on what a linear
     model lacks, and `steps` trains on that many first steps of each window. `requires` says where the method applies;
     `compare_with` names a method that differs in one choice, and the choice.
     """
@@ -131,6 +132,7 @@ class Method(Row):
     clip_norm: Positives | None = None
     clip_value: Positives | None = None
     input_noise: Positive | None = None
+    closed_loop: Count | None = None
     inputs: Annotated[list[str], Field(min_length=1)] | None = None
     residual: Literal["linear"] | None = None
     steps: Count | None = None
@@ -269,6 +271,8 @@ class Experiment(Row):
     data: DataRow
     fit: FitRow
     score: str
+    scored_on: str = "test"
+    """The test set that the score is taken on."""
     methods: dict[str, Method]
     absent: dict[str, str] = {}
     """Why each other method of the table is not here."""

@@ -13,12 +13,16 @@ from unrolled.data.task import Array, Data, Split, TestSet
 from unrolled.errors import UnrolledError
 from unrolled.files import read_json, sha256, write_json
 
+VAL = "val_"
+"""What the file of a validation set like some test set begins with."""
+
 
 def save(study: str, data: Data, fingerprint: str) -> None:
     """Write the arrays and the sidecar with shapes, hashes, facts and the fingerprint of what made them."""
     folder = paths.dataset(study)
     folder.mkdir(parents=True, exist_ok=True)
     parts = {"train": data.train, "val": data.val} | {name: _arrays(test) for name, test in data.tests.items()}
+    parts |= {f"{VAL}{name}": _arrays(test) for name, test in data.val_tests.items()}
     if data.example is not None:
         parts["example"] = {"inputs": data.example}
     for old in set(folder.glob("*.npz")) - {folder / f"{name}.npz" for name in parts}:
@@ -29,8 +33,12 @@ def save(study: str, data: Data, fingerprint: str) -> None:
         np.savez(path, **arrays)  # type: ignore[arg-type]
         shapes = {key: list(array.shape) for key, array in arrays.items()}
         files[path.name] = {"sha256": sha256(path), "shapes": shapes}
-    tests = {n: {k: getattr(t, k) for k in ("mode", "label", "unit", "lyapunov")} for n, t in data.tests.items()}
-    write_json(paths.sidecar(study), data.facts | {"tests": tests, "files": files, "fingerprint": fingerprint})
+    about = {kind: _about(sets) for kind, sets in (("tests", data.tests), ("val_tests", data.val_tests))}
+    write_json(paths.sidecar(study), data.facts | about | {"files": files, "fingerprint": fingerprint})
+
+
+def _about(tests: dict[str, TestSet]) -> dict[str, dict[str, Any]]:
+    return {n: {k: getattr(t, k) for k in ("mode", "label", "unit", "lyapunov")} for n, t in tests.items()}
 
 
 def _arrays(test: TestSet) -> Split:
@@ -42,7 +50,7 @@ def facts(study: str) -> dict[str, Any]:
     """Return the sidecar of a study's data."""
     path, remedy = paths.sidecar(study), f"run `dvc repro --force generate@{study}`"
     known = read_json(path, remedy)
-    if not isinstance(known, dict) or not ("not_run" in known or {"files", "tests"} <= known.keys()):
+    if not isinstance(known, dict) or not ("not_run" in known or {"files", "tests", "val_tests"} <= known.keys()):
         raise UnrolledError(f"{path} is damaged: delete it and {remedy}")
     return known
 
@@ -50,7 +58,9 @@ def facts(study: str) -> dict[str, Any]:
 def checksum(study: str) -> str:
     """Return one hash of all arrays of a study, from its sidecar."""
     known = facts(study)
-    return hashlib.sha256(json.dumps([known["files"], known["tests"]], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps([known[key] for key in ("files", "tests", "val_tests")], sort_keys=True).encode()
+    ).hexdigest()
 
 
 def save_not_run(study: str, reason: str) -> None:
@@ -78,13 +88,17 @@ def load(study: str) -> Data:
     known, remedy = facts(study), f"run `dvc repro --force generate@{study}`"
     if "not_run" in known:
         raise UnrolledError(f"study '{study}' is not run: {known['not_run']}. Then {remedy}")
-    tests = {}
-    for name, about in known["tests"].items():
-        arrays: dict[str, Any] = dict(_read(paths.dataset(study) / f"{name}.npz", remedy))
-        tests[name] = TestSet(**arrays, **about)
+    tests, val_tests = (
+        {
+            name: TestSet(**dict[str, Any](_read(paths.dataset(study) / f"{prefix}{name}.npz", remedy)), **about)
+            for name, about in known[kind].items()
+        }
+        for kind, prefix in (("tests", ""), ("val_tests", VAL))
+    )
     train, val = (_read(paths.dataset(study) / f"{split}.npz", remedy) for split in ("train", "val"))
     example = paths.dataset(study) / "example.npz"
-    return Data(train, val, tests, known, _read(example, remedy)["inputs"] if "example.npz" in known["files"] else None)
+    raw = _read(example, remedy)["inputs"] if "example.npz" in known["files"] else None
+    return Data(train, val, tests, known, raw, val_tests)
 
 
 def _read(path: Path, remedy: str) -> dict[str, Array]:

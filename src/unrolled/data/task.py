@@ -74,6 +74,8 @@ class Data:
     facts: dict[str, Any] = field(default_factory=dict)
     example: Array | None = None
     """The inputs of a first test sequence as a user has them, (1, T, D), which `Task.encode` makes the network's."""
+    val_tests: dict[str, TestSet] = field(default_factory=dict)
+    """Validation sequences like those of a test set, under its name, where the validation split is not like them."""
 
     @property
     def washout(self) -> int:

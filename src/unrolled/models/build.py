@@ -34,7 +34,9 @@ def network_of(method: Method, row: DataRow, inputs: int, outputs: int, residual
     given = method.options | {"hidden": method.hidden or 0, "window": row.window}
     cell = registry.load("cells", method.cell)(inputs, **registry.settings_of("cells", method.cell, given))
     readout, flat = tuple(method.readout), method.flatten_window
-    return Network(cell, outputs, readout, flat, method.truncate, washout=row.washout, residual=residual)
+    return Network(
+        cell, outputs, readout, flat, method.truncate, row.washout, residual, closed_loop=method.closed_loop or 0
+    )
 
 
 def initialiser_of(method: Method) -> Initialiser:

@@ -1,4 +1,4 @@
-"""Closed-loop simulation: warm up on observed inputs, then feed each output back as the next input."""
+"""Closed loop: warm up on observed inputs, then feed each output back as the next input; differentiable."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,6 @@ from unrolled.models.cell import State, Weights
 from unrolled.models.network import Network
 
 
-@torch.no_grad()
 def free_run(network: Network, w: Weights, warm_up: Tensor, steps: int, given: Tensor | None = None) -> Tensor:
     """Return the forecast y_1 ... y_n after a warm-up, each output fed back as the next input.
 
@@ -47,22 +46,50 @@ def free_run(network: Network, w: Weights, warm_up: Tensor, steps: int, given: T
         )
     h, state = network.hidden(w, warm_up, last=True)
     first = network.readout(w, h)
-    if steps == 1:
-        return first[:, :, None]
+    return torch.cat([first[:, :, None], go_on(network, w, first, state, rest)], dim=2)
+
+
+def partly_forced(network: Network, w: Weights, x: Tensor, steps: int) -> Tensor:
+    """Return y_1 ... y_T, where in the last n inputs y_t takes the place of the first K columns of x_{t+1}.
+
+    Before them, every input is the truth (teacher forcing). The gradient goes through the loop: exact, for any cell.
+
+    Parameters
+    ----------
+    network : Network
+    w : dict of (S, ...) tensors
+    x : (S, B, T, D) tensor
+    steps : int
+        n, fewer than T.
+
+    Returns
+    -------
+    (S, B, T - washout, K) tensor
+    """
+    if not 0 < steps < x.shape[2]:
+        raise ValueError(f"partly_forced: {steps} steps in closed loop, of sequences with {x.shape[2]}")
+    h, state = network.hidden(w, x[:, :, :-steps], last=False)
+    forced = network.readout(w, h)
+    later = go_on(network, w, forced[:, :, -1], state, x[:, :, -steps:, network.outputs :])
+    return torch.cat([forced, later], dim=2)[:, :, network.washout :]
+
+
+def go_on(network: Network, w: Weights, first: Tensor, state: State, rest: Tensor) -> Tensor:
+    """Return y_2 ... y_n (S, B, n - 1, K) after y_1 (S, B, K) and the state of its step, given the other inputs."""
+    if not rest.shape[2]:
+        return first[:, :, None][:, :, :0]
     linear = len(network.layers) == 1 and recurrence.supported(first, *state, *w.values())
     later = _compiled(network, w, first, state, rest) if linear else None
-    if later is None:
-        later = _step_by_step(network, w, first, state, rest)
-    return torch.cat([first[:, :, None], later], dim=2)
+    return _step_by_step(network, w, first, state, rest) if later is None else later
 
 
 def _compiled(network: Network, w: Weights, first: Tensor, state: State, rest: Tensor) -> Tensor | None:
     """Run the cell with its linear readout folded into its weights, or as a regression; None if it can do neither."""
     cell, v, c = network.cell, w["V0"], w["c0"]
     closed = cell.closed({name: w[name] for name in cell.weights()}, v, c)
-    if closed is None:
-        return cell.regress(v, c, first, state, rest)
-    return network.readout(w, cell.run_compiled(closed, rest, state)[0])
+    if closed is not None and cell.compiled:
+        return network.readout(w, cell.run_compiled(closed, rest, state)[0])
+    return None if torch.is_grad_enabled() else cell.regress(v, c, first, state, rest)
 
 
 def _step_by_step(network: Network, w: Weights, first: Tensor, state: State, rest: Tensor) -> Tensor:

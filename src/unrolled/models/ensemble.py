@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.data.task import TestSet
+from unrolled.data.task import Mode, TestSet
 from unrolled.models.closed_loop import free_run
 from unrolled.models.network import Network
 
@@ -29,13 +29,15 @@ class Ensemble:
 
     def predict(self, test: TestSet) -> NDArray[np.float32]:
         """Return the predictions of every replica for a test set, (S, N, [T,] K), run as its mode says."""
-        inputs = torch.from_numpy(test.inputs)
-        if test.mode == "closed_loop":
-            found = self.closed_loop(inputs, test.targets.shape[1])
-        else:
-            found = self.simulate(inputs) if test.mode == "simulation" else self(inputs)
+        found = self.run(torch.from_numpy(test.inputs), test.mode, test.targets.shape[1])
         predictions: NDArray[np.float32] = found.numpy()
         return predictions
+
+    def run(self, inputs: Tensor, mode: Mode, steps: int) -> Tensor:
+        """Return the outputs for inputs (B, T, D) in some mode; `steps` are those of a closed loop."""
+        if mode == "closed_loop":
+            return self.closed_loop(inputs, steps)
+        return self.simulate(inputs) if mode == "simulation" else self(inputs)
 
     @torch.no_grad()
     def __call__(self, inputs: Tensor) -> Tensor:

@@ -55,6 +55,8 @@ class Network:
         How many first steps have no output: the state forms there.
     residual : float, optional
         Scale of the residual: the output is that of another model, the last K inputs, plus scale × readout.
+    closed_loop : int
+        In training, how many steps at the end of a sequence get the network's own outputs in place of the truth.
     """
 
     def __init__(
@@ -66,9 +68,10 @@ class Network:
         truncate: int | None = None,
         washout: int = 0,
         residual: float | None = None,
+        closed_loop: int = 0,
     ) -> None:
         self.cell, self.outputs, self.flatten_window, self.truncate = cell, outputs, flatten_window, truncate
-        self.washout, self.residual = washout, residual
+        self.washout, self.residual, self.closed_loop = washout, residual, closed_loop
         self.layers = list(pairwise((cell.features, *readout, outputs)))
         self._weights = cell.weights()
         for number, (rows, columns) in enumerate(self.layers):

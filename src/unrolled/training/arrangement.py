@@ -16,30 +16,42 @@ class Arrangement:
 
     Mostly they are the cell's part of θ in another order, with zeros between: found once, by sending the
     places in θ through `kernel_weights`, and then copied run by run. What is more than an order (the
-    exponentials of the LRU) is differentiated by PyTorch.
+    exponentials of the LRU, a readout that is fed back) is differentiated by PyTorch.
 
     Parameters
     ----------
     network : Network
     theta : (S, P) array
+    closed : bool
+        Whether they are those of the closed loop, with the readout in them (`Cell.closed`).
 
     Attributes
     ----------
     weights, gradients : lists of (S, ...) arrays
     """
 
-    def __init__(self, network: Network, theta: Array) -> None:
+    def __init__(self, network: Network, theta: Array, closed: bool = False) -> None:
         self.network, self.count = network, sum(w.shape[0] * w.shape[1] for w in network.cell.weights().values())
+        self.closed = closed
         places = torch.arange(1.0, network.parameters + 1, dtype=torch.float64)[None]
-        parts = network.cell.kernel_weights(network.unpack(places)) if self.count else ()
+        parts = self._of(places) if self.count else ()
         found = np.sort([each for part in parts for each in part.flatten().tolist() if each])
-        self.ordered = np.array_equal(found, np.arange(1.0, self.count + 1))
+        self.ordered = not closed and np.array_equal(found, np.arange(1.0, self.count + 1))
         self.weights = [np.zeros((len(theta), *part.shape[1:]), theta.dtype) for part in parts]
         self.gradients = [np.zeros_like(part) for part in self.weights]
         self._runs = [runs(part.flatten().numpy()) for part in parts] if self.ordered else []
         self._back = [np.ascontiguousarray(each[:, [1, 0, 2]]) for each in self._runs]
         self._flat = [(w.reshape(len(w), -1), d.reshape(len(d), -1)) for w, d in self._pairs()]
         self._leaf, self._parts = torch.zeros(()), list[torch.Tensor]()
+
+    def _of(self, theta: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return the weights as the kernels take them, differentiable."""
+        cell, w = self.network.cell, self.network.unpack(theta)
+        if self.closed:
+            found = cell.closed({name: w[name] for name in cell.weights()}, w["V0"], w["c0"])
+            assert found is not None
+            w = found
+        return cell.kernel_weights(w)
 
     def _pairs(self) -> Any:
         return zip(self.weights, self.gradients, strict=True)
@@ -52,18 +64,21 @@ class Arrangement:
             return
         self._leaf = torch.tensor(theta, requires_grad=True)
         with torch.enable_grad():
-            self._parts = list(self.network.cell.kernel_weights(self.network.unpack(self._leaf)))
+            self._parts = list(self._of(self._leaf))
         for weight, part in zip(self.weights, self._parts, strict=True):
             np.copyto(weight, part.detach().numpy())
 
     def collect(self, gradient: Array) -> None:
-        """Write the cell's part of ∂L/∂θ (S, P) from the gradients by the weights."""
+        """Write the cell's part of ∂L/∂θ (S, P) from the gradients by the weights; add all of it in closed loop."""
         if self.ordered:
             for (_, flat), each in zip(self._flat, self._back, strict=True):
                 passes.copy_runs(flat, gradient, each)
             return
         (found,) = torch.autograd.grad(self._parts, self._leaf, [torch.from_numpy(each) for each in self.gradients])
-        np.copyto(gradient[:, : self.count], found.numpy()[:, : self.count])
+        if self.closed:
+            gradient += found.numpy()
+        else:
+            np.copyto(gradient[:, : self.count], found.numpy()[:, : self.count])
 
 
 def runs(places: Array) -> Array:

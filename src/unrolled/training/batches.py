@@ -52,7 +52,7 @@ class ReplicaBatches:
 
 
 class PopulationData(pl.LightningDataModule):
-    """Training batches (S, B, T, D); validation data (1, N, T, D), the same for every replica.
+    """Training batches (S, B, T, D); validation data (N, T, D), the same for every replica.
 
     `noise` is the standard deviation of what training batches get on their inputs, drawn from each
     replica's own generator.
@@ -98,5 +98,5 @@ class PopulationData(pl.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Return all validation sequences as one batch."""
-        everything: Any = [torch.arange(len(self.val))[None]]
+        everything: Any = [torch.arange(len(self.val))]
         return DataLoader(self.val, sampler=everything, batch_size=None)

@@ -48,6 +48,7 @@ def resolve(table: Table, name: str) -> Experiment:
         data=row,
         fit=fit,
         score=study.score,
+        scored_on=score.test,
         methods=methods,
         absent=absent,
     )
@@ -156,6 +157,7 @@ def _method(
         raise UnrolledError(config.explain(error, Method, "params.yaml", place)) from None
     _check_items(method, place)
     _check_columns(method, task, row, place)
+    _check_closed_loop(method, task, row, own, place)
     if method.learning_rates is None:
         method = method.model_copy(update={"learning_rates": fit.learning_rates})
     if registry.load("cells", method.cell).recurrent:
@@ -168,6 +170,25 @@ def _method(
     if reason is not None:
         raise UnrolledError(f"{place}: initialiser '{method.initialiser}' cannot be used, {reason}: choose another")
     return method
+
+
+def _check_closed_loop(method: Method, task: Task, row: DataRow, own: System | None, place: str) -> None:
+    """Refuse to train in closed loop where there is none, or with what it does not go with."""
+    if method.closed_loop is None:
+        return
+    loop = autoregressive(method) or "closed_loop" not in task.lacks(row, own)
+    shorter = (method.steps or row.settings.get("steps", 0)) - row.washout
+    reasons = {
+        "the task has no closed loop": not loop,
+        "the network sees a window that slides, and has no state to go on from": task.many_to_one,
+        "it does not go with 'truncate' or 'residual'": bool(method.truncate or method.residual),
+        f"the optimiser '{method.optimiser}' does not train so": not registry.load(
+            "optimisers", method.optimiser
+        ).closed_loop,
+        f"the sequences have {shorter} steps with a target": method.closed_loop >= shorter,
+    }
+    if reason := next((reason for reason, holds in reasons.items() if holds), None):
+        raise UnrolledError(f"{place}.closed_loop is {method.closed_loop}: {reason}")
 
 
 def _check_columns(method: Method, task: Task, row: DataRow, place: str) -> None:

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from unrolled import registry
 from unrolled.data.task import Data
+from unrolled.models.build import autoregressive
 from unrolled.models.network import Network
 from unrolled.training.batches import PopulationData
-from unrolled.training.optimiser import Optimiser, mean_square
+from unrolled.training.optimiser import Optimiser
 from unrolled.training.population import Population
 from unrolled.training.runs import Array, Replica, Result, Run, choose
 from unrolled.training.update import CompiledUpdate, supports
@@ -79,7 +80,8 @@ def _train(
     )
     optimiser: Optimiser = registry.make("optimisers", run.method.optimiser, run.method.options)
     budget = run.experiment.fit
-    batches = PopulationData(data.train, data.val, budget.batch, list(seeds), run.method.input_noise or 0.0)
+    validation = run.validation(data)
+    batches = PopulationData(data.train, vars(validation), budget.batch, list(seeds), run.method.input_noise or 0.0)
     updates = budget.epochs * batches.updates
     population = Population(
         network,
@@ -91,6 +93,7 @@ def _train(
         clip_value,
         progress,
         updates if budget.schedule == "cosine" else None,
+        (validation.mode, autoregressive(run.method)),
     )
     optimiser.begin(population, batches.train[:])
     if optimiser.iterative:
@@ -103,7 +106,7 @@ def _train(
                 population.train_epoch, batches.whole_epochs = CompiledUpdate(population, batches).epoch, True
             lightning.fit(population, datamodule=batches)
     optimiser.finish(population, batches.train[:], batches.val[:])
-    return _arrays(run, network, data, population.cpu(), replicas)
+    return _arrays(run, data, population.cpu(), replicas)
 
 
 def trainer(epochs: int) -> pl.Trainer:
@@ -121,34 +124,21 @@ def trainer(epochs: int) -> pl.Trainer:
     )
 
 
-def _arrays(
-    run: Run, network: Network, data: Data, population: Population, replicas: list[Replica]
-) -> dict[str, Array]:
+def _arrays(run: Run, data: Data, population: Population, replicas: list[Replica]) -> dict[str, Array]:
     def losses(name: str) -> Array:
         rows = population.history[name]
         return torch.stack(rows).numpy() if rows else np.empty((0, len(replicas)), np.float32)
 
-    theta, reached = population.best.numpy(), torch.isfinite(population.best_loss).numpy()
     passes = np.array(list(population.passes.values())) / len(data.train["inputs"])
     return {
-        "theta": theta,
+        "theta": population.best.numpy(),
         "halfway": population.halfway.numpy(),
         "seeds": np.array([seed for seed, _ in replicas]),
         "learning_rates": np.array([run.hyperparameters[number].learning_rate for _, number in replicas]),
         "tried": np.array([number for _, number in replicas]),
-        "best_loss": np.where(reached, validation_loss(run, network, data, theta), np.inf).astype(np.float32),
+        "best_loss": population.best_loss.numpy(),
         "diverged": ~population.active.numpy(),
         "train_loss": losses("train"),
         "val_loss": losses("val"),
         "passes": np.tile(passes, (len(replicas), 1)),
     }
-
-
-def validation_loss(run: Run, network: Network, data: Data, theta: Array) -> Array:
-    """Return the validation loss (S,) by which replicas and methods are chosen, the same for every optimiser.
-
-    An autoregressive network gets its own outputs, as it will in the test.
-    """
-    x, y = (torch.from_numpy(data.val[name]) for name in ("inputs", "targets"))
-    loss: Array = mean_square(run.ensemble(network, theta).simulate(x), y).nan_to_num(torch.inf, torch.inf).numpy()
-    return loss

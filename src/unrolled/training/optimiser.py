@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
+from unrolled.data.task import Mode
 from unrolled.models.kernels import Array
 from unrolled.models.network import Network
 from unrolled.registry import Item
@@ -25,6 +26,7 @@ class Replicas(Protocol):
     clip_value: Tensor
     active: Tensor
     many_to_one: bool
+    validation: tuple[Mode, bool]
 
     @property
     def lr_factor(self) -> float:
@@ -36,6 +38,9 @@ class Replicas(Protocol):
 
     def losses(self, batch: Batch) -> Tensor:
         """Return the loss (S,) of each replica on its own batch."""
+
+    def validation_loss(self, batch: Batch) -> Tensor:
+        """Return the loss (S,) by which a replica's weights are chosen, on all validation sequences (N, T, D)."""
 
     def count(self, forward: int = 0, backward: int = 0, curvature: int = 0) -> None:
         """Add to the cost: sequences that went through each kind of pass, for each replica."""
@@ -54,6 +59,8 @@ class Optimiser(Item, ABC):
     """Whether it changes weights at all; what it does not is a reference row."""
     iterative: ClassVar[bool] = True
     """Whether it trains in epochs with a learning rate."""
+    closed_loop: ClassVar[bool] = False
+    """Whether it can train on a network's own outputs in place of the truth."""
 
     def begin(self, population: Replicas, train: Batch) -> None:
         """See the training set, inputs (N, T, D) and targets (N, [T,] K), before the first update."""
@@ -83,6 +90,8 @@ class GradientDescent(Optimiser):
     ∇L ← ∇L min(1, c / ‖∇L‖), or (Mikolov 2012) of every component to [-c, c]; c is infinite where
     a replica is not clipped.
     """
+
+    closed_loop: ClassVar[bool] = True
 
     @abstractmethod
     def direction(self, gradient: Tensor) -> Tensor:

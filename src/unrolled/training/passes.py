@@ -156,16 +156,25 @@ def layer_backward(a: Array, d: Array, vt: Array, da: Array, gradient: Array, st
 
 @compiled
 def mean_square(
-    out: Array, targets: Array, index: Array, x: Array, first: int, column: int, scale: float, loss: Array, d: Array
+    out: Array,
+    targets: Array,
+    index: Array,
+    x: Array,
+    first: int,
+    column: int,
+    scale: float,
+    among: int,
+    loss: Array,
+    d: Array,
 ) -> None:
-    """Write the mean square error (S,) and d = ∂L/∂out, both (S, K, M).
+    """Add to the mean square error (S,) over `among` steps those of (S, K, M) outputs; write d = ∂L/∂out.
 
     The targets are (N, L, K). With `column` >= 0 the output is x_t from that column on, plus scale × out;
     the first output belongs to the step `first`.
     """
     length, outputs = targets.shape[1:]
     batch = index.shape[1]
-    factor = d.dtype.type(2 / (length * batch * outputs))
+    factor = d.dtype.type(2 / (among * batch * outputs))
     for s in range(len(out)):
         total = np.float64(0)
         for k in range(outputs):
@@ -178,7 +187,7 @@ def mean_square(
                     error = y - targets[index[s, b], t, k]
                     total += np.float64(error) * np.float64(error)
                     d[s, k, m] = factor * scale * error
-        loss[s] = total / (length * batch * outputs)
+        loss[s] += total / (among * batch * outputs)
 
 
 @compiled

@@ -7,6 +7,9 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from unrolled.data.task import Mode
+from unrolled.models.closed_loop import partly_forced
+from unrolled.models.ensemble import Ensemble
 from unrolled.models.network import Network
 from unrolled.training.optimiser import Batch, Optimiser, mean_square
 
@@ -33,6 +36,8 @@ class Population(pl.LightningModule):
         Largest norm of each replica's gradient, and largest size of its components; infinite by default.
     progress : callable, optional
         Called after each epoch with 1.
+    validation : pair, optional
+        The mode in which the validation data are run, and whether the network has its last outputs among its inputs.
 
     Attributes
     ----------
@@ -64,6 +69,7 @@ class Population(pl.LightningModule):
         clip_value: Tensor | None = None,
         progress: Callable[[int], None] = lambda epochs: None,
         decay: int | None = None,
+        validation: tuple[Mode, bool] = ("teacher_forced", False),
     ) -> None:
         super().__init__()
         self.train_epoch: Callable[[Tensor], list[Tensor]] | None = None
@@ -71,6 +77,7 @@ class Population(pl.LightningModule):
         self.network: Network = network
         self.optimiser = optimiser
         self.many_to_one, self.progress, self.decay, self.updates = many_to_one, progress, decay, 0
+        self.validation = validation
         self.theta = nn.Parameter(theta.clone())
         self.clip_norm: Tensor
         self.clip_value: Tensor
@@ -93,9 +100,17 @@ class Population(pl.LightningModule):
 
     def losses(self, batch: Batch) -> Tensor:
         """Return the mean square error (S,) of x (S, B, T, D) against y, (S, ...) or the same for all."""
-        x, y = batch
-        predicted = self.network(self.network.unpack(self.theta), x, self.many_to_one)
-        return mean_square(predicted, y)
+        (x, y), network, w = batch, self.network, self.network.unpack(self.theta)
+        if network.closed_loop:
+            return mean_square(partly_forced(network, w, x, network.closed_loop), y)
+        return mean_square(network(w, x, self.many_to_one), y)
+
+    @torch.no_grad()
+    def validation_loss(self, batch: Batch) -> Tensor:
+        """Return the mean square error (S,) on x (N, T, D) against y, run in the mode of the validation."""
+        (x, y), (mode, autoregressive) = batch, self.validation
+        ensemble = Ensemble(self.network, self.theta, self.many_to_one, autoregressive)
+        return mean_square(ensemble.run(x, mode, y.shape[1]), y).nan_to_num(torch.inf, torch.inf)
 
     @property
     def lr_factor(self) -> float:
@@ -129,10 +144,13 @@ class Population(pl.LightningModule):
         self.updates += 1
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        """Measure every replica on the same sequences, and keep the best weights."""
-        x, y = batch
-        loss = self.losses((x.expand(len(self.theta), *x.shape[1:]), y))
-        self.freeze_diverged(self.active & ~torch.isfinite(loss))
+        """Measure every replica on the same sequences, and keep the best weights.
+
+        An infinite loss in closed loop does not stop a replica: an untrained network may well explode there.
+        """
+        loss = self.validation_loss(batch)
+        if self.validation[0] == "teacher_forced":
+            self.freeze_diverged(self.active & ~torch.isfinite(loss))
         self.save_best(loss)
         self.history["val"].append(loss.cpu())
 

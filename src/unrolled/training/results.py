@@ -30,6 +30,7 @@ def mark(run: Run) -> str:
         "fit": experiment.fit.model_dump(exclude={"learning_rates", "parameters", "seeds", "tuning_seeds"}),
         "method": method.model_dump(exclude=NOT_TRAINED_BY),
         "seeds": [experiment.seeds, run.tuning_replicas()],
+        "scored_on": experiment.scored_on,
     }
     return fingerprint.of(rows, sources(run))
 

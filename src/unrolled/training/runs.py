@@ -1,6 +1,6 @@
 """A run: one method on one study, its replicas, and what comes of training them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from typing import Any, NamedTuple
@@ -107,11 +107,21 @@ class Run:
         def pick(split: Split) -> Split:
             return split | {"inputs": split["inputs"][..., chosen]}
 
+        def of_tests(tests: dict[str, TestSet]) -> dict[str, TestSet]:
+            return {n: replace(test, inputs=test.inputs[..., chosen]) for n, test in tests.items()}
+
         train, steps = pick(data.train), self.method.steps
         if steps is not None:
             train = train | {k: train[k][:, :n] for k, n in (("inputs", steps), ("targets", steps - data.washout))}
-        tests = {n: TestSet(**vars(test) | {"inputs": test.inputs[..., chosen]}) for n, test in data.tests.items()}
-        return Data(train, pick(data.val), tests, data.facts)
+        return Data(train, pick(data.val), of_tests(data.tests), data.facts, val_tests=of_tests(data.val_tests))
+
+    def validation(self, data: Data) -> TestSet:
+        """Return what validation measures: the like of the test set that the study is scored on, if the data have it.
+
+        Else it is the validation split, run as the test split is.
+        """
+        own = data.val_tests.get(self.experiment.scored_on)
+        return own or TestSet.of(data.val, data.tests["test"].mode)
 
     def network(self, data: Data | None = None) -> Network:
         """Return the network of the method; with its selected data also the scale of a residual."""

@@ -31,13 +31,14 @@ class Forecast(Task):
     class Settings(registry.Settings):
         """The length of the sequences, and what of the system is observed.
 
-        `steps` are observed, then come `horizon` steps in closed loop; `observed` names the states that the network
-        gets (all by default), after a `transient` of the system, with `standardise` in units of their standard
-        deviation in the training data.
+        `steps` are observed, then come `horizon` steps in closed loop, of which validation takes the first
+        `val_horizon` (all by default); `observed` names the states that the network gets (all by default), after a
+        `transient` of the system, with `standardise` in units of their standard deviation in the training data.
         """
 
         steps: Count
         horizon: Count | None = None
+        val_horizon: Count | None = None
         observed: list[str] | None = None
         transient: Annotated[FiniteFloat, Field(ge=0)] = 0.0
         standardise: bool = False
@@ -46,6 +47,8 @@ class Forecast(Task):
         """Refuse a force, and a washout that leaves nothing."""
         if row.washout >= self.settings.steps:
             return f"needs 'steps' of more than the washout of {row.washout}"
+        if (self.settings.val_horizon or 0) > (self.settings.horizon or 0):
+            return "needs val_horizon <= horizon"
         if row.record is not None:
             return "needs a record without inputs" if row.record.inputs else None
         return "needs a system without a force" if system is not None and system.forced else None
@@ -96,7 +99,7 @@ class Forecast(Task):
         """Cut each split into windows, half overlapping for training; the test ones do not overlap."""
         own, parts = self.settings, {}
         for number, split in enumerate(SPLITS):
-            length = own.steps + 1 + ((own.horizon or 0) if split == "test" else 0)
+            length = own.steps + 1 + {"train": 0, "val": self._val_horizon, "test": own.horizon or 0}[split]
             stride = length if split == "test" else max(1, own.steps // 2)
             parts[split] = series.outputs[windows(row, number, length, stride)]
         times = row.step * np.arange(own.steps + 1 + (own.horizon or 0), dtype=np.float64)
@@ -125,15 +128,26 @@ class Forecast(Task):
         }
         about: dict[str, Any] = {"unit": unit, "scale": scale, "lyapunov": lyapunov}
         test = splits["test"]
-        tests = {"test": TestSet.of(test, label="one step ahead", **about)}
+        tests, val_tests = {"test": TestSet.of(test, label="one step ahead", **about)}, {}
         if self.settings.horizon is not None:
-            # The first forecast step is s_T, from s_{T-1}: the last of the one-step targets.
-            beyond = parts["test"][:, steps:].astype(np.float32)
-            loop = {"inputs": test["inputs"], "targets": beyond, "times": times[steps:]}
-            tests["closed_loop"] = TestSet.of(loop, "closed_loop", label="closed loop", **about)
+
+            def loop(split: str, horizon: int) -> TestSet:
+                """Return what follows each sequence: first s_T, from s_{T-1}, the last of the one-step targets."""
+                end = steps + 1 + horizon
+                beyond = parts[split][:, steps:end].astype(np.float32)
+                arrays = {"inputs": splits[split]["inputs"], "targets": beyond, "times": times[steps:end]}
+                return TestSet.of(arrays, "closed_loop", label="closed loop", **about)
+
+            tests["closed_loop"] = loop("test", self.settings.horizon)
+            val_tests["closed_loop"] = loop("val", self._val_horizon)
         scaling = facts.get("scaling", {"mean": 0.0, "standard_deviation": 1.0})
         example = scaling["mean"] + np.array(scaling["standard_deviation"]) * parts["test"][:1, :steps]
-        return Data(splits["train"], splits["val"], tests, facts, example)
+        return Data(splits["train"], splits["val"], tests, facts, example, val_tests)
+
+    @property
+    def _val_horizon(self) -> int:
+        """Return how many steps validation takes in closed loop, beyond the one-step target."""
+        return self.settings.val_horizon or self.settings.horizon or 0
 
     def _integrated(self, row: DataRow, system: System, times: Array, number: int, count: int) -> tuple[Array, float]:
         """Return trajectories (N, T + 1, d) from random states, without their transient, and the solver's error."""

@@ -1,6 +1,6 @@
 """Many-to-one: a window of past values in, the next value out; then in closed loop."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,8 @@ from unrolled.data.record import SPLITS, Series
 from unrolled.data.system import System
 from unrolled.data.task import Array, Data, Mode, Split, Task, TestSet, long
 
+STARTS = 16
+"""Places of the validation data, at most, from which a forecast in closed loop starts."""
 Bounds = Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]
 
 
@@ -83,17 +85,27 @@ class NextValue(Task):
             "closed_loop": TestSet.of(loop, "closed_loop", label="closed loop"),
             "in_sample": TestSet.of(splits["train"], label="training data, one step ahead"),
         }
-        facts = {"solver_error": error, "solver_error_over": "the whole series"}
+        facts: dict[str, Any] = {"solver_error": error, "solver_error_over": "the whole series"}
         if self.settings.noise is not None:
             theory = (self.settings.noise[1] - self.settings.noise[0]) ** 2 / 12
             facts["floor"] = {"theory": theory, "in_sample": floors["train"], "out_of_sample": floors["test"]}
-        return Data(splits["train"], splits["val"], tests, facts, example=test["inputs"][:1])
+        return Data(
+            splits["train"], splits["val"], tests, facts, test["inputs"][:1], {"closed_loop": _phases(splits["val"])}
+        )
 
     def channels(self, data: Data, inputs: list[str], outputs: list[str]) -> pd.DataFrame:
         """Return the whole series by split."""
         splits = {"train": data.train, "val": data.val, "test": vars(data.tests["test"])}
         parts = [long({outputs[0]: s["targets"][:, 0]}, s["times"], n, "channel") for n, s in splits.items()]
         return pd.concat(parts, ignore_index=True)
+
+
+def _phases(val: Split) -> TestSet:
+    """Return forecasts in closed loop over half of the validation data, from starts spread over the other half."""
+    steps = len(val["targets"]) // 2
+    starts = np.unique(np.linspace(0, len(val["targets"]) - steps, STARTS).round().astype(int))
+    targets = np.stack([val["targets"][start : start + steps] for start in starts])
+    return TestSet(val["inputs"][starts], targets, val["times"][:steps], "closed_loop", "closed loop")
 
 
 def _windows(series: Array, window: int, first: int, stop: int, times: Array) -> Split:

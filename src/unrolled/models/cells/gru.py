@@ -132,15 +132,20 @@ def adjoint(
     With δ_t the gradient by the columns (r, z, h W_n + d) of [h_{t-1}, x_t, 1] w, and ν_t by the
     argument of n's tanh, from the last step to the first: dh_t = g_t + z dh_{t+1} + δ_{t+1} Wᵀ
     gives δ_t and ν_t (`update_backward`, `gates_backward`); then ∂L/∂w = Σ_t [h_{t-1}, x_t, 1]ᵀ δ_t,
-    ∂L/∂v = Σ_t [x_t, 1]ᵀ ν_t and ∂L/∂x_t = δ_t Uᵀ + ν_t U_nᵀ, a block of steps at a time.
+    ∂L/∂v = Σ_t [x_t, 1]ᵀ ν_t and ∂L/∂x_t = δ_t Uᵀ + ν_t U_nᵀ, a block of steps at a time. With the
+    readout fed back, v has the rows of w, and ν_t goes on to h_{t-1} through N.
     """
     steps, batch, hidden = n.shape[1:]
     block = kernels.block_length(rows[0], 3 * hidden)
     delta, nu = np.empty((block, batch, 3 * hidden), w.dtype), np.empty((block, batch, hidden), w.dtype)
     back, part_w, part_v = np.empty_like(dh[0]), np.empty_like(dw[0]), np.empty_like(dv[0])
     dw[:], dv[:] = 0, 0
+    fed_back = v.shape[1] > x.shape[3]
+    first = hidden if fed_back else 0
     for s in range(len(w)):
         x_s, recurrent = x[min(s, len(x) - 1)], np.ascontiguousarray(w[s, :hidden].T)
+        through_n = np.ascontiguousarray(v[s, :first].T)
+        seen_by_n = rows[s] if fed_back else x_s
         for end in range(steps, 0, -block):
             begin = max(0, end - block)
             for t in range(end - 1, begin - 1, -1):
@@ -150,11 +155,14 @@ def adjoint(
                 gates_backward(delta[t - begin], nu[t - begin], gates[s, t])
                 np.dot(delta[t - begin], recurrent, back)
                 kernels.add_rows(dh[s], back)
+                if fed_back:
+                    np.dot(nu[t - begin], through_n, back)
+                    kernels.add_rows(dh[s], back)
             kernels.add_product(dw[s], rows[s, begin:end], delta[: end - begin], part_w)
-            kernels.add_product(dv[s], x_s[begin:end], nu[: end - begin], part_v)
+            kernels.add_product(dv[s], seen_by_n[begin:end], nu[: end - begin], part_v)
             if len(dx):
                 kernels.add_input_gradient(dx[s, begin:end], delta[: end - begin], w[s, hidden:])
-                kernels.add_input_gradient(dx[s, begin:end], nu[: end - begin], v[s])
+                kernels.add_input_gradient(dx[s, begin:end], nu[: end - begin], v[s, first:])
 
 
 @compiled

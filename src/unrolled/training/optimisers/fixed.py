@@ -21,5 +21,4 @@ class Fixed(Optimiser):
     @torch.no_grad()
     def finish(self, population: Replicas, train: Batch, val: Batch) -> None:
         """Record the validation loss."""
-        replicas = len(population.theta)
-        population.save_best(population.losses((val[0].expand(replicas, *val[0].shape), val[1])))
+        population.save_best(population.validation_loss(val))

@@ -1,10 +1,12 @@
 """Ridge regression of the last layer, solved exactly; all other weights stay as they started."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from unrolled.models.closed_loop import go_on
 from unrolled.models.network import Network
 from unrolled.training.optimiser import Batch, Optimiser, Replicas, mean_square
 
@@ -15,8 +17,8 @@ class Ridge(Optimiser):
     """V = (HᵀH/n + λ 1)⁻¹ HᵀY/n, on centred features and targets; c puts the means back.
 
     λ is chosen on the validation data, for each replica, from 1e-12 to 100 in steps of ten (in
-    units of the squared features). Solved in float64. Steps without a target (the washout) stay out of the
-    regression, while the state forgets where it began.
+    units of the squared features); in closed loop where validation is. Solved in float64. Steps
+    without a target (the washout) stay out of the regression, while the state forgets where it began.
 
     References
     ----------
@@ -32,25 +34,44 @@ class Ridge(Optimiser):
     @torch.no_grad()
     def finish(self, population: Replicas, train: Batch, val: Batch) -> None:
         """Solve for every λ and keep the readout with the lowest validation loss."""
-        weights, layer = population.network.unpack(population.theta), len(population.network.layers) - 1
-        features, targets = self._features(population, train[0]), _wanted(population.network, train)
+        network = population.network
+        weights, layer = network.unpack(population.theta), len(network.layers) - 1
+        features, targets = self._features(population, train[0]), _wanted(network, train)
         if not population.many_to_one:
             features = features[:, :, features.shape[2] - targets.shape[1] :]
             targets = targets.flatten(0, 1)
         solutions = [solve(h.reshape(-1, h.shape[-1]), targets) for h in features]
         population.count(forward=len(train[0]))
-        seen = self._features(population, val[0])
-        seen = seen if population.many_to_one else seen[:, :, seen.shape[2] - val[1].shape[1] :]
-        unit, wanted = (population.network.residual or 1.0) ** 2, _wanted(population.network, val)
+        loss = self._validation(population, val)
         for number in range(len(GRID)):
             for s, (slopes, offsets) in enumerate(solutions):
                 replica = {name: weight[s] for name, weight in weights.items()}
                 replica |= {f"V{layer}": slopes[number], f"c{layer}": offsets[number]}
-                row = population.network.pack({k: v.to(population.theta.dtype) for k, v in replica.items()})
+                row = network.pack({k: v.to(population.theta.dtype) for k, v in replica.items()})
                 population.theta[s] = row
-            w = population.network.unpack(population.theta)
-            predicted = torch.stack([h @ w[f"V{layer}"][s] + w[f"c{layer}"][s] for s, h in enumerate(seen)])
-            population.save_best(unit * mean_square(predicted, wanted))
+            population.save_best(loss())
+
+    def _validation(self, population: Replicas, val: Batch) -> Callable[[], Tensor]:
+        """Return what gives the validation loss of any readout, with the states of the recurrence computed once."""
+        (x, y), (mode, autoregressive), network = val, population.validation, population.network
+        x = x.expand(len(population.theta), *x.shape)
+        if autoregressive or (mode == "closed_loop" and population.many_to_one):
+            return lambda: population.validation_loss(val)
+        loop = mode == "closed_loop"
+        h, state = network.hidden(network.unpack(population.theta), x, population.many_to_one or loop)
+        h = h if population.many_to_one or loop else h[:, :, h.shape[2] - y.shape[1] :]
+
+        def loss() -> Tensor:
+            w = network.unpack(population.theta)
+            found = network.readout(w, h)
+            if loop:
+                rest = h.new_zeros(*h.shape[:2], y.shape[1] - 1, 0)
+                found = torch.cat([found[:, :, None], go_on(network, w, found, state, rest)], dim=2)
+            elif network.residual is not None:
+                found = x[:, :, network.washout :, -network.outputs :] + network.residual * found
+            return mean_square(found, y).nan_to_num(torch.inf, torch.inf)
+
+        return loss
 
     def _features(self, population: Replicas, x: Tensor) -> Tensor:
         """Return what enters the last layer, (S, N, [T,] L), for x (N, T, D)."""

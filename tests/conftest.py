@@ -108,7 +108,8 @@ def experiment_of(row: DataRow, methods: dict[str, dict[str, Any]], score: str =
     """Return an experiment on a study's data, with rows of methods, and what differs in the fit."""
     budget = {"epochs": 3, "batch": 16, "seeds": 2, "tuning_seeds": fit.get("seeds", 2)} | fit
     made = {name: Method(**{"label": "?", "learning_rates": [1e-2]} | method) for name, method in methods.items()}
-    about = {"name": "study", "label": "?", "question": "?", "seed": 0, "score": score}
+    scored_on = registry.load("scores", score).test
+    about = {"name": "study", "label": "?", "question": "?", "seed": 0, "score": score, "scored_on": scored_on}
     return Experiment(**about, data=row, fit=FitRow(**budget), methods=made)
 
 
@@ -119,8 +120,9 @@ def make_run() -> MakeRun:
     def made(method: dict[str, Any], seeds: int = 2, **change: Any) -> tuple[Run, Data]:
         sizes = {"system": "sine", "task": "next_value", "step": 0.3, "train": 60, "val": 20, "test": 20, "window": 5}
         fit = {key: change.pop(key) for key in tuple(change) if key in FitRow.model_fields}
+        score = change.pop("score", "mse")
         row = DataRow.model_validate(sizes | ({} if "task" in change else {"noise": [-0.1, 0.1]}) | change)
-        return Run(experiment_of(row, {"method": method}, seeds=seeds, **fit), "method"), datasets.make(row)
+        return Run(experiment_of(row, {"method": method}, score, seeds=seeds, **fit), "method"), datasets.make(row)
 
     return made
 

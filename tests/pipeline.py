@@ -13,7 +13,7 @@ import yaml
 from scipy.io import savemat
 
 import covering
-from unrolled import registry
+from unrolled import full, registry
 from unrolled.analysis.power_spectrum import SEGMENT
 from unrolled.config import RecordRow
 from unrolled.errors import NotRunError
@@ -67,7 +67,8 @@ def shrink(folder: Path, exhaustive: bool = False) -> None:
     Of studies and methods only those of the covering table stay, or all of them.
     """
     path = folder / "params.yaml"
-    table = yaml.safe_load(path.read_text())
+    table = full.merged(*(yaml.safe_load((folder / name).read_text()) for name in ("params.yaml", "full.yaml")))
+    path.write_text(yaml.safe_dump(table, sort_keys=False))
     kept = covering.pairs_of(covering.experiments(path)) if exhaustive else covering.covering(path)
     studies = {}
     for number, name in enumerate(dict.fromkeys(name for name, _ in kept)):
@@ -82,6 +83,9 @@ def shrink(folder: Path, exhaustive: bool = False) -> None:
     for method in table["methods"].values():
         if "steps" in method:
             method["steps"] = STEPS // 2
+    for changes in (each for study in studies.values() for each in study["methods"] if isinstance(each, dict)):
+        for row in changes.values():
+            row |= {"epochs": TINY["epochs"]} if "epochs" in row else {}
     table["random_networks"] |= RANDOM_NETWORKS
     table |= {"studies": studies, "defaults": table["defaults"] | DEFAULTS}
     path.write_text(yaml.safe_dump(table, sort_keys=False))

@@ -23,6 +23,7 @@ from unrolled.data.system import make, of
 from unrolled.data.task import Data, History, Split, Task
 from unrolled.data.tasks import simulation
 from unrolled.data.tasks.forecast import PIECE, piecewise_error
+from unrolled.data.tasks.next_value import NextValue
 from unrolled.training.experiments import check
 
 STUDIES = list(small_studies.TABLE.studies)
@@ -250,6 +251,23 @@ def test_next_value_windows_are_the_points_before_their_target() -> None:
         target = next(targets)
         np.testing.assert_array_equal(window[:, 0], series[target - row.window : target])
     assert [len(split["targets"]) for split in parts] == [row.train - row.window, row.val, row.test]
+
+
+def test_several_test_series_differ_in_their_noise_alone() -> None:
+    row, _, data = made("noisy_sine", test_series=3)
+    _, _, one = made("noisy_sine", test_series=1)
+    test, first = data.tests["test"], one.tests["test"]
+    assert len(test.targets) == 3 * len(first.targets) == 3 * row.test
+    np.testing.assert_array_equal(test.targets[: row.test], first.targets)
+    np.testing.assert_array_equal(test.times, np.tile(first.times, 3))
+    np.testing.assert_array_equal(data.tests["closed_loop"].targets, one.tests["closed_loop"].targets)
+    low, high = row.settings["noise"]
+    clean = np.sin(row.parameters["omega"] * test.times) + (low + high) / 2
+    noise = test.targets[:, 0].astype(float) - clean
+    assert abs(noise).max() <= (high - low) / 2 + 1e-6 and abs(np.corrcoef(noise.reshape(3, -1))[0, 1:]).max() < 0.9
+    assert data.facts["floor"]["out_of_sample"] == pytest.approx(float(np.square(noise).mean()), rel=1e-5)
+    drawn = NextValue(**row.settings).channels(data, [], ["x"])
+    assert (drawn["split"] == "test").sum() == row.test
 
 
 def test_next_value_starts_its_closed_loop_before_the_test_and_sees_nothing_of_it() -> None:

@@ -150,6 +150,51 @@ def test_the_validation_loss_is_that_of_the_best_weights_by_hand(case: str, make
         assert abs(np.square(error).mean(axis=(1, 2, 3)) / expected - 1).min() > 1e-3, "it gets its own outputs"
 
 
+LOOP = FORECAST | {"horizon": 9, "val_horizon": 4, "score": "valid_time"}
+
+
+def loop_by_hand(run: Run, data: Data, theta: Any) -> list[float]:
+    """Return the mean square error of each replica in closed loop after the validation sequences, in plain steps."""
+    network, losses = run.network(data), []
+    x, wanted = torch.from_numpy(data.val["inputs"]), data.val_tests["closed_loop"].targets
+    for each in theta:
+        w = network.unpack(torch.from_numpy(each)[None])
+        state, outputs = network.cell.start(x[None]), []
+        for t in range(x.shape[1] + wanted.shape[1] - 1):
+            state = network.cell.step(w, x[None, :, t] if t < x.shape[1] else outputs[-1], state)
+            outputs.append(network.readout(w, state[0]))
+        found = torch.stack(outputs[x.shape[1] - 1 :], dim=2)[0].double().numpy()
+        losses.append(float(np.square(found - wanted).mean()))
+    return losses
+
+
+@pytest.mark.parametrize("method", [TANH, RIDGE, TANH | {"optimiser": "fixed"}], ids=["adam", "ridge", "fixed"])
+def test_what_is_scored_in_closed_loop_is_validated_in_closed_loop(method: dict[str, Any], make_run: MakeRun) -> None:
+    run, data = make_run(method, **LOOP)
+    assert data.val_tests["closed_loop"].targets.shape[1] == 5 and data.tests["closed_loop"].targets.shape[1] == 10
+    result = fit(run, data)
+    np.testing.assert_allclose(result.best_loss, loop_by_hand(run, data, result.theta), rtol=1e-4)
+    one_step, same = make_run(method, **LOOP | {"score": "rmse"})
+    other = fit(one_step, same)
+    np.testing.assert_allclose(other.best_loss, by_hand(one_step, same, other.theta), rtol=1e-4)
+    assert abs(other.best_loss / result.best_loss - 1).min() > 1e-2
+
+
+def test_a_replica_that_explodes_in_closed_loop_goes_on(make_run: MakeRun) -> None:
+    linear = {"cell": "elman", "hidden": 6, "options": {"activation": "identity"}, "learning_rates": [0.3]}
+    run, data = make_run(linear, **LOOP | {"horizon": 3000, "val_horizon": 3000, "epochs": 6})
+    result = fit(run, data)
+    exploded = ~np.isfinite(result.val_loss)
+    assert exploded.any() and not result.diverged.any() and np.isfinite(result.train_loss).all()
+
+
+def test_training_in_closed_loop_changes_what_is_trained(make_run: MakeRun) -> None:
+    (forced, data), (loop, _) = make_run(TANH, **LOOP), make_run(TANH | {"closed_loop": 8}, **LOOP)
+    ours, theirs = fit(forced, data), fit(loop, data)
+    assert abs(ours.train_loss[0] / theirs.train_loss[0] - 1).min() > 1e-3
+    assert abs(ours.theta - theirs.theta).max() > 1e-3
+
+
 @pytest.mark.parametrize("method", [TANH, TANH | {"optimiser": "hessian_free"}, RIDGE])
 @pytest.mark.parametrize("study", [FORECAST, RESPONSE], ids=["forecast", "response"])
 def test_the_first_steps_carry_no_loss_anywhere(

@@ -93,7 +93,7 @@ class FitRow(Row):
 
     The first `tuning_seeds` of the `seeds` try every hyperparameter; the others train with the chosen ones alone. With
     the schedule `cosine` the learning rate falls to zero over the epochs. `parameters` sets the hidden size of every
-    recurrent method, unless the study gives one: the size whose number of weights is nearest.
+    recurrent method that names none: the size whose number of weights is nearest.
     """
 
     epochs: Count
@@ -111,7 +111,8 @@ class Method(Row):
     `options` are settings of the cell, the initialiser or the optimiser. `readout` lists the ReLU layers between the
     cell and the linear output; `flatten_window` gives the cell its whole window as one step; `truncate` cuts
     back-propagation every so many steps; of several thresholds in `clip_norm` or `clip_value` one is chosen on
-    validation data, as of the learning rates; `input_noise` is the standard deviation of the noise on the inputs in
+    validation data, as of the learning rates; `epochs` are in place of the study's, where an epoch costs more or less
+    than those of others; `input_noise` is the standard deviation of the noise on the inputs in
     training; with `closed_loop` n the last n inputs of each training sequence are the network's own outputs. Where a
     task has columns to choose from, `inputs` names them, `residual: linear` trains on what a linear
     model lacks, and `steps` trains on that many first steps of each window. `requires` says where the method applies;
@@ -131,6 +132,7 @@ class Method(Row):
     learning_rates: Positives | None = None
     clip_norm: Positives | None = None
     clip_value: Positives | None = None
+    epochs: Count | None = None
     input_noise: Positive | None = None
     closed_loop: Count | None = None
     inputs: Annotated[list[str], Field(min_length=1)] | None = None

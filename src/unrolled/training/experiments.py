@@ -161,7 +161,7 @@ def _method(
     if method.learning_rates is None:
         method = method.model_copy(update={"learning_rates": fit.learning_rates})
     if registry.load("cells", method.cell).recurrent:
-        if fit.parameters is not None and "hidden" not in changes:
+        if fit.parameters is not None and method.hidden is None:
             method = method.model_copy(update={"hidden": sized(method, fit.parameters, row, task, own)})
         if not method.hidden:
             raise UnrolledError(f"{place}: cell '{method.cell}' needs 'hidden', or the study's fit 'parameters'")

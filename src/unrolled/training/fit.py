@@ -82,7 +82,7 @@ def _train(
     budget = run.experiment.fit
     validation = run.validation(data)
     batches = PopulationData(data.train, vars(validation), budget.batch, list(seeds), run.method.input_noise or 0.0)
-    updates = budget.epochs * batches.updates
+    updates = run.budget * batches.updates
     population = Population(
         network,
         optimiser,
@@ -101,7 +101,7 @@ def _train(
             # Batches are index look-ups, so loader workers would only cost; the optimiser is an item;
             # LeafSpec is Lightning's own use of PyTorch.
             warnings.filterwarnings("ignore", message=".*(does not have many workers|returned `None`|LeafSpec).*")
-            lightning = trainer(budget.epochs)
+            lightning = trainer(run.budget)
             if supports(population, batches, lightning.strategy.root_device) is None:
                 population.train_epoch, batches.whole_epochs = CompiledUpdate(population, batches).epoch, True
             lightning.fit(population, datamodule=batches)

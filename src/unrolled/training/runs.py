@@ -94,7 +94,12 @@ class Run:
     def epochs(self) -> int:
         """How many epochs tuning and the final replicas take together; 0 where there are none."""
         rounds = 1 + bool(self.final_replicas(0))
-        return rounds * self.experiment.fit.epochs if self.optimiser.iterative else 0
+        return rounds * self.budget if self.optimiser.iterative else 0
+
+    @property
+    def budget(self) -> int:
+        """How many epochs each replica is trained for."""
+        return self.method.epochs or self.experiment.fit.epochs
 
     def select(self, data: Data) -> Data:
         """Return the data with only those columns and steps that the method gets."""

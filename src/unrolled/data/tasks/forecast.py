@@ -32,7 +32,7 @@ class Forecast(Task):
         """The length of the sequences, and what of the system is observed.
 
         `steps` are observed, then come `horizon` steps in closed loop, of which validation takes the first
-        `val_horizon` (all by default); `observed` names the states that the network gets (all by default), after a
+        `val_horizon` (by default all); `observed` names the states that the network gets (all by default), after a
         `transient` of the system, with `standardise` in units of their standard deviation in the training data.
         """
 
@@ -47,8 +47,6 @@ class Forecast(Task):
         """Refuse a force, and a washout that leaves nothing."""
         if row.washout >= self.settings.steps:
             return f"needs 'steps' of more than the washout of {row.washout}"
-        if (self.settings.val_horizon or 0) > (self.settings.horizon or 0):
-            return "needs val_horizon <= horizon"
         if row.record is not None:
             return "needs a record without inputs" if row.record.inputs else None
         return "needs a system without a force" if system is not None and system.forced else None
@@ -147,7 +145,8 @@ class Forecast(Task):
     @property
     def _val_horizon(self) -> int:
         """Return how many steps validation takes in closed loop, beyond the one-step target."""
-        return self.settings.val_horizon or self.settings.horizon or 0
+        whole = self.settings.horizon or 0
+        return min(self.settings.val_horizon or whole, whole)
 
     def _integrated(self, row: DataRow, system: System, times: Array, number: int, count: int) -> tuple[Array, float]:
         """Return trajectories (N, T + 1, d) from random states, without their transient, and the solver's error."""

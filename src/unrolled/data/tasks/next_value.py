@@ -8,7 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field, FiniteFloat
 
 from unrolled import registry
-from unrolled.config import DataRow
+from unrolled.config import Count, DataRow
 from unrolled.data.integrate import simulate, solver_error
 from unrolled.data.record import SPLITS, Series
 from unrolled.data.system import System
@@ -32,9 +32,12 @@ class NextValue(Task):
     mode: ClassVar[Mode] = "closed_loop"
 
     class Settings(registry.Settings):
-        """`noise`: bounds of the uniform noise on every value."""
+        """`noise`: bounds of the uniform noise on every value; `test_series`: of how many series, each with noise of
+        its own, the test windows are, since one of a few hundred points ranks methods by luck.
+        """
 
         noise: Bounds | None = None
+        test_series: Count = 1
 
     def refuses(self, row: DataRow, system: System | None) -> str | None:
         """Refuse a record, a driven system, a washout, and a window as long as the training data."""
@@ -45,6 +48,8 @@ class NextValue(Task):
         noise = self.settings.noise
         if noise is not None and noise[0] > noise[1]:
             return "needs 'noise' with the lower bound first"
+        if self.settings.test_series > 1 and noise is None:
+            return "needs 'noise' for several 'test_series': without it they are all the same"
         return "needs window < train" if row.window >= row.train else None
 
     def lacks(self, row: DataRow, system: System | None) -> dict[str, str]:
@@ -67,19 +72,20 @@ class NextValue(Task):
         initial = source.start(random, 1)
         states = simulate(source, initial, times)
         error = solver_error(source, initial, times, None, states)
-        clean, series = states[0, :, 0].copy(), states[0, :, 0].copy()
-        if self.settings.noise is not None:
-            low, high = self.settings.noise
-            series += random.uniform(low, high, size=len(series))
-            clean += (low + high) / 2
+        low, high = self.settings.noise or (0.0, 0.0)
+        clean = states[0, :, 0] + (low + high) / 2
+        noises = random.uniform(low, high, (self.settings.test_series, len(clean)))
+        every = states[0, :, 0] + noises
         edges = np.cumsum([row.window, row.train - row.window, row.val, row.test])
         splits, floors = {}, {}
         for split, first, stop in zip(SPLITS, edges[:-1], edges[1:], strict=True):
-            splits[split] = _windows(series, row.window, first, stop, times)
-            noise = splits[split]["targets"][:, 0].astype(np.float64) - clean[first:stop].astype(np.float32)
-            floors[split] = float(np.square(noise).mean())
+            parts = [_windows(each, row.window, first, stop, times) for each in every[: None if split == "test" else 1]]
+            splits[split] = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+            truth = np.tile(clean[first:stop].astype(np.float32), len(parts))
+            floors[split] = float(np.square(splits[split]["targets"][:, 0].astype(np.float64) - truth).mean())
         test = splits["test"]
-        loop = test | {"inputs": test["inputs"][:1], "targets": test["targets"][None]}
+        first_series = {key: array[: row.test] for key, array in test.items()}
+        loop = first_series | {"inputs": test["inputs"][:1], "targets": first_series["targets"][None]}
         tests = {
             "test": TestSet.of(test, label="one step ahead"),
             "closed_loop": TestSet.of(loop, "closed_loop", label="closed loop"),
@@ -87,17 +93,31 @@ class NextValue(Task):
         }
         facts: dict[str, Any] = {"solver_error": error, "solver_error_over": "the whole series"}
         if self.settings.noise is not None:
-            theory = (self.settings.noise[1] - self.settings.noise[0]) ** 2 / 12
+            theory = (high - low) ** 2 / 12
             facts["floor"] = {"theory": theory, "in_sample": floors["train"], "out_of_sample": floors["test"]}
         return Data(
             splits["train"], splits["val"], tests, facts, test["inputs"][:1], {"closed_loop": _phases(splits["val"])}
         )
 
     def channels(self, data: Data, inputs: list[str], outputs: list[str]) -> pd.DataFrame:
-        """Return the whole series by split."""
+        """Return the whole series by split; of several test series the first."""
         splits = {"train": data.train, "val": data.val, "test": vars(data.tests["test"])}
-        parts = [long({outputs[0]: s["targets"][:, 0]}, s["times"], n, "channel") for n, s in splits.items()]
+        parts = []
+        for name, split in splits.items():
+            times = _first_series(split["times"])
+            parts.append(long({outputs[0]: split["targets"][: len(times), 0]}, times, name, "channel"))
         return pd.concat(parts, ignore_index=True)
+
+    def example(self, lines: dict[str, Array], times: Array, outputs: list[str]) -> pd.DataFrame:
+        """Return truth and predictions of the first test series."""
+        own = _first_series(times)
+        return super().example({name: line[..., : len(own), :] for name, line in lines.items()}, own, outputs)
+
+
+def _first_series(times: Array) -> Array:
+    """Return the times up to where those of a second series begin."""
+    again = np.flatnonzero(np.diff(times) <= 0)
+    return times[: again[0] + 1] if len(again) else times
 
 
 def _phases(val: Split) -> TestSet:

@@ -1,6 +1,5 @@
-"""Nesterov's accelerated gradient with a momentum that grows."""
+"""Nesterov's accelerated gradient with a momentum in two stages."""
 
-import math
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,21 +13,23 @@ from unrolled.training.optimiser import GradientDescent
 
 
 class Nesterov(GradientDescent):
-    """v ← μ_t v - α ∇L(θ + μ_t v), θ ← θ + v, with μ_t = min(1 - 2^(-1 - log₂(⌊t / period⌋ + 1)), momentum).
+    """v ← μ_t v - α ∇L(θ + μ_t v), θ ← θ + v, with μ_t = 0.9 in the first 1000 updates, then `momentum`.
 
     Kept is the point θ + μ_t v where the gradient is taken; with u = -v / α its step is
-    u ← μ_t u + g, d = g + μ_{t+1} u. The schedule grows from 0.5 towards its bound.
+    u ← μ_t u + g, d = g + μ_{t+1} u.
 
     References
     ----------
-    Sutskever, Martens, Dahl & Hinton, ICML 2013, PMLR 28(3):1139, equations 3 to 5.
+    Sutskever, Martens, Dahl & Hinton, ICML 2013, PMLR 28(3):1139, equations 3 and 4; section 5 on recurrent networks,
+    where the later momentum is one of 0, 0.9, 0.98 and 0.995.
     """
 
     class Settings(registry.Settings):
-        """`momentum`, its bound; `period`, updates over which it stays at its first value of one half."""
+        """`first_momentum` holds for so many `first_updates`, then `momentum`."""
 
-        momentum: Annotated[float, Field(ge=0.5, lt=1)] = 0.99
-        period: Annotated[float, Field(gt=0)] = 250.0
+        momentum: Annotated[float, Field(ge=0, lt=1)] = 0.98
+        first_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+        first_updates: Annotated[int, Field(ge=0)] = 1000
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -36,7 +37,8 @@ class Nesterov(GradientDescent):
 
     def momentum(self, update: int) -> float:
         """Return μ_t."""
-        return min(1 - 2 ** (-1 - math.log2(update // self.settings.period + 1)), self.settings.momentum)
+        own = self.settings
+        return own.first_momentum if update < own.first_updates else own.momentum
 
     def direction(self, gradient: Tensor) -> Tensor:
         """Return g + μ_{t+1} u."""

@@ -40,7 +40,7 @@ def test_the_real_table_loads_in_its_order() -> None:
 
 
 def test_the_tasks_own_keys_stand_beside_the_others(in_tmp: Path) -> None:
-    assert config.load(TABLE).study("noisy_sine").data.settings == {"noise": [0.0, 2.0]}
+    assert config.load(TABLE).study("noisy_sine").data.settings == {"noise": [0.0, 2.0], "test_series": 50}
     write({"studies.sine.data.settings": {"noise": [0.0, 2.0]}})
     with pytest.raises(UnrolledError, match="'settings' is no key here"):
         config.load()

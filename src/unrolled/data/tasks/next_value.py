@@ -32,8 +32,10 @@ class NextValue(Task):
     mode: ClassVar[Mode] = "closed_loop"
 
     class Settings(registry.Settings):
-        """`noise`: bounds of the uniform noise on every value; `test_series`: of how many series, each with noise of
-        its own, the test windows are, since one of a few hundred points ranks methods by luck.
+        """Noise, and how much of it is tested.
+
+        `noise`: bounds of the uniform noise on every value. `test_series`: how many series, each with noise of its own,
+        the test windows are taken from, since one of a few hundred points ranks methods by luck.
         """
 
         noise: Bounds | None = None

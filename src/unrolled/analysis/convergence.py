@@ -1,4 +1,4 @@
-"""Whether training had come to its end: from the validation losses that chose the weights."""
+"""Whether training had come to its end, told from the validation losses that chose the weights."""
 
 from typing import Any, Literal
 
@@ -14,44 +14,54 @@ FLAT = 0.05
 LAST = 0.2
 """That part, of the updates."""
 CHANCE = 0.1
-"""By less than this share better than the trivial predictor is chance."""
+"""Less than this share better than the trivial predictor is chance."""
 
 
 def trivial_loss(train_targets: Array, validation: TestSet) -> float:
-    """Return the mean square error on the validation targets of a predictor that always gives the training mean."""
+    """Return the mean square error on the validation targets (N, [T,] K) of always giving the training mean."""
     mean = train_targets.astype(np.float64).reshape(-1, train_targets.shape[-1]).mean(axis=0)
     return float(np.square(validation.targets - mean).mean())
 
 
-def state(val_loss: Array, diverged: Array, trivial: float) -> State:
-    """Return the state of a method's training: that of most of its replicas; of as many, the worse.
+def state(val_loss: Array, best_loss: Array, diverged: Array, trivial: float) -> State:
+    """Return the state of a method's training: that of most of its replicas; where two are as many, the worse one.
 
-    A replica's running minimum of the validation loss, which is that of the weights it keeps, has *converged* if it
-    falls by less than 5 % over the last fifth of the updates. It is *at chance* if it ends less than 10 % below the
-    loss of the trivial predictor, whether it falls or not.
+    A replica is *at chance* if its lowest validation loss is less than 10 % below that of the trivial predictor. Else it
+    has *converged* if that lowest loss fell by less than 5 % over the last fifth of the updates; what is solved in one
+    step has. Under a learning rate that decays to zero it means: flat under its schedule.
 
     Parameters
     ----------
     val_loss : (epochs, S) array
-        With no epochs (what is solved in one step) only chance is judged, by `best` of the caller: see `states`.
-    diverged : (S,) array of bool
+    best_loss, diverged : (S,) arrays
     trivial : float
     """
-    found = states(val_loss, diverged, trivial)
-    order: list[State] = ["diverged", "at chance", "still improving", "converged"]
-    return max(order, key=lambda each: found.count(each))
+    found = states(val_loss, best_loss, diverged, trivial)
+    from_worst: list[State] = ["diverged", "at chance", "still improving", "converged"]
+    return max(from_worst, key=found.count)
 
 
-def states(val_loss: Array, diverged: Array, trivial: float) -> list[State]:
-    """Return the state of each replica."""
-    lowest = np.minimum.accumulate(np.where(np.isnan(val_loss), np.inf, val_loss), axis=0)
-    end, before = lowest[-1], lowest[max(0, int(np.ceil(len(lowest) * (1 - LAST))) - 1)]
-    found: list[State] = []
-    for s in range(len(end)):
-        if diverged[s] or not np.isfinite(end[s]):
-            found.append("diverged")
-        elif end[s] > (1 - CHANCE) * trivial:
-            found.append("at chance")
-        else:
-            found.append("converged" if end[s] >= (1 - FLAT) * before[s] else "still improving")
-    return found
+def states(val_loss: Array, best_loss: Array, diverged: Array, trivial: float) -> list[State]:
+    """Return the state of each replica (S)."""
+    return [
+        _of_one(val_loss[:, s], float(best), bool(stopped), trivial)
+        for s, (best, stopped) in enumerate(zip(best_loss, diverged, strict=True))
+    ]
+
+
+def _of_one(val_loss: Array, best: float, stopped: bool, trivial: float) -> State:
+    if stopped or not np.isfinite(best):
+        return "diverged"
+    if best > (1 - CHANCE) * trivial:
+        return "at chance"
+    before = int(len(val_loss) * (1 - LAST))
+    if len(val_loss) == 0 or (before > 0 and np.nanmin(val_loss) >= (1 - FLAT) * np.nanmin(val_loss[:before])):
+        return "converged"
+    return "still improving"
+
+
+def best_epoch(val_loss: Array) -> Array | None:
+    """Return the epoch (S,), from 1 on, of each replica's lowest validation loss; None if there are no epochs."""
+    if len(val_loss) == 0:
+        return None
+    return np.asarray(np.argmin(np.where(np.isnan(val_loss), np.inf, val_loss), axis=0) + 1)

@@ -27,8 +27,8 @@ def state(val_loss: Array, best_loss: Array, diverged: Array, trivial: float) ->
     """Return the state of a method's training: that of most of its replicas; where two are as many, the worse one.
 
     A replica is *at chance* if its lowest validation loss is less than 10 % below that of the trivial predictor. Else
-    it has *converged* if that lowest loss fell by less than 5 % over the last fifth of the updates; what is solved in one
-    step has. Under a learning rate that decays to zero it means: flat under its schedule.
+    it has *converged* if that lowest loss fell by less than 5 % over the last fifth of the updates; what is solved in
+    one step has. Where the learning rate has fallen by then, it means: flat under its schedule.
 
     Parameters
     ----------

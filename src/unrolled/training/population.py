@@ -13,6 +13,8 @@ from unrolled.models.ensemble import Ensemble
 from unrolled.models.network import Network
 from unrolled.training.optimiser import Batch, Optimiser, mean_square
 
+LOWEST, FALLING = 0.1, 0.8
+"""The factor to which the learning rates fall, and over which part of the updates."""
 History = dict[str, list[Tensor]]
 
 
@@ -30,8 +32,9 @@ class Population(pl.LightningModule):
     last : bool
         Whether only the last output counts (many-to-one).
     decay : int, optional
-        Updates over which the learning rates fall to zero as (1 + cos(π i / n)) / 2 (Loshchilov & Hutter,
-        ICLR 2017, arXiv 1608.03983); by default they stay.
+        All updates, over the first four fifths of which the learning rates fall along half a cosine to a tenth
+        (Loshchilov & Hutter, ICLR 2017, arXiv 1608.03983); the last fifth, at a rate that stays, shows whether anything
+        still improves. By default they stay from the beginning.
     clip_norm, clip_value : (S,) tensor, optional
         Largest norm of each replica's gradient, and largest size of its components; infinite by default.
     progress : callable, optional
@@ -115,7 +118,10 @@ class Population(pl.LightningModule):
     @property
     def lr_factor(self) -> float:
         """Return the learning-rate factor of the current update (cosine schedule, or 1)."""
-        return 1.0 if self.decay is None else 0.5 * (1 + math.cos(math.pi * self.updates / self.decay))
+        if self.decay is None:
+            return 1.0
+        done = min(1.0, self.updates / (FALLING * self.decay))
+        return LOWEST + (1 - LOWEST) * 0.5 * (1 + math.cos(math.pi * done))
 
     def count(self, forward: int = 0, backward: int = 0, curvature: int = 0) -> None:
         """Add to the passes."""

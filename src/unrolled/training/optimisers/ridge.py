@@ -2,10 +2,8 @@
 
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
 from unrolled.models.network import Network
+from unrolled.models.pytorch import Tensor, no_grad, torch
 from unrolled.training.optimiser import Batch, Optimiser, Replicas, mean_square
 
 GRID = [10.0**power for power in range(-12, 3)]
@@ -29,7 +27,7 @@ class Ridge(Optimiser):
         """Return the loss: all training is in `finish`."""
         return population.losses(batch).detach()
 
-    @torch.no_grad()
+    @no_grad
     def finish(self, population: Replicas, train: Batch, val: Batch) -> None:
         """Solve for every λ and keep the readout with the lowest validation loss."""
         weights, layer = population.network.unpack(population.theta), len(population.network.layers) - 1

@@ -1,9 +1,8 @@
 """Many-to-one: a window of past values in, the next value out; then in closed loop."""
 
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
-import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field, FiniteFloat
 
@@ -13,6 +12,9 @@ from unrolled.data.integrate import simulate, solver_error
 from unrolled.data.record import SPLITS, Series
 from unrolled.data.system import System
 from unrolled.data.task import Array, Data, Mode, Split, Task, TestSet, long
+
+if TYPE_CHECKING:  # pandas is imported where tables are made: data are made without
+    import pandas as pd
 
 Bounds = Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]
 
@@ -89,8 +91,10 @@ class NextValue(Task):
             facts["floor"] = {"theory": theory, "in_sample": floors["train"], "out_of_sample": floors["test"]}
         return Data(splits["train"], splits["val"], tests, facts, example=test["inputs"][:1])
 
-    def channels(self, data: Data, inputs: list[str], outputs: list[str]) -> pd.DataFrame:
+    def channels(self, data: Data, inputs: list[str], outputs: list[str]) -> "pd.DataFrame":
         """Return the whole series by split."""
+        import pandas as pd
+
         splits = {"train": data.train, "val": data.val, "test": vars(data.tests["test"])}
         parts = [long({outputs[0]: s["targets"][:, 0]}, s["times"], n, "channel") for n, s in splits.items()]
         return pd.concat(parts, ignore_index=True)

@@ -14,7 +14,7 @@ from unrolled.data import store
 from unrolled.training import results, workers
 from unrolled.training.runs import Run
 
-MARK, NOT_RUN = "fingerprint", "not run"
+NOT_RUN = "not run"
 
 
 def write(name: str, metrics: dict[str, Any], found: dict[str, pd.DataFrame], own: str) -> None:
@@ -24,7 +24,7 @@ def write(name: str, metrics: dict[str, Any], found: dict[str, pd.DataFrame], ow
         content = frame.to_csv(index=False, float_format="%.6g").encode()
         files.write_atomic(paths.CURVES / f"{name}.csv" if table == "curves" else folder / f"{table}.csv", content)
     files.write_json(folder / "metrics.json", {name: metrics})
-    files.write_atomic(folder / MARK, f"{own}\n".encode())
+    fingerprint.write(folder, own)
 
 
 def mark(experiment: Experiment) -> str:
@@ -82,7 +82,7 @@ def main() -> None:
 
 def _prune(names: list[str]) -> None:
     """Delete what belongs to no study of the table, and files of a study that this stage does not write."""
-    own = {"metrics.json", MARK, *(f"{table}.csv" for table in tables.NAMES if table != "curves")}
+    own = {"metrics.json", fingerprint.FILE, *(f"{table}.csv" for table in tables.NAMES if table != "curves")}
     for path in paths.STUDIES.glob("*/*"):
         if path.parent.name not in names or path.name not in own:
             path.unlink()
@@ -97,10 +97,8 @@ def _prune(names: list[str]) -> None:
 def _stale(name: str) -> bool:
     """Return whether a study is to be evaluated: its numbers are not there, or of another fingerprint."""
     folder = paths.evaluated(name)
-    if not (folder / MARK).exists() or not (folder / "metrics.json").exists():
-        return True
     own = NOT_RUN if store.not_run(name) is not None else mark(config.experiment(name))
-    return (folder / MARK).read_text().strip() != own
+    return not ((folder / "metrics.json").exists() and fingerprint.kept(folder, own))
 
 
 def _size(name: str) -> int:

@@ -1,14 +1,12 @@
 """Closed-loop simulation: warm up on observed inputs, then feed each output back as the next input."""
 
-import torch
-from torch import Tensor
-
 from unrolled.models import recurrence
 from unrolled.models.cell import State, Weights
 from unrolled.models.network import Network
+from unrolled.models.pytorch import Tensor, no_grad, torch
 
 
-@torch.no_grad()
+@no_grad
 def free_run(network: Network, w: Weights, warm_up: Tensor, steps: int, given: Tensor | None = None) -> Tensor:
     """Return the forecast y_1 ... y_n after a warm-up, each output fed back as the next input.
 

@@ -2,22 +2,22 @@
 
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from unrolled import config, errors, files, fingerprint, paths, registry
 from unrolled.analysis import tables
-from unrolled.analysis.evaluate import evaluate, scored
 from unrolled.config import Experiment
 from unrolled.data import store
 from unrolled.training import results, workers
 from unrolled.training.runs import Run
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 NOT_RUN = "not run"
 
 
-def write(name: str, metrics: dict[str, Any], found: dict[str, pd.DataFrame], own: str) -> None:
+def write(name: str, metrics: dict[str, Any], found: "dict[str, pd.DataFrame]", own: str) -> None:
     """Write the study's numbers, the tables of its figures, and the fingerprint of what made them."""
     folder = paths.evaluated(name)
     for table, frame in found.items():
@@ -39,6 +39,8 @@ def mark(experiment: Experiment) -> str:
 
 def study(name: str) -> str:
     """Evaluate one study; return what is said of it."""
+    from unrolled.analysis.evaluate import evaluate, scored  # where it is computed, not where it is handed out
+
     if (reason := store.not_run(name)) is not None:
         write(name, {"not_run": reason}, tables.empty(), NOT_RUN)
         return f"{name}: not run: {reason}"

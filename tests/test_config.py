@@ -1,6 +1,5 @@
 """`params.yaml`: what is wrong with the file is said in one line that names the key and what is allowed."""
 
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -9,38 +8,25 @@ import yaml
 from pydantic import ValidationError
 
 from conftest import Refused
+from real_table import DELETED, PATH, RAW, edited
 from unrolled import config, full, paths, registry
 from unrolled.errors import UnrolledError
 
-TABLE = Path(__file__).parents[1] / "params.yaml"
-RAW = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
-DELETED = object()
-
 
 def write(changes: dict[str, Any]) -> None:
-    """Write the real table with some keys changed (`a.b.c: value`), added or deleted."""
-    raw = deepcopy(RAW)
-    for key, value in changes.items():
-        *parents, last = key.split(".")
-        row = raw
-        for parent in parents:
-            row = row[parent]
-        if value is DELETED:
-            del row[last]
-        else:
-            row[last] = value
-    paths.PARAMS.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+    """Write the real table with some keys changed."""
+    paths.PARAMS.write_text(yaml.safe_dump(edited(changes), sort_keys=False), encoding="utf-8")
 
 
 def test_the_real_table_loads_in_its_order() -> None:
-    table = config.load(TABLE)
+    table = config.load(PATH)
     assert list(table.studies) == list(RAW["studies"]) and list(table.methods) == list(RAW["methods"])
     assert table.study("sine").data.window == RAW["studies"]["sine"]["data"]["window"]
-    assert len(TABLE.read_text(encoding="utf-8").splitlines()) <= 260
+    assert len(PATH.read_text(encoding="utf-8").splitlines()) <= 260
 
 
 def test_the_tasks_own_keys_stand_beside_the_others(in_tmp: Path) -> None:
-    assert config.load(TABLE).study("noisy_sine").data.settings == {"noise": [0.0, 2.0], "test_series": 50}
+    assert config.load(PATH).study("noisy_sine").data.settings == {"noise": [0.0, 2.0], "test_series": 50}
     write({"studies.sine.data.settings": {"noise": [0.0, 2.0]}})
     with pytest.raises(UnrolledError, match="'settings' is no key here"):
         config.load()
@@ -154,7 +140,7 @@ def test_a_missing_key_is_named(key: str, in_tmp: Path, refused: Refused) -> Non
 
 def test_an_unknown_study_lists_the_known(refused: Refused) -> None:
     with refused("study 'osc' is not known", *RAW["studies"]):
-        config.load(TABLE).study("osc")
+        config.load(PATH).study("osc")
 
 
 def test_a_name_with_nothing_near_is_a_whole_sentence(refused: Refused) -> None:
@@ -184,14 +170,14 @@ def test_what_is_not_a_table_is_refused(content: str, in_tmp: Path, refused: Ref
 
 
 def test_a_method_takes_what_it_leaves_out_from_the_defaults() -> None:
-    table = config.load(TABLE)
+    table = config.load(PATH)
     assert (table.methods["rnn_relu"].optimiser, table.methods["rnn_relu"].initialiser) == ("rmsprop", "keras")
     assert table.methods["rnn"].optimiser == RAW["defaults"]["optimiser"] == "adam"
 
 
 def test_rows_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        config.load(TABLE).studies["sine"].data.step = 1.0
+        config.load(PATH).studies["sine"].data.step = 1.0
 
 
 def test_merging_changes_one_key_and_leaves_its_neighbours() -> None:

@@ -24,7 +24,7 @@ from unrolled.data.task import Data, History, Split, Task
 from unrolled.data.tasks import simulation
 from unrolled.data.tasks.forecast import PIECE, piecewise_error
 from unrolled.data.tasks.next_value import NextValue
-from unrolled.training.experiments import check
+from unrolled.training.experiments import resolve_all
 
 STUDIES = list(small_studies.TABLE.studies)
 TASKS = registry.names("tasks")
@@ -66,7 +66,7 @@ def content(data: Data) -> dict[str, bytes]:
 
 def test_every_task_is_put_by_a_study_of_the_table() -> None:
     assert {row.data.task for row in small_studies.TABLE.studies.values()} == set(TASKS)
-    check(small_studies.TABLE)
+    resolve_all(small_studies.TABLE)
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -1,47 +1,33 @@
 """From the table to experiments: defaults, groups, changes, sizes; each contradiction in one line, before training."""
 
-from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from conftest import Refused
+from real_table import DELETED, PATH, RAW, edited
 from unrolled import full, registry
 from unrolled.config import Experiment, Table
 from unrolled.models.build import network_of, widths
-from unrolled.training.experiments import check, resolve
+from unrolled.training.experiments import resolve, resolve_all
 from unrolled.training.runs import Run
 
-ROOT = Path(__file__).parents[1]
-RAW = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 TABLE = Table.model_validate(RAW)
-DELETED = object()
 
 
 def changed(changes: dict[str, Any]) -> Table:
-    """Return the real table with some keys changed (`a/b/c: value`), added or deleted."""
-    raw = deepcopy(RAW)
-    for key, value in changes.items():
-        *parents, last = key.split("/")
-        row = raw
-        for parent in parents:
-            row = row[parent]
-        if value is DELETED:
-            del row[last]
-        else:
-            row[last] = value
-    return Table.model_validate(raw)
+    """Return the real table with some keys changed."""
+    return Table.model_validate(edited(changes))
 
 
 def sine(**study: Any) -> Experiment:
     """Return the experiment of the sine with some keys of its row changed."""
-    return resolve(changed({f"studies/sine/{key}": value for key, value in study.items()}), "sine")
+    return resolve(changed({f"studies.sine.{key}": value for key, value in study.items()}), "sine")
 
 
 def test_the_real_table_has_no_contradiction_and_an_experiment_reads_back_as_it_was_written() -> None:
-    check(TABLE)
+    resolve_all(TABLE)
     for name in TABLE.studies:
         own = resolve(TABLE, name)
         assert own.methods and own.methods.keys().isdisjoint(own.absent)
@@ -50,9 +36,9 @@ def test_the_real_table_has_no_contradiction_and_an_experiment_reads_back_as_it_
 
 
 def test_the_full_table_is_larger_and_has_no_contradiction() -> None:
-    changes = yaml.safe_load((ROOT / "full.yaml").read_text(encoding="utf-8"))
+    changes = yaml.safe_load(PATH.with_name("full.yaml").read_text(encoding="utf-8"))
     larger = Table.model_validate(full.merged(RAW, changes))
-    check(larger)
+    resolve_all(larger)
     for name in TABLE.studies.keys() & changes["studies"].keys():
         one, other = resolve(TABLE, name), resolve(larger, name)
         assert other.fit.epochs > one.fit.epochs and other.fit.seeds > one.fit.seeds
@@ -110,7 +96,7 @@ def test_hidden_sizes_come_from_the_number_of_parameters_and_are_the_nearest() -
         off = [abs(parameters(own, name, hidden=size) - 700) for size in (hidden - 1, hidden, hidden + 1)]
         assert off[1] == min(off) and off[1] < max(off)
     alone = changed(
-        {"methods/rnn/hidden": DELETED, "studies/sine/methods": ["rnn"], "studies/sine/fit/parameters": 700}
+        {"methods.rnn.hidden": DELETED, "studies.sine.methods": ["rnn"], "studies.sine.fit.parameters": 700}
     )
     assert resolve(alone, "sine").methods["rnn"].hidden == own.methods["rnn"].hidden
 
@@ -123,25 +109,25 @@ def test_two_seeds_one_of_the_training_and_one_of_the_data() -> None:
 
 def test_a_study_or_a_method_may_be_deleted_without_touching_the_other_rows() -> None:
     first, *others = TABLE.studies
-    assert list(changed({f"studies/{first}": DELETED}).studies) == others
+    assert list(changed({f"studies.{first}": DELETED}).studies) == others
     compared = {name for method in TABLE.methods.values() for name in method.compare_with} - {"gru"}
     assert "gru_init" in compared
     for name in compared:
         lists = {s: [e for e in RAW["studies"][s]["methods"] if name not in e] for s in TABLE.studies}
         groups = {group: [m for m in members if m != name] for group, members in RAW["groups"].items()}
-        raw = {f"studies/{s}/methods": entries for s, entries in lists.items() if entries}
-        check(changed({f"methods/{name}": DELETED} | raw | {f"groups/{g}": m for g, m in groups.items()}))
+        raw = {f"studies.{s}.methods": entries for s, entries in lists.items() if entries}
+        resolve_all(changed({f"methods.{name}": DELETED} | raw | {f"groups.{g}": m for g, m in groups.items()}))
 
 
 ITEMS = {
-    "studies/sine/data/system": ("sin", "systems"),
-    "studies/oscillator/data/task": ("respnse", "tasks"),
-    "studies/silverbox/data/record/source": ("silverbx", "records"),
-    "studies/sine/score": ("mmse", "scores"),
-    "methods/lstm/cell": ("lsmt", "cells"),
-    "methods/rnn/optimiser": ("adm", "optimisers"),
-    "defaults/initialiser": ("unifrm", "initialisers"),
-    "random_networks/initialisers": ({"orthogonl": "tanh"}, "initialisers"),
+    "studies.sine.data.system": ("sin", "systems"),
+    "studies.oscillator.data.task": ("respnse", "tasks"),
+    "studies.silverbox.data.record.source": ("silverbx", "records"),
+    "studies.sine.score": ("mmse", "scores"),
+    "methods.lstm.cell": ("lsmt", "cells"),
+    "methods.rnn.optimiser": ("adm", "optimisers"),
+    "defaults.initialiser": ("unifrm", "initialisers"),
+    "random_networks.initialisers": ({"orthogonl": "tanh"}, "initialisers"),
 }
 
 
@@ -150,103 +136,103 @@ def test_an_unknown_item_lists_the_known(key: str, refused: Refused) -> None:
     value, kind = ITEMS[key]
     name = value if isinstance(value, str) else next(iter(value))
     with refused(f"'{name}' is not known; did you mean", *registry.names(kind)):
-        check(changed({key: value}))
+        resolve_all(changed({key: value}))
 
 
-SINE, BOX = "studies/sine/", "studies/silverbox/"
+SINE, BOX = "studies.sine.", "studies.silverbox."
 CONTRADICTIONS: list[tuple[dict[str, Any], list[str]]] = [
     # names
     ({SINE + "methods": ["rn"]}, ["studies.sine.methods: method or group 'rn' is not known", "did you mean 'rnn'?"]),
-    ({"groups/gates": ["lstmm"]}, ["groups.gates: method 'lstmm' is not known", "did you mean 'lstm'?"]),
-    ({"groups/rnn": ["gru"]}, ["'groups.rnn' has the name of a method: rename one"]),
+    ({"groups.gates": ["lstmm"]}, ["groups.gates: method 'lstmm' is not known", "did you mean 'lstm'?"]),
+    ({"groups.rnn": ["gru"]}, ["'groups.rnn' has the name of a method: rename one"]),
     ({SINE + "methods": [{"gates": {"hidden": 3}}]}, ["studies.sine.methods: 'gates' is a group"]),
     # keys and types of the task, the fit, and what a study changes in a method
-    ({SINE + "data/nois": [0, 1]}, ["'studies.sine.data.nois' is not known; did you mean 'noise'?", "window"]),
+    ({SINE + "data.nois": [0, 1]}, ["'studies.sine.data.nois' is not known; did you mean 'noise'?", "window"]),
     (
-        {"studies/lorenz/data/stpes": 300, "studies/lorenz/data/steps": DELETED},
+        {"studies.lorenz.data.stpes": 300, "studies.lorenz.data.steps": DELETED},
         ["'studies.lorenz.data.stpes' is not known; did you mean 'steps'?"],
     ),
-    ({"studies/lorenz/data/steps": DELETED}, ["'studies.lorenz.data.steps' is missing"]),
-    ({"studies/lorenz/data/steps": "12"}, ["studies.lorenz.data.steps is '12'", "integer"]),
-    ({"studies/recall_50/data/steps": 1}, ["studies.recall_50.data.steps is 1", "greater than or equal to 2"]),
-    ({SINE + "data/noise": [0.0]}, ["studies.sine.data.noise", "at least 2"]),
-    ({SINE + "data/parameters": {"omga": 1.0}}, ["studies.sine.data", "'omga' is not known; did you mean 'omega'?"]),
-    ({"studies/lorenz/data/observed": ["u"]}, ["studies.lorenz.data", "'u' is not known", "x, y, z"]),
-    ({"defaults/sedes": 3}, ["'defaults.sedes' is not known; did you mean 'seeds'?"]),
-    ({SINE + "fit/epohcs": 3}, ["'studies.sine.fit.epohcs' is not known; did you mean 'epochs'?"]),
-    ({SINE + "fit/learning_rates": []}, ["studies.sine.fit.learning_rates", "at least 1"]),
-    ({SINE + "fit/learning_rates": ["1e-3"]}, ["studies.sine.fit.learning_rates", "'1e-3'", "write 1.0e-3"]),
+    ({"studies.lorenz.data.steps": DELETED}, ["'studies.lorenz.data.steps' is missing"]),
+    ({"studies.lorenz.data.steps": "12"}, ["studies.lorenz.data.steps is '12'", "integer"]),
+    ({"studies.recall_50.data.steps": 1}, ["studies.recall_50.data.steps is 1", "greater than or equal to 2"]),
+    ({SINE + "data.noise": [0.0]}, ["studies.sine.data.noise", "at least 2"]),
+    ({SINE + "data.parameters": {"omga": 1.0}}, ["studies.sine.data", "'omga' is not known; did you mean 'omega'?"]),
+    ({"studies.lorenz.data.observed": ["u"]}, ["studies.lorenz.data", "'u' is not known", "x, y, z"]),
+    ({"defaults.sedes": 3}, ["'defaults.sedes' is not known; did you mean 'seeds'?"]),
+    ({SINE + "fit.epohcs": 3}, ["'studies.sine.fit.epohcs' is not known; did you mean 'epochs'?"]),
+    ({SINE + "fit.learning_rates": []}, ["studies.sine.fit.learning_rates", "at least 1"]),
+    ({SINE + "fit.learning_rates": ["1e-3"]}, ["studies.sine.fit.learning_rates", "'1e-3'", "write 1.0e-3"]),
     ({SINE + "methods": [{"rnn": {"hiden": 3}}]}, ["studies.sine.methods.rnn.hiden", "did you mean 'hidden'?"]),
     ({SINE + "methods": [{"rnn": {"hidden": "3"}}]}, ["studies.sine.methods.rnn.hidden is '3'"]),
     ({SINE + "methods": [{"esn": {"options": 3}}]}, ["studies.sine.methods.esn.options is 3"]),
     # options belong to cell, initialiser or optimiser
-    ({"methods/rnn/options": {"leak_rate": 0.5}}, ["methods.rnn.options: 'leak_rate' is not known", "activation"]),
-    ({"methods/rnn/options": {"window": 3}}, ["methods.rnn.options: 'window' is not known"]),
-    ({"methods/rnn/options": {"activation": "tahn"}}, ["methods.rnn.options.activation is 'tahn'"]),
-    ({"methods/esn/options/connections": 1.5}, ["methods.esn.options.connections is 1.5", "integer"]),
+    ({"methods.rnn.options": {"leak_rate": 0.5}}, ["methods.rnn.options: 'leak_rate' is not known", "activation"]),
+    ({"methods.rnn.options": {"window": 3}}, ["methods.rnn.options: 'window' is not known"]),
+    ({"methods.rnn.options": {"activation": "tahn"}}, ["methods.rnn.options.activation is 'tahn'"]),
+    ({"methods.esn.options.connections": 1.5}, ["methods.esn.options.connections is 1.5", "integer"]),
     (
         {SINE + "methods": [{"esn": {"options": {"leak_rate": 3}}}]},
         ["studies.sine.methods.esn.options.leak_rate is 3", "less than or equal to 1"],
     ),
     # a cell without units
-    ({"methods/rnn/hidden": DELETED}, [".methods.rnn: cell 'elman' needs 'hidden'", "'parameters'"]),
-    ({"methods/rnn/hidden": 0}, [".methods.rnn: cell 'elman' needs 'hidden'"]),
+    ({"methods.rnn.hidden": DELETED}, [".methods.rnn: cell 'elman' needs 'hidden'", "'parameters'"]),
+    ({"methods.rnn.hidden": 0}, [".methods.rnn: cell 'elman' needs 'hidden'"]),
     # task and system or record
     (
-        {SINE + "data/system": "oscillator", SINE + "data/parameters": {}},
+        {SINE + "data.system": "oscillator", SINE + "data.parameters": {}},
         ["studies.sine.data: task 'next_value' needs a system without a force"],
     ),
-    ({SINE + "data/window": 640}, ["task 'next_value' needs window < train"]),
-    ({SINE + "data/washout": 3}, ["task 'next_value' takes no washout"]),
-    ({SINE + "data/noise": [2.0, 0.0]}, ["task 'next_value' needs 'noise' with the lower bound first"]),
+    ({SINE + "data.window": 640}, ["task 'next_value' needs window < train"]),
+    ({SINE + "data.washout": 3}, ["task 'next_value' takes no washout"]),
+    ({SINE + "data.noise": [2.0, 0.0]}, ["task 'next_value' needs 'noise' with the lower bound first"]),
     (
-        {"studies/oscillator/data/system": "sine", "studies/oscillator/data/parameters": {}},
+        {"studies.oscillator.data.system": "sine", "studies.oscillator.data.parameters": {}},
         ["task 'response' needs a driven system"],
     ),
-    ({"studies/oscillator/data/washout": 400}, ["'steps' of more than the washout of 400"]),
-    ({"studies/oscillator/data/amplitudes": [1.0, 0.2]}, ["needs 'amplitudes' with the lower bound first"]),
-    ({"studies/duffing/data/stronger_force": [2.0, 1.0]}, ["needs 'stronger_force' with the lower bound first"]),
-    ({"studies/lorenz/data/system": "duffing"}, ["task 'forecast' needs a system without a force"]),
-    ({"studies/lorenz/data/washout": 300}, ["'steps' of more than the washout of 300"]),
-    ({"studies/santa_fe/data/record/inputs": ["a"]}, ["task 'forecast' needs a record without inputs"]),
-    ({"studies/recall_50/data/system": "sine"}, ["task 'recall' needs a driven system"]),
-    ({"studies/recall_50/data/washout": 3}, ["task 'recall' takes no washout"]),
+    ({"studies.oscillator.data.washout": 400}, ["'steps' of more than the washout of 400"]),
+    ({"studies.oscillator.data.amplitudes": [1.0, 0.2]}, ["needs 'amplitudes' with the lower bound first"]),
+    ({"studies.duffing.data.stronger_force": [2.0, 1.0]}, ["needs 'stronger_force' with the lower bound first"]),
+    ({"studies.lorenz.data.system": "duffing"}, ["task 'forecast' needs a system without a force"]),
+    ({"studies.lorenz.data.washout": 300}, ["'steps' of more than the washout of 300"]),
+    ({"studies.santa_fe.data.record.inputs": ["a"]}, ["task 'forecast' needs a record without inputs"]),
+    ({"studies.recall_50.data.system": "sine"}, ["task 'recall' needs a driven system"]),
+    ({"studies.recall_50.data.washout": 3}, ["task 'recall' takes no washout"]),
     (
         {
-            "studies/initial_value/data/system": "integrator",
-            "studies/initial_value/data/parameters": {},
-            "studies/initial_value/data/observed": DELETED,
+            "studies.initial_value.data.system": "integrator",
+            "studies.initial_value.data.parameters": {},
+            "studies.initial_value.data.observed": DELETED,
         },
         ["task 'initial_value' needs a system without a force"],
     ),
-    ({"studies/initial_value/data/washout": 3}, ["task 'initial_value' takes no washout"]),
-    ({BOX + "data/record/inputs": []}, ["task 'simulation' needs a record with inputs"]),
-    ({BOX + "data/washout": DELETED}, ["task 'simulation' needs a 'washout'"]),
-    ({BOX + "data/washout": 256}, ["'steps' of more than the washout of 256"]),
-    ({BOX + "data/record/source": "csv"}, ["studies.silverbox.data.record: 'csv' needs 'file'"]),
+    ({"studies.initial_value.data.washout": 3}, ["task 'initial_value' takes no washout"]),
+    ({BOX + "data.record.inputs": []}, ["task 'simulation' needs a record with inputs"]),
+    ({BOX + "data.washout": DELETED}, ["task 'simulation' needs a 'washout'"]),
+    ({BOX + "data.washout": 256}, ["'steps' of more than the washout of 256"]),
+    ({BOX + "data.record.source": "csv"}, ["studies.silverbox.data.record: 'csv' needs 'file'"]),
     # the score
-    ({"studies/fitzhugh_nagumo/score": "valid_time"}, ["studies.fitzhugh_nagumo.score", "needs a test in closed loop"]),
+    ({"studies.fitzhugh_nagumo.score": "valid_time"}, ["studies.fitzhugh_nagumo.score", "needs a test in closed loop"]),
     # methods that the study cannot have
     ({SINE + "methods": ["arx"]}, ["studies.sine.methods: 'arx' needs a measured record"]),
     ({SINE + "methods": ["exact"]}, ["studies.sine.methods: 'exact' needs a linear driven system"]),
     ({SINE + "methods": ["persistence"]}, ["'persistence' needs the initial state as input"]),
-    ({"studies/recall_50/methods": ["lstm_noise"]}, ["'lstm_noise' needs a test in closed loop"]),
+    ({"studies.recall_50.methods": ["lstm_noise"]}, ["'lstm_noise' needs a test in closed loop"]),
     (
         {SINE + "methods": [{"rnn": {"initialiser": "chrono"}}]},
         ["studies.sine.methods.rnn: initialiser 'chrono' cannot be used", "no gate"],
     ),
     (
-        {"studies/oscillator/methods": [{"euler": {"hidden": 3}}]},
+        {"studies.oscillator.methods": [{"euler": {"hidden": 3}}]},
         ["studies.oscillator.methods.euler: initialiser 'euler' cannot be used", "2 units"],
     ),
     # columns, residual, parts of windows
-    ({"methods/gru_init/inputs": ["V1", "y_int"]}, ["column 'y_int' is not known; did you mean 'y_init'?"]),
-    ({"methods/rnn/inputs": ["x"]}, [".methods.rnn.inputs: column 'x' is not known"]),
-    ({"methods/gru_init/residual": "linear"}, ["residual needs 'y_linear' in 'inputs'"]),
-    ({"methods/gru_autoregressive/residual": "linear"}, ["residual needs 'y_linear' in 'inputs', and 'y_prev' not"]),
-    ({"methods/gru_init/steps": 50}, ["studies.silverbox.methods.gru_init.steps is 50", "51 to 256"]),
-    ({"methods/gru_init/steps": 500}, ["studies.silverbox.methods.gru_init.steps is 500", "51 to 256"]),
-    ({"methods/rnn/steps": 3}, [".methods.rnn.steps is 3", "not of this task"]),
+    ({"methods.gru_init.inputs": ["V1", "y_int"]}, ["column 'y_int' is not known; did you mean 'y_init'?"]),
+    ({"methods.rnn.inputs": ["x"]}, [".methods.rnn.inputs: column 'x' is not known"]),
+    ({"methods.gru_init.residual": "linear"}, ["residual needs 'y_linear' in 'inputs'"]),
+    ({"methods.gru_autoregressive.residual": "linear"}, ["residual needs 'y_linear' in 'inputs', and 'y_prev' not"]),
+    ({"methods.gru_init.steps": 50}, ["studies.silverbox.methods.gru_init.steps is 50", "51 to 256"]),
+    ({"methods.gru_init.steps": 500}, ["studies.silverbox.methods.gru_init.steps is 500", "51 to 256"]),
+    ({"methods.rnn.steps": 3}, [".methods.rnn.steps is 3", "not of this task"]),
 ]
 
 
@@ -255,4 +241,4 @@ def test_a_contradiction_is_found_when_the_table_is_read(
     changes: dict[str, Any], parts: list[str], refused: Refused
 ) -> None:
     with refused(*parts):
-        check(changed(changes))
+        resolve_all(changed(changes))

@@ -11,8 +11,8 @@ from conftest import MakeRun, experiment_of
 from unrolled.data import datasets
 from unrolled.data.task import Data
 from unrolled.models.ensemble import Ensemble
-from unrolled.training.fit import fit, initial_weights
-from unrolled.training.runs import Run, choose
+from unrolled.training.fit import fit
+from unrolled.training.runs import Run, choose, initial_weights
 
 TANH = {"cell": "elman", "hidden": 6}
 RATES = [1e-3, 1e-2, 3e-2]

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from conftest import make_cell
-from unrolled.models.network import Affine, Network
+from unrolled.models.network import Network, affine
 
 
 def operands() -> list[torch.Tensor]:
@@ -17,12 +17,12 @@ def operands() -> list[torch.Tensor]:
 
 def test_affine_is_the_plain_product() -> None:
     h, v, c = operands()
-    torch.testing.assert_close(Affine.apply(h, v, c), h @ v + c, rtol=1e-14, atol=1e-14)
+    torch.testing.assert_close(affine(h, v, c), h @ v + c, rtol=1e-14, atol=1e-14)
 
 
 def test_affine_has_the_right_derivatives_to_second_order() -> None:
-    assert torch.autograd.gradcheck(Affine.apply, operands(), rtol=1e-6)
-    assert torch.autograd.gradgradcheck(Affine.apply, operands(), rtol=1e-6)
+    assert torch.autograd.gradcheck(affine, operands(), rtol=1e-6)
+    assert torch.autograd.gradgradcheck(affine, operands(), rtol=1e-6)
 
 
 def test_weights_are_in_the_order_of_theta() -> None:

@@ -11,6 +11,7 @@ from unrolled.data import forcing
 from unrolled.data import integrate as module
 from unrolled.data.integrate import simulate, solver_error
 from unrolled.data.system import Array, System, make
+from unrolled.data.systems.oscillator import Oscillator
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,44 @@ def test_without_an_exact_solution_the_reference_is_tighter(refused: Refused) ->
 def test_a_solution_that_blows_up_is_refused(refused: Refused) -> None:
     with refused("system 'burst'", "params.yaml"):
         simulate(Burst(), np.ones((2, 1)), np.linspace(0, 2, 3))
+
+
+@dataclass(frozen=True)
+class StiffBurst(Burst):
+    """The same equation in plain numbers, whose square overflows with an exception."""
+
+    stiff = True
+
+    def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
+        """Return x²."""
+        return np.array([state[0] ** 2])
+
+    def jacobian(self, t: float, state: Array, inputs: Array | None) -> Array:
+        """Return 2 x."""
+        return np.array([[2 * state[0]]])
+
+
+def test_a_stiff_solution_that_blows_up_is_refused_and_before_it_is_right(refused: Refused) -> None:
+    times = np.linspace(0, 0.6, 4)
+    found = simulate(StiffBurst(), np.ones((2, 1)), times)
+    np.testing.assert_allclose(found[1, :, 0], 1 / (1 - times), rtol=1e-8)
+    with refused("system 'stiffburst'", "params.yaml"):
+        simulate(StiffBurst(), np.ones((2, 1)), np.linspace(0, 2, 3))
+
+
+@dataclass(frozen=True)
+class StiffOscillator(Oscillator):
+    """The driven oscillator, integrated as if it were stiff."""
+
+    stiff = True
+
+
+def test_a_stiff_system_follows_its_own_force() -> None:
+    system, random, times = StiffOscillator(), np.random.default_rng(2), np.linspace(0, 4, 21)
+    initial, force = system.start(random, 3), forcing.draw(random, 3, times[:-1])
+    states = simulate(system, initial, times, force)
+    assert abs(states - system.exact(times, initial, force)).max() < 1e-8
+    assert abs(states - system.exact(times, initial, force[::-1])).max() > 1e-2
 
 
 @pytest.mark.timeout(20)

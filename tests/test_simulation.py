@@ -17,8 +17,8 @@ from unrolled.data import datasets
 from unrolled.data.records import silverbox
 from unrolled.data.task import Data
 from unrolled.models.ensemble import Ensemble
-from unrolled.training.fit import fit, initial_weights
-from unrolled.training.runs import Run
+from unrolled.training.fit import fit
+from unrolled.training.runs import Run, initial_weights
 
 WASHOUT = 50
 MakeBox = Callable[..., tuple[Run, Data]]

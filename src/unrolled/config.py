@@ -371,7 +371,7 @@ def _allowed(model: Any, location: tuple[Any, ...]) -> list[str]:
 
 
 def load(path: Path = paths.PARAMS) -> Table:
-    """Read and validate the table; `training.experiments.resolve` then finds what contradicts itself.
+    """Read and validate the table; `training.experiments.resolve_all` then finds what contradicts itself.
 
     Raises
     ------

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from unrolled import registry
+from unrolled.files import write_atomic
 
 LIBRARIES = ("numba", "numpy", "scipy", "torch")
+FILE = "fingerprint"
+"""In a folder of results: the hash of what they depend on."""
 
 
 @functools.cache
@@ -36,3 +39,13 @@ def of(rows: Any, files: tuple[Path, ...], libraries: tuple[str, ...] = LIBRARIE
     """Return the hash of rows (anything that JSON knows), of the closure of some files, and of library versions."""
     parts = {"rows": rows, "sources": of_sources(*files), "libraries": {name: _library(name) for name in libraries}}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def write(folder: Path, mark: str) -> None:
+    """Say of what fingerprint the results in a folder are; to be called when they are all there."""
+    write_atomic(folder / FILE, f"{mark}\n".encode())
+
+
+def kept(folder: Path, mark: str) -> bool:
+    """Return whether the results in a folder are of this fingerprint."""
+    return (folder / FILE).exists() and (folder / FILE).read_text().strip() == mark

@@ -13,8 +13,7 @@ from unrolled.analysis import jacobians
 from unrolled.analysis.driven import Driven
 from unrolled.data.task import Data
 from unrolled.models.network import Network
-from unrolled.training.fit import initial_weights
-from unrolled.training.runs import Result, Run
+from unrolled.training.runs import Result, Run, initial_weights
 
 Array = NDArray[Any]
 SEQUENCES, REPLICAS, LAGS = 8, 3, 100

@@ -26,10 +26,10 @@ def of_steps(driven: Driven, places: list[int]) -> Tensor:
     def step(state: Tensor) -> Tensor:
         return flat(driven.network.cell.step(driven.weights, given, split(state, before)))
 
-    state = flat(before)
-    pull_back = torch.func.vjp(step, state)[1]
+    state = flat(before).requires_grad_()
     rows = torch.eye(state.shape[2], dtype=state.dtype)[:, None, None].expand(-1, *state.shape)
-    (found,) = torch.func.vmap(pull_back)(rows)
+    # Not torch.func.vjp, which imports the compiler of PyTorch: two seconds.
+    (found,) = torch.autograd.grad(step(state), state, rows, is_grads_batched=True)
     return found.movedim(0, 2)
 
 

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.signal import welch
 
 from unrolled.data.task import Data
 
@@ -43,6 +42,8 @@ def spectrum(series: Array, step: float) -> tuple[Array, Array]:
     ----------
     Welch, IEEE Trans. Audio Electroacoust. 15 (1967) 70, doi 10.1109/TAU.1967.1161901.
     """
+    from scipy.signal import welch  # here, because its import takes a second
+
     frequency, power = welch(bounded(series)[:, :, 0], fs=1 / step, nperseg=SEGMENT, axis=1)
     return frequency[1:], np.maximum(power.mean(axis=0)[1:], FLOOR)
 

@@ -51,6 +51,18 @@ def squares(predicted: Array, test: TestSet) -> Array:
     return flat
 
 
+class RootMeanSquare(Score):
+    """The root of the mean over sequences: of their mean square errors, unless a subclass says which."""
+
+    def errors(self, predicted: Array, test: TestSet) -> Array:
+        """Return the mean square error of each sequence."""
+        return squares(predicted, test)
+
+    def aggregate(self, errors: Array) -> Array:
+        """Return the root of the mean."""
+        return np.asarray(np.sqrt(errors.mean(axis=1)))
+
+
 def rmse(predicted: Array, test: TestSet) -> Array:
     """Return the root mean square error (S,) over all sequences, steps and outputs."""
     return np.asarray(np.sqrt(squares(predicted, test).mean(axis=1)))

@@ -32,12 +32,12 @@ def make(row: DataRow) -> Data:
 
 
 def _of_system(row: DataRow, own: System) -> dict[str, Any]:
-    together = "all trajectories in one batch" if own.vectorised else "each trajectory by itself"
+    batch = f"scipy.integrate.solve_ivp, {own.solver}, all trajectories in one batch"
     return {
         "equation": own.equation,
         "source": own.source,
         "parameters": row.parameters,
-        "solver": f"scipy.integrate.solve_ivp, {own.solver}, {together}",
+        "solver": "scipy.integrate.odeint, LSODA, each trajectory by itself" if own.stiff else batch,
         "rtol": own.rtol,
         "atol": own.rtol / 100,
     }

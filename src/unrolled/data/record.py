@@ -2,16 +2,18 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled import registry
 from unrolled.config import DataRow, RecordRow
 from unrolled.errors import UnrolledError
 from unrolled.registry import Item
+
+if TYPE_CHECKING:  # pandas is imported where tables are made: data are made without
+    import pandas as pd
 
 Array = NDArray[np.float64]
 SPLITS = ("train", "val", "test")
@@ -28,7 +30,7 @@ class Record(Item, ABC):
         return None
 
     @abstractmethod
-    def read(self, row: RecordRow) -> pd.DataFrame:
+    def read(self, row: RecordRow) -> "pd.DataFrame":
         """Return all values, one row a time step, one column a channel.
 
         Raises
@@ -39,7 +41,7 @@ class Record(Item, ABC):
             If the data cannot be had here.
         """
 
-    def tests(self, row: RecordRow) -> dict[str, pd.DataFrame]:
+    def tests(self, row: RecordRow) -> "dict[str, pd.DataFrame]":
         """Return the official tests by name, the first called `test`, where the record comes with some."""
         return {}
 
@@ -115,8 +117,10 @@ def load(row: DataRow) -> Series:
     return Series(*scaled(values[:need]), mean, deviation, tests, item.test_labels)
 
 
-def _numbers(table: pd.DataFrame, what: str) -> Array:
+def _numbers(table: "pd.DataFrame", what: str) -> Array:
     """Return the values, or say which one is not a finite number; line 1 is the heading."""
+    import pandas as pd
+
     numbers = table.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
     bad = np.argwhere(~np.isfinite(numbers))
     if len(bad):

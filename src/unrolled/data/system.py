@@ -30,8 +30,10 @@ class System(ABC):
     """Relative tolerance of the solver; a chaotic system, which amplifies errors, sets a smaller one."""
     max_solver_error: ClassVar[float] = 1e-8
     """Largest error of the data, in units of the states, against the exact solution or a tighter integration."""
-    vectorised: ClassVar[bool] = True
-    """Whether all trajectories are integrated in one batch; a stiff system goes one by one, with its Jacobian."""
+    stiff: ClassVar[bool] = False
+    """Whether trajectories are integrated by LSODA with the Jacobian, one by one, instead of all in one batch.
+
+    Then `rhs` and `jacobian` get the state as d plain numbers."""
     lyapunov: ClassVar[float | None] = None
     """Largest Lyapunov exponent at the default parameters, for a chaotic system, per unit of time."""
 

@@ -2,10 +2,9 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled import registry
@@ -13,6 +12,9 @@ from unrolled.config import DataRow
 from unrolled.data.record import Series
 from unrolled.data.system import System
 from unrolled.registry import Item
+
+if TYPE_CHECKING:  # pandas is imported where tables are made: data are made without
+    import pandas as pd
 
 Array = NDArray[Any]
 Split = dict[str, Array]
@@ -147,7 +149,7 @@ class Task(Item, ABC):
         """Return further numbers of a method from its scores (S,) and its history."""
         return {}
 
-    def channels(self, data: Data, inputs: list[str], outputs: list[str]) -> pd.DataFrame:
+    def channels(self, data: Data, inputs: list[str], outputs: list[str]) -> "pd.DataFrame":
         """Return what the data look like: the first training sequence (split, channel, time, value).
 
         Where only the last output counts and there are no other inputs, the inputs are earlier outputs.
@@ -164,7 +166,7 @@ class Task(Item, ABC):
         named |= {name: y[:, k] for k, name in enumerate(outputs) if k < y.shape[1]}
         return long(named, times, split="train", key="channel")
 
-    def example(self, lines: dict[str, Array], times: Array, outputs: list[str]) -> pd.DataFrame:
+    def example(self, lines: dict[str, Array], times: Array, outputs: list[str]) -> "pd.DataFrame":
         """Return truth and predictions (N, [T',] K) by method, as a figure draws them (method, output, time, value)."""
         return drawn({name: line[0] if line.ndim == 3 else line for name, line in lines.items()}, times, outputs)
 
@@ -201,14 +203,18 @@ class History:
     updates: int
 
 
-def long(lines: dict[str, Array], times: Array, split: str, key: str) -> pd.DataFrame:
+def long(lines: dict[str, Array], times: Array, split: str, key: str) -> "pd.DataFrame":
     """Return a table with a row a value, of lines (T,) over the same times."""
+    import pandas as pd
+
     parts = [pd.DataFrame({"split": split, key: name, "time": times, "value": line}) for name, line in lines.items()]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["split", key, "time", "value"])
 
 
-def drawn(lines: dict[str, Array], times: Array, outputs: list[str], part: slice = slice(None)) -> pd.DataFrame:
+def drawn(lines: dict[str, Array], times: Array, outputs: list[str], part: slice = slice(None)) -> "pd.DataFrame":
     """Return a part of lines (T, K) against their times, by method and output."""
+    import pandas as pd
+
     return pd.concat(
         [
             pd.DataFrame({"method": name, "output": output, "time": times[part], "value": line[part, k]})

@@ -5,13 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from unrolled import registry
 from unrolled.models import recurrence
+from unrolled.models.pytorch import Tensor, torch
 
 Weights = dict[str, Tensor]
 State = tuple[Tensor, ...]
@@ -222,7 +220,7 @@ class Cell(registry.Item, ABC):
         """
         return None
 
-    def torch_peer(self) -> nn.RNNBase | None:
+    def torch_peer(self) -> "torch.nn.RNNBase | None":
         """Return PyTorch's own form of the cell (`batch_first`, float64) if there is one: an oracle for the tests."""
         return None
 
@@ -254,7 +252,9 @@ def in_segments(
     outputs = []
     for part in x.split(length, dim=2):
         if torch.is_grad_enabled():
-            y, state = checkpoint(advance, part, state, use_reentrant=False, preserve_rng_state=False)
+            y, state = torch.utils.checkpoint.checkpoint(
+                advance, part, state, use_reentrant=False, preserve_rng_state=False
+            )
         else:
             y, state = advance(part, state)
         outputs.append(y)

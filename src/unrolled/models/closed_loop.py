@@ -1,11 +1,9 @@
 """Closed loop: warm up on observed inputs, then feed each output back as the next input; differentiable."""
 
-import torch
-from torch import Tensor
-
 from unrolled.models import recurrence
 from unrolled.models.cell import State, Weights
 from unrolled.models.network import Network
+from unrolled.models.pytorch import Tensor, torch
 
 
 def free_run(network: Network, w: Weights, warm_up: Tensor, steps: int, given: Tensor | None = None) -> Tensor:

@@ -1,13 +1,12 @@
 """Trained replicas of one network, and what they predict."""
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unrolled.data.task import Mode, TestSet
 from unrolled.models.closed_loop import free_run
 from unrolled.models.network import Network
+from unrolled.models.pytorch import Tensor, no_grad, torch
 
 
 class Ensemble:
@@ -39,7 +38,7 @@ class Ensemble:
             return self.closed_loop(inputs, steps)
         return self.simulate(inputs) if mode == "simulation" else self(inputs)
 
-    @torch.no_grad()
+    @no_grad
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return the outputs for given inputs: (S, B, K) where only the last counts, else (S, B, T, K).
 
@@ -47,7 +46,7 @@ class Ensemble:
         """
         return self.network(self.weights, self._for_all(inputs), self.many_to_one)
 
-    @torch.no_grad()
+    @no_grad
     def closed_loop(self, inputs: Tensor, steps: int) -> Tensor:
         """Return a forecast (S, B, steps, K) after the inputs (B, T, D), each output fed back as the next input.
 
@@ -63,7 +62,7 @@ class Ensemble:
             outputs.append(latest)
         return torch.stack(outputs, dim=2)
 
-    @torch.no_grad()
+    @no_grad
     def simulate(self, inputs: Tensor) -> Tensor:
         """Return the outputs after the washout (S, B, T - n, K); an autoregressive network gets its own from there."""
         if not self.autoregressive:

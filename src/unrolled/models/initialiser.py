@@ -80,6 +80,14 @@ def draw_uniform(problem: Problem, random: np.random.Generator) -> Arrays:
     return arrays
 
 
+def draw_orthogonal(weight: Weight, random: np.random.Generator) -> NDArray[np.float64]:
+    """Draw orthogonal matrices (Haar), side by side, to fill recurrent weights."""
+    from scipy.stats import ortho_group  # here, because it takes as long to import as all else that a table needs
+
+    rows, columns = weight.shape
+    return np.concatenate([ortho_group.rvs(rows, random_state=random) for _ in range(columns // rows)], axis=1)
+
+
 def zeros(problem: Problem, *roles: Role) -> Arrays:
     """Return the weights with these roles, all zero."""
     return {name: np.zeros(problem.weights[name].shape) for name in problem.named(*roles)}

@@ -4,33 +4,32 @@ from itertools import pairwise
 from math import prod
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from unrolled.models.cell import Cell, State, Weight, Weights, in_segments
+from unrolled.models.pytorch import Tensor, operation, torch
 
 
-class Affine(torch.autograd.Function):
-    """h V + c for many rows h (S, N, H) and few outputs K.
+def affine(h: Tensor, v: Tensor, c: Tensor) -> Tensor:
+    """Return h V + c for many rows h (S, N, H) and few outputs K.
 
     As Vᵀ hᵀ it is what BLAS is fast at: measured 2.7 times as fast forward and 6 times for ∂L/∂V,
     with N = 6400, H = 64, K = 2.
     """
+    result: Tensor = operation(_affine, _affine_backward, twice=True)(h, v, c)
+    return result
 
-    @staticmethod
-    def forward(ctx: Any, h: Tensor, v: Tensor, c: Tensor) -> Tensor:
-        """Return h V + c, (S, N, K)."""
-        ctx.save_for_backward(h, v)
-        return (v.mT.contiguous() @ h.mT).mT + c
 
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
-        """Return g Vᵀ, hᵀ g and Σ g."""
-        h, v = ctx.saved_tensors
-        dh = None
-        if ctx.needs_input_grad[0]:  # with one output an outer product, for which BLAS is slow
-            dh = g * v.mT if v.shape[2] == 1 else g @ v.mT
-        return dh, (g.mT @ h).mT, g.sum(dim=1, keepdim=True)
+def _affine(ctx: Any, h: Tensor, v: Tensor, c: Tensor) -> Tensor:
+    ctx.save_for_backward(h, v)
+    return (v.mT.contiguous() @ h.mT).mT + c
+
+
+def _affine_backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+    """Return g Vᵀ, hᵀ g and Σ g."""
+    h, v = ctx.saved_tensors
+    dh = None
+    if ctx.needs_input_grad[0]:  # with one output an outer product, for which BLAS is slow
+        dh = g * v.mT if v.shape[2] == 1 else g @ v.mT
+    return dh, (g.mT @ h).mT, g.sum(dim=1, keepdim=True)
 
 
 class Network:
@@ -103,7 +102,7 @@ class Network:
             return self.readout(w, h.transpose(1, 2).flatten(1, 2), upto).unflatten(1, h.shape[2:0:-1]).transpose(1, 2)
         flat = h
         for number in range(len(self.layers) if upto is None else upto):
-            flat = Affine.apply(flat, w[f"V{number}"], w[f"c{number}"])
+            flat = affine(flat, w[f"V{number}"], w[f"c{number}"])
             if number < len(self.layers) - 1:
                 flat = torch.relu(flat)
         return flat

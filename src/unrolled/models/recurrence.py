@@ -19,19 +19,20 @@ weights, to the inputs (only if dx has elements) and, in place in d_state, to th
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from unrolled.models.kernels import Array
+from unrolled.models.pytorch import Tensor, operation, torch
 
-DTYPES = (torch.float32, torch.float64)
+
+def known_type(x: Tensor) -> bool:
+    """Return whether the kernels can take the type of a tensor."""
+    return x.dtype in (torch.float32, torch.float64)
 
 
 def supported(*tensors: Tensor) -> bool:
     """Return whether the kernels can take these tensors: on the CPU, and all of one type that they know."""
     first = tensors[0]
-    return first.device.type == "cpu" and first.dtype in DTYPES and len({each.dtype for each in tensors}) == 1
+    return first.device.type == "cpu" and known_type(first) and len({each.dtype for each in tensors}) == 1
 
 
 def in_order(x: Tensor) -> Tensor:
@@ -74,46 +75,45 @@ def run(
     constants
         Numbers or arrays, passed on as they are.
     """
-    outputs, *last = _Recurrence.apply(forward, adjoint, buffers, constants, len(weights), x, *weights, *state)
+    outputs, *last = operation(_loop, _loop_backward)(
+        forward, adjoint, buffers, constants, len(weights), x, *weights, *state
+    )
     return outputs, tuple(last)
 
 
-class _Recurrence(torch.autograd.Function):
-    """The loop, differentiable once by x, the weights and the state."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        forward: Any,
-        adjoint: Any,
-        buffers: tuple[Tensor, ...],
-        constants: Any,
-        count: int,
-        x: Tensor,
-        *rest: Any,
-    ) -> tuple[Tensor, ...]:
-        weights = [each.contiguous() for each in rest[:count]]
-        state = [each.clone(memory_format=torch.contiguous_format) for each in rest[count:]]
-        forward(*(each.numpy() for each in (x, *weights, *state, *buffers)), *constants)
-        ctx.save_for_backward(x, *weights, *buffers)
-        ctx.adjoint, ctx.constants, ctx.count, ctx.shapes = adjoint, constants, count, [each.shape for each in state]
-        ctx.set_materialize_grads(False)
-        return buffers[0][:, 1:, :, : state[0].shape[2]].transpose(1, 2), *state
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, d_outputs: Tensor | None, *d_last: Tensor | None) -> tuple[Tensor | None, ...]:
-        x, *rest = ctx.saved_tensors
-        weights, need_x = rest[: ctx.count], ctx.needs_input_grad[5]
-        d_state = [_at_end(d, shape, x) for d, shape in zip(d_last, ctx.shapes, strict=True)]
-        d_weights = [torch.empty_like(each) for each in weights]
-        dx = x.new_zeros((len(weights[0]), *x.shape[1:]) if need_x else (0, 0, 0, 0))
-        g = _in_time_order(d_outputs, ctx.shapes[0], x)
-        ctx.adjoint(g, *(each.numpy() for each in (x, *rest, *d_state, *d_weights, dx)), *ctx.constants)
-        return None, None, None, None, None, dx if need_x else None, *d_weights, *d_state
+def _loop(
+    ctx: Any,
+    forward: Any,
+    adjoint: Any,
+    buffers: tuple[Tensor, ...],
+    constants: Any,
+    count: int,
+    x: Tensor,
+    *rest: Any,
+) -> tuple[Tensor, ...]:
+    """Run the loop, differentiable once by x, the weights and the state."""
+    weights = [each.contiguous() for each in rest[:count]]
+    state = [each.clone(memory_format=torch.contiguous_format) for each in rest[count:]]
+    forward(*(each.numpy() for each in (x, *weights, *state, *buffers)), *constants)
+    ctx.save_for_backward(x, *weights, *buffers)
+    ctx.adjoint, ctx.constants, ctx.count, ctx.shapes = adjoint, constants, count, [tuple(each.shape) for each in state]
+    ctx.set_materialize_grads(False)
+    return buffers[0][:, 1:, :, : state[0].shape[2]].transpose(1, 2), *state
 
 
-def _in_time_order(gradient: Tensor | None, state: torch.Size, like: Tensor) -> Array:
+def _loop_backward(ctx: Any, d_outputs: Tensor | None, *d_last: Tensor | None) -> tuple[Tensor | None, ...]:
+    """Return the gradients by x, the weights and the state."""
+    x, *rest = ctx.saved_tensors
+    weights, need_x = rest[: ctx.count], ctx.needs_input_grad[5]
+    d_state = [_at_end(d, shape, x) for d, shape in zip(d_last, ctx.shapes, strict=True)]
+    d_weights = [torch.empty_like(each) for each in weights]
+    dx = x.new_zeros((len(weights[0]), *x.shape[1:]) if need_x else (0, 0, 0, 0))
+    g = _in_time_order(d_outputs, ctx.shapes[0], x)
+    ctx.adjoint(g, *(each.numpy() for each in (x, *rest, *d_state, *d_weights, dx)), *ctx.constants)
+    return None, None, None, None, None, dx if need_x else None, *d_weights, *d_state
+
+
+def _in_time_order(gradient: Tensor | None, state: tuple[int, ...], like: Tensor) -> Array:
     """Return ∂L/∂h_t (S, B, T, H) as a contiguous (S, T, B, H); if there is none, as one with T = 0.
 
     The order of the loop: read as (S, B, T, H) it made the whole adjoint take twice as long.
@@ -124,6 +124,6 @@ def _in_time_order(gradient: Tensor | None, state: torch.Size, like: Tensor) -> 
     return result
 
 
-def _at_end(gradient: Tensor | None, state: torch.Size, like: Tensor) -> Tensor:
+def _at_end(gradient: Tensor | None, state: tuple[int, ...], like: Tensor) -> Tensor:
     """Return a copy of the gradient by a last state (S, B, H), which the adjoint takes to the first state."""
     return like.new_zeros(state) if gradient is None else gradient.clone(memory_format=torch.contiguous_format)

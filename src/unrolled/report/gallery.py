@@ -3,9 +3,7 @@
 import functools
 import hashlib
 import json
-import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +16,13 @@ from unrolled.files import write_atomic
 from unrolled.report.figure import OverviewFigure, StudyFigure
 from unrolled.report.results import Evaluation, Results, read
 from unrolled.report.style import plain_title, style, svg
+from unrolled.training.processes import side_by_side
 
 RECORD = ".fingerprints.json"
 """Beside the figures: what each was drawn from, and its title."""
 About = dict[str, Any]
-PROCESSES, FEW = 2, 8
-"""Processes that draw, where there are more figures than a few."""
+FEW = 8
+"""Figures up to which starting processes does not pay."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +136,7 @@ def _plans(results: Results) -> Iterator[_Plan]:
 def _drawings(plans: list[_Plan]) -> list[tuple[bytes, About]]:
     if len(plans) <= FEW:
         return [_draw(plan) for plan in plans]
-    # Workers are started afresh: a fork of a process with threads (MLflow's, BLAS's) may hang.
-    with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as pool:
-        return list(pool.map(_draw, plans))
+    return list(side_by_side(_draw, plans))
 
 
 def _draw(plan: _Plan) -> tuple[bytes, About]:

@@ -4,7 +4,7 @@ from unrolled import config, errors, paths
 from unrolled.config import Experiment, Method, Table
 from unrolled.files import write_json
 from unrolled.models.build import family
-from unrolled.training.experiments import check, resolve
+from unrolled.training.experiments import resolve_all
 
 
 def write(experiments: list[Experiment], methods: dict[str, Method]) -> None:
@@ -23,7 +23,6 @@ def write(experiments: list[Experiment], methods: dict[str, Method]) -> None:
 def main() -> None:
     """Write the experiment of every study, the order of the studies, and the experiments on random networks."""
     table: Table = config.load()
-    check(table)
-    write([resolve(table, name) for name in table.studies], table.methods)
+    write(resolve_all(table), table.methods)
     write_json(paths.RANDOM, table.random_networks.model_copy(update={"seed": table.seed}).model_dump())
     print(f"configure: {len(table.studies)} studies, {len(table.methods)} methods")

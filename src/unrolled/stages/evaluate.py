@@ -2,29 +2,29 @@
 
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from unrolled import config, errors, files, fingerprint, paths, registry
 from unrolled.analysis import tables
-from unrolled.analysis.evaluate import evaluate, scored
 from unrolled.config import Experiment
 from unrolled.data import store
 from unrolled.training import results, workers
 from unrolled.training.runs import Run
 
-MARK, NOT_RUN = "fingerprint", "not run"
+if TYPE_CHECKING:
+    import pandas as pd
+
+NOT_RUN = "not run"
 
 
-def write(name: str, metrics: dict[str, Any], found: dict[str, pd.DataFrame], own: str) -> None:
+def write(name: str, metrics: dict[str, Any], found: "dict[str, pd.DataFrame]", own: str) -> None:
     """Write the study's numbers, the tables of its figures, and the fingerprint of what made them."""
     folder = paths.evaluated(name)
     for table, frame in found.items():
         content = frame.to_csv(index=False, float_format="%.6g").encode()
         files.write_atomic(paths.CURVES / f"{name}.csv" if table == "curves" else folder / f"{table}.csv", content)
     files.write_json(folder / "metrics.json", {name: metrics})
-    files.write_atomic(folder / MARK, f"{own}\n".encode())
+    fingerprint.write(folder, own)
 
 
 def mark(experiment: Experiment) -> str:
@@ -39,6 +39,8 @@ def mark(experiment: Experiment) -> str:
 
 def study(name: str) -> str:
     """Evaluate one study; return what is said of it."""
+    from unrolled.analysis.evaluate import evaluate, scored  # where it is computed, not where it is handed out
+
     if (reason := store.not_run(name)) is not None:
         write(name, {"not_run": reason}, tables.empty(), NOT_RUN)
         return f"{name}: not run: {reason}"
@@ -82,7 +84,7 @@ def main() -> None:
 
 def _prune(names: list[str]) -> None:
     """Delete what belongs to no study of the table, and files of a study that this stage does not write."""
-    own = {"metrics.json", MARK, *(f"{table}.csv" for table in tables.NAMES if table != "curves")}
+    own = {"metrics.json", fingerprint.FILE, *(f"{table}.csv" for table in tables.NAMES if table != "curves")}
     for path in paths.STUDIES.glob("*/*"):
         if path.parent.name not in names or path.name not in own:
             path.unlink()
@@ -97,10 +99,8 @@ def _prune(names: list[str]) -> None:
 def _stale(name: str) -> bool:
     """Return whether a study is to be evaluated: its numbers are not there, or of another fingerprint."""
     folder = paths.evaluated(name)
-    if not (folder / MARK).exists() or not (folder / "metrics.json").exists():
-        return True
     own = NOT_RUN if store.not_run(name) is not None else mark(config.experiment(name))
-    return (folder / MARK).read_text().strip() != own
+    return not ((folder / "metrics.json").exists() and fingerprint.kept(folder, own))
 
 
 def _size(name: str) -> int:

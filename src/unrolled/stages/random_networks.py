@@ -3,8 +3,6 @@
 from unrolled import config, errors, files, fingerprint, paths, registry
 from unrolled.config import RandomNetworks
 
-MARK = paths.RANDOM_NETWORKS / "fingerprint"
-
 
 def mark(row: RandomNetworks) -> str:
     """Return the fingerprint of the experiments: their row, and the source that runs them."""
@@ -18,7 +16,7 @@ def main() -> None:
     known = files.read_json(paths.RANDOM, config.CONFIGURE)
     row: RandomNetworks = config.validated(RandomNetworks, known, str(paths.RANDOM))
     own, numbers_file = mark(row), paths.RANDOM_NETWORKS / "numbers.json"
-    if MARK.exists() and MARK.read_text().strip() == own and numbers_file.exists():
+    if numbers_file.exists() and fingerprint.kept(paths.RANDOM_NETWORKS, own):
         print("random networks: kept")
         return
     from unrolled.analysis.random_networks import experiments
@@ -28,5 +26,5 @@ def main() -> None:
         content = table.to_csv(index=False, float_format="%.6g")
         files.write_atomic(paths.RANDOM_NETWORKS / f"{name}.csv", content.encode())
     files.write_json(numbers_file, numbers)
-    files.write_atomic(MARK, f"{own}\n".encode())
+    fingerprint.write(paths.RANDOM_NETWORKS, own)
     print(f"random networks: {', '.join(f'{name} {len(table)} rows' for name, table in tables.items())}")

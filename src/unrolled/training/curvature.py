@@ -1,8 +1,6 @@
 """Gauss-Newton products of a population: forward with the R-operator, back through time."""
 
-import torch
-from torch import Tensor
-
+from unrolled.models.pytorch import Tensor, no_grad, torch
 from unrolled.training.optimiser import Batch, Replicas, mean_square
 
 
@@ -62,7 +60,7 @@ class Curvature:
         return result
 
 
-@torch.no_grad()
+@no_grad
 def loss_of(population: Replicas, theta: Tensor, batch: Batch) -> Tensor:
     """Return the loss (S,) at other weights θ (S, P)."""
     network = population.network

@@ -54,8 +54,8 @@ def resolve(table: Table, name: str) -> Experiment:
     )
 
 
-def check(table: Table) -> None:
-    """Find what contradicts itself anywhere in the table."""
+def resolve_all(table: Table) -> list[Experiment]:
+    """Return the experiment of every study, in the order of the table; errors as in `resolve`, anywhere in it."""
     for group, members in table.groups.items():
         if group in table.methods:
             raise UnrolledError(f"params.yaml: 'groups.{group}' has the name of a method: rename one")
@@ -64,8 +64,7 @@ def check(table: Table) -> None:
                 raise registry.unknown(f"groups.{group}: method", member, list(table.methods))
     for initialiser in table.random_networks.initialisers:
         registry.load("initialisers", initialiser, "random_networks.initialisers: ")
-    for name in table.studies:
-        resolve(table, name)
+    return [resolve(table, name) for name in table.studies]
 
 
 def _fit(table: Table, study: Study, place: str) -> FitRow:

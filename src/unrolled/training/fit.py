@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
 
 from unrolled import registry
 from unrolled.data.task import Data
@@ -16,7 +15,7 @@ from unrolled.models.network import Network
 from unrolled.training.batches import PopulationData
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.population import Population
-from unrolled.training.runs import Array, Replica, Result, Run, choose
+from unrolled.training.runs import Array, Replica, Result, Run, choose, initial_weights
 from unrolled.training.update import CompiledUpdate, supports
 
 LOSSES = ("train_loss", "val_loss")
@@ -59,15 +58,6 @@ def _predictions(run: Run, network: Network, data: Data, theta: Array) -> dict[s
     if len(theta) > 1 and (theta == theta[0]).all():
         return {name: np.repeat(each[:1], len(theta), axis=0) for name, each in found.items()}
     return found
-
-
-def initial_weights(run: Run, network: Network, data: Data, replicas: list[Replica]) -> Tensor:
-    """Draw θ (S, P): the weights of a replica depend on its seed alone."""
-    initialiser, problem, rows = run.initialiser(), run.problem(network, data), {}
-    for seed in sorted({seed for seed, _ in replicas}):
-        weights = initialiser.initialise(problem, np.random.default_rng([seed, 0]))
-        rows[seed] = network.pack({name: torch.from_numpy(np.asarray(array)) for name, array in weights.items()})
-    return torch.stack([rows[seed] for seed, _ in replicas]).float()
 
 
 def _train(

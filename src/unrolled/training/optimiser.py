@@ -5,12 +5,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, Protocol
 
-import torch
-from torch import Tensor, nn
-
 from unrolled.data.task import Mode
 from unrolled.models.kernels import Array
 from unrolled.models.network import Network
+from unrolled.models.pytorch import Tensor, torch
 from unrolled.registry import Item
 
 Batch = tuple[Tensor, Tensor]
@@ -20,7 +18,7 @@ Descent = Callable[[Array, Array, Array, Array], None]
 class Replicas(Protocol):
     """What an optimiser may ask of a population of S replicas with P weights each."""
 
-    theta: nn.Parameter
+    theta: "torch.nn.Parameter"
     learning_rates: Tensor
     clip_norm: Tensor
     clip_value: Tensor
@@ -78,7 +76,7 @@ class Optimiser(Item, ABC):
             All inputs (N, T, D) and targets (N, [T,] K), the same for each replica.
         """
 
-    def torch_peer(self, theta: list[Tensor], learning_rate: float) -> torch.optim.Optimizer | None:
+    def torch_peer(self, theta: list[Tensor], learning_rate: float) -> "torch.optim.Optimizer | None":
         """Return the same optimiser of PyTorch for the weights of one replica, for tests, where there is one."""
         return None
 

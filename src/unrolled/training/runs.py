@@ -6,7 +6,6 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from unrolled import registry
@@ -18,6 +17,7 @@ from unrolled.models.build import autoregressive, initialiser_of, network_of, pr
 from unrolled.models.ensemble import Ensemble
 from unrolled.models.initialiser import Initialiser, Problem
 from unrolled.models.network import Network
+from unrolled.models.pytorch import Tensor, torch
 
 Array = NDArray[Any]
 
@@ -149,6 +149,15 @@ class Run:
     def ensemble(self, network: Network, theta: Array) -> Ensemble:
         """Return replicas with the weights θ (S, P)."""
         return Ensemble(network, torch.from_numpy(theta), self.task.many_to_one, autoregressive(self.method))
+
+
+def initial_weights(run: Run, network: Network, data: Data, replicas: list[Replica]) -> Tensor:
+    """Draw θ (S, P): the weights of a replica depend on its seed alone."""
+    initialiser, problem, rows = run.initialiser(), run.problem(network, data), {}
+    for seed in sorted({seed for seed, _ in replicas}):
+        weights = initialiser.initialise(problem, np.random.default_rng([seed, 0]))
+        rows[seed] = network.pack({name: torch.from_numpy(np.asarray(array)) for name, array in weights.items()})
+    return torch.stack([rows[seed] for seed, _ in replicas]).float()
 
 
 @dataclass(frozen=True)

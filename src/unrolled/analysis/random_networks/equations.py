@@ -4,7 +4,6 @@ from typing import TypedDict
 
 import numpy as np
 import pandas as pd
-import torch
 
 from unrolled.data.systems.oscillator import Oscillator
 from unrolled.models import bptt
@@ -13,6 +12,7 @@ from unrolled.models.cells.elman import Elman
 from unrolled.models.initialiser import Problem
 from unrolled.models.initialisers.euler import Euler
 from unrolled.models.network import Network
+from unrolled.models.pytorch import torch
 
 STEP, STEPS = 0.1, 400
 """Δt in units of the oscillator's time, and how many steps are compared."""

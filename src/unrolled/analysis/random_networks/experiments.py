@@ -4,12 +4,15 @@ Every name that a claim, a figure or the page reads of them is stated here, or i
 of columns named here.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TypedDict
 
 import pandas as pd
 
 from unrolled.analysis.random_networks import autonomous, clipping, equations, gradient_map, newton
 from unrolled.config import RandomNetworks
+from unrolled.training.processes import side_by_side
 
 
 class Numbers(TypedDict):
@@ -38,19 +41,29 @@ TABLES = {
 """The columns of each table, a file `reports/random_networks/TABLE.csv`."""
 
 
+MEASURES: dict[str, Callable[[RandomNetworks], pd.DataFrame]] = {
+    "newton": newton.measure,
+    "gradient_map": gradient_map.measure,
+    "autonomous": autonomous.measure,
+    "clipping": clipping.measure,
+    "bifurcation": autonomous.bifurcation,
+    "initialisers": gradient_map.initialised,
+    "spectra": autonomous.spectra,
+    "scaling": lambda row: equations.scaling(row.hidden, row.seed),
+    "euler": lambda row: equations.compare(row.seed),
+}
+"""What makes each table, the longest first."""
+
+
+def table(row: RandomNetworks, name: str) -> pd.DataFrame:
+    """Return one table."""
+    return MEASURES[name](row)
+
+
 def run(row: RandomNetworks) -> tuple[Numbers, dict[str, pd.DataFrame]]:
-    """Return all numbers, with six digits, and all tables."""
-    tables = {
-        "gradient_map": gradient_map.measure(row),
-        "initialisers": gradient_map.initialised(row),
-        "clipping": clipping.measure(row),
-        "autonomous": autonomous.measure(row),
-        "bifurcation": autonomous.bifurcation(row),
-        "spectra": autonomous.spectra(row),
-        "newton": newton.measure(row),
-        "euler": equations.compare(row.seed),
-        "scaling": equations.scaling(row.hidden, row.seed),
-    }
+    """Return all numbers, with six digits, and all tables, which are made side by side."""
+    made = dict(zip(MEASURES, side_by_side(partial(table, row), MEASURES), strict=True))
+    tables = {name: made[name] for name in TABLES}
     numbers: Numbers = {
         "gradient_map": gradient_map.numbers(tables["gradient_map"], tables["initialisers"], row.vanished),
         "clipping": clipping.numbers(tables["clipping"], row.clip),

@@ -1,11 +1,9 @@
 """Slope and curvature of the loss along Hessian-free steps, over those along the gradient."""
 
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
 from unrolled.config import DataRow, RandomNetworks
 from unrolled.data.system import make
@@ -14,10 +12,13 @@ from unrolled.models.cells.elman import Elman
 from unrolled.models.initialiser import Problem
 from unrolled.models.initialisers.uniform import Uniform
 from unrolled.models.network import Network
+from unrolled.models.pytorch import Tensor, torch
 from unrolled.training.curvature import Curvature
 from unrolled.training.optimiser import Batch
 from unrolled.training.optimisers.hessian_free import HessianFree, dot
-from unrolled.training.population import Population
+
+if TYPE_CHECKING:  # a LightningModule, whose import takes longer than all else here
+    from unrolled.training.population import Population
 
 STEP = 0.1
 """Δt of the oscillator on whose response the networks are trained, in units of its time."""
@@ -39,8 +40,10 @@ def data(row: RandomNetworks) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(train["inputs"]).double(), torch.from_numpy(train["targets"]).double()
 
 
-def make_population(row: RandomNetworks, x: Tensor, y: Tensor, optimiser: HessianFree) -> Population:
+def make_population(row: RandomNetworks, x: Tensor, y: Tensor, optimiser: HessianFree) -> "Population":
     """Return one small tanh network a seed, with the weights of the initialiser `uniform`."""
+    from unrolled.training.population import Population
+
     network = Network(Elman(x.shape[2], hidden=row.newton_hidden), y.shape[2])
     problem = Problem(network.weights(), None, STEP, x.shape[1])
     drawn = [Uniform().initialise(problem, np.random.default_rng(seed)) for seed in range(3)]
@@ -48,7 +51,7 @@ def make_population(row: RandomNetworks, x: Tensor, y: Tensor, optimiser: Hessia
     return Population(network, optimiser, theta, torch.ones(len(theta), dtype=torch.float64), False)
 
 
-def along(population: Population, batch: Batch, d: Tensor) -> tuple[Tensor, Tensor]:
+def along(population: "Population", batch: Batch, d: Tensor) -> tuple[Tensor, Tensor]:
     """Return gᵀd/‖d‖ and dᵀGd/‖d‖², (S,): slope and Gauss-Newton curvature of the loss along d (S, P)."""
     (gradient,) = torch.autograd.grad(population.losses(batch).sum(), population.theta)
     size, none = d.norm(dim=1), torch.zeros(len(d), dtype=d.dtype)
@@ -72,7 +75,7 @@ def measure(row: RandomNetworks) -> pd.DataFrame:
         before = population.theta.detach().clone()
         loss = optimiser.update(population, batch)
         step = population.theta.detach() - before
-        here = Population(population.network, optimiser, before, population.learning_rates, False)
+        here = type(population)(population.network, optimiser, before, population.learning_rates, False)
         (gradient,) = torch.autograd.grad(here.losses(batch).sum(), here.theta)
         (slope, bend), (steepest, curvature) = (along(here, batch, d) for d in (step, -gradient))
         each = {"update": update, "seed": range(replicas), "loss": loss.numpy()}

@@ -2,22 +2,11 @@
 
 from typing import ClassVar
 
-import numpy as np
-
-from unrolled.analysis.score import Array, Score, squares
-from unrolled.data.task import TestSet
+from unrolled.analysis.score import RootMeanSquare
 
 
-class ForecastRMSE(Score):
+class ForecastRMSE(RootMeanSquare):
     """√⟨(ŷ - y)²⟩ over all steps of the closed loop."""
 
     label: ClassVar[str] = "RMSE in closed loop"
     test: ClassVar[str] = "closed_loop"
-
-    def errors(self, predicted: Array, test: TestSet) -> Array:
-        """Return the mean square error of each sequence."""
-        return squares(predicted, test)
-
-    def aggregate(self, errors: Array) -> Array:
-        """Return the root of the mean."""
-        return np.asarray(np.sqrt(errors.mean(axis=1)))

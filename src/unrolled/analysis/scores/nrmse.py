@@ -4,11 +4,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from unrolled.analysis.score import Array, Score, variance
+from unrolled.analysis.score import Array, RootMeanSquare, variance
 from unrolled.data.task import TestSet
 
 
-class NRMSE(Score):
+class NRMSE(RootMeanSquare):
     """√(⟨(ŷ - y)²⟩ / ⟨(y - ȳ)²⟩) over sequences, steps and outputs."""
 
     label: ClassVar[str] = "NRMSE"
@@ -22,7 +22,3 @@ class NRMSE(Score):
         error = np.square(predicted.astype(np.float64) - test.targets)
         flat: Array = error.reshape(*error.shape[:2], -1).mean(axis=2) / variance(test.targets)
         return flat
-
-    def aggregate(self, errors: Array) -> Array:
-        """Return the root of the mean."""
-        return np.asarray(np.sqrt(errors.mean(axis=1)))

@@ -4,11 +4,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from unrolled.analysis.score import Array, Score, variance
+from unrolled.analysis.score import Array, RootMeanSquare, variance
 from unrolled.data.task import TestSet
 
 
-class NRMSEHorizon(Score):
+class NRMSEHorizon(RootMeanSquare):
     """√(⟨(ŷ_h - y_h)²⟩ / ⟨(y - ȳ)²⟩) at the horizon h; with h = 84 the NRMSE84 of Mackey-Glass forecasts.
 
     References
@@ -27,7 +27,3 @@ class NRMSEHorizon(Score):
         """Return the mean square error of each sequence at the last step, over the variance of all."""
         error = np.square(predicted[:, :, -1].astype(np.float64) - test.targets[:, -1])
         return np.asarray(error.mean(axis=2) / variance(test.targets))
-
-    def aggregate(self, errors: Array) -> Array:
-        """Return the root of the mean."""
-        return np.asarray(np.sqrt(errors.mean(axis=1)))

@@ -1,12 +1,14 @@
 """Any table of numbers with a heading, separated by commas: one row a time step, one column a channel."""
 
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from unrolled.config import RecordRow
 from unrolled.data.record import Record
 from unrolled.errors import UnrolledError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class CSV(Record):
@@ -16,7 +18,7 @@ class CSV(Record):
         """Refuse a record without a file."""
         return "needs 'file': name it in params.yaml, under the study's 'record'" if row.file is None else None
 
-    def read(self, row: RecordRow) -> pd.DataFrame:
+    def read(self, row: RecordRow) -> "pd.DataFrame":
         """Return the whole table.
 
         Raises
@@ -24,6 +26,8 @@ class CSV(Record):
         UnrolledError
             If it is missing or not such a table.
         """
+        import pandas as pd
+
         assert row.file is not None
         try:
             return pd.read_csv(Path(row.file))

@@ -2,13 +2,16 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from unrolled.config import RecordRow
 from unrolled.data.record import Record
 from unrolled.errors import NotRunError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class SantaFe(Record):
@@ -22,8 +25,10 @@ class SantaFe(Record):
     Weigend & Gershenfeld (eds), Time Series Prediction (1994).
     """
 
-    def read(self, row: RecordRow) -> pd.DataFrame:
+    def read(self, row: RecordRow) -> "pd.DataFrame":
         """Return the values as the column `intensity`."""
+        import pandas as pd
+
         package = find_spec("reservoirpy")
         if package is None or not package.origin:
             raise NotRunError("its series comes with the package reservoirpy: pip install reservoirpy")

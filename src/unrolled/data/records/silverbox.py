@@ -5,13 +5,14 @@ import io
 import os
 import warnings
 from pathlib import Path
-from typing import Any, ClassVar
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from unrolled.config import RecordRow
 from unrolled.data.record import Record
 from unrolled.errors import NotRunError, UnrolledError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FOLDER = "UNROLLED_MEASURED"
 """The environment variable that names a folder with the data; without it the loader's own cache, which it fills."""
@@ -30,7 +31,7 @@ class Silverbox(Record):
 
     test_labels: ClassVar[dict[str, str]] = {"test": "multisine", "arrow_no_extrapolation": "arrow, no extrapolation"}
 
-    def read(self, row: RecordRow) -> pd.DataFrame:
+    def read(self, row: RecordRow) -> "pd.DataFrame":
         """Return what is for training.
 
         Raises
@@ -42,12 +43,14 @@ class Silverbox(Record):
         """
         return _table(_records()[0])
 
-    def tests(self, row: RecordRow) -> dict[str, pd.DataFrame]:
+    def tests(self, row: RecordRow) -> "dict[str, pd.DataFrame]":
         """Return the official tests by name, the multisine first; errors as in `read`."""
         return {name: _table(record) for name, record in zip(NAMES, _records()[1], strict=True)}
 
 
-def _table(record: Any) -> pd.DataFrame:
+def _table(record: Any) -> "pd.DataFrame":
+    import pandas as pd
+
     return pd.DataFrame({"V1": 1e3 * record.u, "V2": 1e3 * record.y})
 
 

@@ -33,7 +33,7 @@ class Duffing(System):
         """Return (v, F - δ v - α x - β x³)."""
         x, v = state
         drive = 0.0 if inputs is None else inputs
-        return np.stack([v, drive - self.delta * v - self.alpha * x - self.beta * x**3])
+        return np.array([v, drive - self.delta * v - self.alpha * x - self.beta * x * x * x])
 
     def jacobian(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return [[0, 1], [-α - 3 β x², -δ]]."""

@@ -37,7 +37,7 @@ class FitzHughNagumo(System):
     def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return (v - v³/3 - w + I, (v + a - b w) / τ)."""
         v, w = state
-        return np.stack([v - v**3 / 3 - w + self.current, (v + self.a - self.b * w) / self.tau])
+        return np.array([v - v * v * v / 3 - w + self.current, (v + self.a - self.b * w) / self.tau])
 
     def jacobian(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return [[1 - v², -1], [1/τ, -b/τ]]."""

@@ -32,7 +32,7 @@ class Lorenz63(System):
     def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return (σ (y - x), x (ρ - z) - y, x y - β z)."""
         x, y, z = state
-        return np.stack([self.sigma * (y - x), x * (self.rho - z) - y, x * y - self.beta * z])
+        return np.array([self.sigma * (y - x), x * (self.rho - z) - y, x * y - self.beta * z])
 
     def jacobian(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return [[-σ, σ, 0], [ρ - z, -1, -x], [y, x, -β]]."""

@@ -23,6 +23,7 @@ class MackeyGlass(System):
     equation: ClassVar[str] = "x' = β x(t − τ) / (1 + x(t − τ)ⁿ) − γ x"
     source: ClassVar[str] = "Mackey & Glass, Science 197 (1977) 287, doi 10.1126/science.267326"
     states: ClassVar[tuple[str, ...]] = ("x",)
+    rtol: ClassVar[float] = 1e-11
     max_solver_error: ClassVar[float] = 1e-6  # over the whole of a chaotic trajectory, transient included
 
     beta: float = 0.2

@@ -28,7 +28,7 @@ class Oscillator(System):
     def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return (v, F - η v - x)."""
         x, v = state
-        return np.stack([v, (0.0 if inputs is None else inputs) - self.eta * v - x])
+        return np.array([v, (0.0 if inputs is None else inputs) - self.eta * v - x])
 
     def jacobian(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return A for every trajectory."""

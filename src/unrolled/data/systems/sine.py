@@ -27,7 +27,7 @@ class Sine(System):
     def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return (v, -ω² x)."""
         x, v = state
-        return np.stack([v, -(self.omega**2) * x])
+        return np.array([v, -(self.omega**2) * x])
 
     def jacobian(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return [[0, 1], [-ω², 0]] for every trajectory."""

@@ -24,10 +24,9 @@ class VanDerPol(System):
     equation: ClassVar[str] = "x'' = μ (1 − x²) x' − x"
     source: ClassVar[str] = "van der Pol, Phil. Mag. 2 (1926) 978, doi 10.1080/14786442608564127"
     states: ClassVar[tuple[str, ...]] = ("x", "v", "mu")
-    solver: ClassVar[str] = "LSODA"
     rtol: ClassVar[float] = 1e-12
     max_solver_error: ClassVar[float] = 1e-3  # of v, which reaches 1.3 μ in a jump
-    vectorised: ClassVar[bool] = False
+    stiff: ClassVar[bool] = True
 
     mu_min: float = 0.1
     mu_max: float = 100.0
@@ -36,7 +35,7 @@ class VanDerPol(System):
         """Return (1 + μ) (v, μ (1 - x²) v - x, 0)."""
         x, v, mu = state
         scale = 1 + mu
-        return np.array([scale * v, scale * (mu * (1 - x * x) * v - x), 0 * mu])  # np.stack is slow for numbers
+        return np.array([scale * v, scale * (mu * (1 - x * x) * v - x), 0 * mu])
 
     def jacobian(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return the derivative of `rhs` by (x, v, μ)."""

@@ -1,9 +1,8 @@
 """Many-to-one: a window of past values in, the next value out; then in closed loop."""
 
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field, FiniteFloat
 
@@ -13,6 +12,9 @@ from unrolled.data.integrate import simulate, solver_error
 from unrolled.data.record import SPLITS, Series
 from unrolled.data.system import System
 from unrolled.data.task import Array, Data, Mode, Split, Task, TestSet, long
+
+if TYPE_CHECKING:  # pandas is imported where tables are made: data are made without
+    import pandas as pd
 
 STARTS = 16
 """Places of the validation data, at most, from which a forecast in closed loop starts."""
@@ -101,8 +103,10 @@ class NextValue(Task):
             splits["train"], splits["val"], tests, facts, test["inputs"][:1], {"closed_loop": _phases(splits["val"])}
         )
 
-    def channels(self, data: Data, inputs: list[str], outputs: list[str]) -> pd.DataFrame:
+    def channels(self, data: Data, inputs: list[str], outputs: list[str]) -> "pd.DataFrame":
         """Return the whole series by split; of several test series the first."""
+        import pandas as pd
+
         splits = {"train": data.train, "val": data.val, "test": vars(data.tests["test"])}
         parts = []
         for name, split in splits.items():
@@ -110,7 +114,7 @@ class NextValue(Task):
             parts.append(long({outputs[0]: split["targets"][: len(times), 0]}, times, name, "channel"))
         return pd.concat(parts, ignore_index=True)
 
-    def example(self, lines: dict[str, Array], times: Array, outputs: list[str]) -> pd.DataFrame:
+    def example(self, lines: dict[str, Array], times: Array, outputs: list[str]) -> "pd.DataFrame":
         """Return truth and predictions of the first test series."""
         own = _first_series(times)
         return super().example({name: line[..., : len(own), :] for name, line in lines.items()}, own, outputs)

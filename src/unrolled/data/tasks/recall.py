@@ -1,9 +1,8 @@
 """Many-to-one over a long lag: what was marked long ago is asked for at the end."""
 
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
 
 from unrolled import registry
@@ -12,6 +11,9 @@ from unrolled.data.integrate import simulate, solver_error
 from unrolled.data.record import SPLITS, Series
 from unrolled.data.system import System
 from unrolled.data.task import Array, Data, History, Split, Task, TestSet, drawn, long
+
+if TYPE_CHECKING:  # pandas is imported where tables are made: data are made without
+    import pandas as pd
 
 PIECE = 8192
 """Trajectories integrated together."""
@@ -89,12 +91,12 @@ class Recall(Task):
             "steps": self.settings.steps,
         }
 
-    def channels(self, data: Data, inputs: list[str], outputs: list[str]) -> pd.DataFrame:
+    def channels(self, data: Data, inputs: list[str], outputs: list[str]) -> "pd.DataFrame":
         """Return values and marks of the first training sequence."""
         x = data.train["inputs"][0]
         return long({"u": x[:, 0], "m": x[:, 1]}, np.arange(float(len(x))), "train", "channel")
 
-    def example(self, lines: dict[str, Array], times: Array, outputs: list[str]) -> pd.DataFrame:
+    def example(self, lines: dict[str, Array], times: Array, outputs: list[str]) -> "pd.DataFrame":
         """Return some answers: a figure of all would be a cloud."""
         return drawn(lines, times, outputs, DRAWN)
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.signal import lfilter, lfiltic
 
 from unrolled import registry
 from unrolled.config import Count, DataRow
@@ -138,6 +137,8 @@ def fit(u: Array, y: Array, lags: int) -> LinearModel:
 
 def linear_response(models: LinearModel, u: Array, y: Array, washout: int) -> Array:
     """Return the linear models' outputs (T, K) to u (T, D): the measured y in the washout, simulated from there."""
+    from scipy.signal import lfilter, lfiltic  # here, because its import takes longer than most studies' data
+
     found = y.copy()
     for k, (a, b, c) in enumerate(models):
         force = c + sum(lfilter(b[:, d], [1.0], u[:, d]) for d in range(u.shape[1]))

@@ -4,16 +4,15 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from unrolled.models import kernels, recurrence
 from unrolled.models.cell import Cell, State, Weight, Weights, affine
 from unrolled.models.kernels import Array, compiled, tanh
+from unrolled.models.pytorch import Tensor, torch
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": torch.tanh,
-    "relu": torch.relu,
+    "tanh": lambda a: torch.tanh(a),
+    "relu": lambda a: torch.relu(a),
     "identity": lambda a: a,
 }
 TANH, RELU = 0, 1  # by their place in ACTIVATIONS
@@ -75,12 +74,12 @@ class Elman(Cell):
         tangent(w["W"].contiguous().numpy(), turned.numpy(), r.numpy(), self.kind)
         return r.transpose(1, 2)
 
-    def torch_peer(self) -> nn.RNNBase | None:
+    def torch_peer(self) -> "torch.nn.RNNBase | None":
         """Return `torch.nn.RNN`, which has no linear form."""
         kind = self.settings.activation
         if kind == "identity":
             return None
-        return nn.RNN(self.inputs, self.hidden, nonlinearity=kind, batch_first=True, dtype=torch.float64)
+        return torch.nn.RNN(self.inputs, self.hidden, nonlinearity=kind, batch_first=True, dtype=torch.float64)
 
     def peer_weights(self, w: Weights) -> tuple[Tensor, ...]:
         """Return its W_ih, W_hh, b_ih and b_hh; of its two biases ours is the first."""

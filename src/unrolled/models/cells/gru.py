@@ -3,12 +3,11 @@
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from unrolled.models import kernels
 from unrolled.models.cell import Cell, State, Weight, Weights, affine
 from unrolled.models.kernels import Array, compiled, tanh
+from unrolled.models.pytorch import Tensor, torch
 
 
 class GRU(Cell):
@@ -78,9 +77,9 @@ class GRU(Cell):
         kept = (s, t) if keep else (1, 1)
         return *super().buffers(s, t, b, e), (*kept, b, 3 * self.hidden), (kept[0], t, b, self.hidden)
 
-    def torch_peer(self) -> nn.RNNBase | None:
+    def torch_peer(self) -> "torch.nn.RNNBase | None":
         """Return `torch.nn.GRU`."""
-        return nn.GRU(self.inputs, self.hidden, batch_first=True, dtype=torch.float64)
+        return torch.nn.GRU(self.inputs, self.hidden, batch_first=True, dtype=torch.float64)
 
     def peer_weights(self, w: Weights) -> tuple[Tensor, ...]:
         """Return its W_ih, W_hh, b_ih and b_hh; the last is ours in d only."""

@@ -3,13 +3,12 @@
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from unrolled.models import kernels
 from unrolled.models.cell import Cell, State, Weight, Weights
 from unrolled.models.kernels import Array, compiled, tanh
+from unrolled.models.pytorch import Tensor, torch
 
 
 class LEM(Cell):

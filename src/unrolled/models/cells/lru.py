@@ -4,13 +4,11 @@ import math
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from unrolled.models import kernels, recurrence
 from unrolled.models.cell import Cell, State, Weight, Weights
 from unrolled.models.kernels import Array, compiled
+from unrolled.models.pytorch import Tensor, operation, torch
 
 
 class LRU(Cell):
@@ -56,7 +54,7 @@ class LRU(Cell):
 
     def run(self, w: Weights, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Return all states: by a compiled loop on the CPU, elsewhere by a parallel scan over time."""
-        if x.device.type == "cpu" or x.shape[2] == 0 or x.dtype not in recurrence.DTYPES:
+        if x.device.type == "cpu" or x.shape[2] == 0 or not recurrence.known_type(x):
             return super().run(w, x, state)
         return self.scanned(w, x, self.start(x) if state is None else state)
 
@@ -65,7 +63,7 @@ class LRU(Cell):
         factor = torch.exp(torch.complex(-torch.exp(w["nu"]), torch.exp(w["phi"])))  # (S, 1, H)
         driven = _complex((x @ w["U"][:, None]) * torch.exp(w["gamma"]).repeat(1, 1, 2)[:, None])
         first = driven[:, :, :1] + (factor * _complex(state[0]))[:, :, None]
-        s = _Scan.apply(factor[:, None], torch.cat([first, driven[:, :, 1:]], dim=2))
+        s = operation(_scan, _scan_backward)(factor[:, None], torch.cat([first, driven[:, :, 1:]], dim=2))
         h = torch.cat([s.real, s.imag], dim=-1)
         return h, (h[:, :, -1],)
 
@@ -75,7 +73,7 @@ class LRU(Cell):
 
     def kernel_weights(self, w: Weights) -> tuple[Tensor, ...]:
         """Return exp(g) B and [Re Λ, Im Λ]."""
-        u, factor = _Polar.apply(w["U"], w["nu"], w["phi"], w["gamma"])
+        u, factor = operation(_polar, _polar_backward)(w["U"], w["nu"], w["phi"], w["gamma"])
         return u, factor
 
     def buffers(self, s: int, t: int, b: int, e: int, keep: bool = True) -> tuple[tuple[int, ...], ...]:
@@ -83,28 +81,24 @@ class LRU(Cell):
         return ((s, t + 1, b, self.features),)
 
 
-class _Polar(torch.autograd.Function):
-    """exp(g) B (S, D, 2H) and [Re Λ, Im Λ] (S, 2, H).
+def _polar(ctx: Any, *given: Tensor) -> tuple[Tensor, Tensor]:
+    """Return exp(g) B (S, D, 2H) and [Re Λ, Im Λ] (S, 2, H).
 
     Number by number: PyTorch rounds exp and cos by how many it takes at once, so that a replica would
     depend on the others.
     """
+    u, nu = given[:2]
+    ctx.save_for_backward(*given)
+    scaled, factor = torch.empty(u.shape, dtype=u.dtype), torch.empty(len(nu), 2, nu.shape[2], dtype=u.dtype)
+    polar(*(each.detach().numpy() for each in (*given, scaled, factor)))
+    return scaled, factor
 
-    @staticmethod
-    def forward(ctx: Any, *given: Tensor) -> tuple[Tensor, Tensor]:
-        u, nu = given[:2]
-        ctx.save_for_backward(*given)
-        scaled, factor = torch.empty(u.shape, dtype=u.dtype), torch.empty(len(nu), 2, nu.shape[2], dtype=u.dtype)
-        polar(*(each.detach().numpy() for each in (*given, scaled, factor)))
-        return scaled, factor
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, d_scaled: Tensor, d_factor: Tensor) -> tuple[Tensor, ...]:
-        given = ctx.saved_tensors
-        found = tuple(torch.empty(each.shape, dtype=each.dtype) for each in given)
-        polar_backward(*(each.detach().numpy() for each in (*given, d_scaled, d_factor, *found)))
-        return found
+def _polar_backward(ctx: Any, d_scaled: Tensor, d_factor: Tensor) -> tuple[Tensor, ...]:
+    given = ctx.saved_tensors
+    found = tuple(torch.empty(each.shape, dtype=each.dtype) for each in given)
+    polar_backward(*(each.detach().numpy() for each in (*given, d_scaled, d_factor, *found)))
+    return found
 
 
 @compiled
@@ -237,19 +231,15 @@ def scan(factor: Tensor, drive: Tensor, reverse: bool = False) -> Tensor:
     return s
 
 
-class _Scan(torch.autograd.Function):
-    """`scan` and its adjoint, which is the reversed scan with the conjugate factor."""
+def _scan(ctx: Any, factor: Tensor, drive: Tensor) -> Tensor:
+    s = scan(factor, drive)
+    ctx.save_for_backward(factor, s)
+    return s
 
-    @staticmethod
-    def forward(ctx: Any, factor: Tensor, drive: Tensor) -> Tensor:
-        s = scan(factor, drive)
-        ctx.save_for_backward(factor, s)
-        return s
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor]:
-        factor, s = ctx.saved_tensors
-        d = scan(factor.conj(), g, reverse=True)
-        d_factor = (s[:, :, :-1].conj() * d[:, :, 1:]).sum(dim=(1, 2), keepdim=True)
-        return d_factor, d
+def _scan_backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the adjoint of `scan`: the reversed scan with the conjugate factor."""
+    factor, s = ctx.saved_tensors
+    d = scan(factor.conj(), g, reverse=True)
+    d_factor = (s[:, :, :-1].conj() * d[:, :, 1:]).sum(dim=(1, 2), keepdim=True)
+    return d_factor, d

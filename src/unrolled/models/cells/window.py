@@ -2,12 +2,11 @@
 
 from typing import ClassVar
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from unrolled.models.cell import Cell, State, Weight, Weights
 from unrolled.models.kernels import Array, compiled
+from unrolled.models.pytorch import Tensor, torch
 
 
 class Window(Cell):

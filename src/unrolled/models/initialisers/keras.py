@@ -1,10 +1,9 @@
 """Keras's default: Glorot-uniform inputs, orthogonal recurrence, zero biases."""
 
 import numpy as np
-from scipy.stats import ortho_group
 
 from unrolled.models.cell import Role
-from unrolled.models.initialiser import BIASES, Arrays, Initialiser, Problem, without_blocks
+from unrolled.models.initialiser import BIASES, Arrays, Initialiser, Problem, draw_orthogonal, without_blocks
 
 GLOROT: tuple[Role, ...] = ("input", "inner", "readout")
 ZERO: tuple[Role, ...] = (*BIASES, "readout_bias")
@@ -35,8 +34,7 @@ class Keras(Initialiser):
             if weight.role in GLOROT:
                 arrays[name] = random.uniform(-1, 1, (rows, columns)) * (6 / (rows + columns)) ** 0.5
             elif weight.role == "recurrent":
-                blocks = [ortho_group.rvs(rows, random_state=random) for _ in range(columns // rows)]
-                arrays[name] = np.concatenate(blocks, axis=1)
+                arrays[name] = draw_orthogonal(weight, random)
             else:
                 arrays[name] = np.zeros((rows, columns))
         return arrays

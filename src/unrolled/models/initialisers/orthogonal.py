@@ -1,9 +1,17 @@
 """Orthogonal recurrent weights: at first no direction of the state grows or shrinks."""
 
 import numpy as np
-from scipy.stats import ortho_group
 
-from unrolled.models.initialiser import BIASES, Arrays, Initialiser, Problem, draw_uniform, without_blocks, zeros
+from unrolled.models.initialiser import (
+    BIASES,
+    Arrays,
+    Initialiser,
+    Problem,
+    draw_orthogonal,
+    draw_uniform,
+    without_blocks,
+    zeros,
+)
 
 
 class Orthogonal(Initialiser):
@@ -22,7 +30,5 @@ class Orthogonal(Initialiser):
         """Return the weights of one replica."""
         arrays = draw_uniform(problem, random) | zeros(problem, *BIASES)
         for name in problem.named("recurrent"):
-            rows, columns = problem.weights[name].shape
-            blocks = [ortho_group.rvs(rows, random_state=random) for _ in range(columns // rows)]
-            arrays[name] = np.concatenate(blocks, axis=1)
+            arrays[name] = draw_orthogonal(problem.weights[name], random)
         return arrays

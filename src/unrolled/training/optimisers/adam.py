@@ -3,10 +3,9 @@
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from unrolled.models.kernels import Array, compiled
+from unrolled.models.pytorch import Tensor, torch
 from unrolled.training.optimiser import GradientDescent
 
 
@@ -45,7 +44,7 @@ class Adam(GradientDescent):
         numbers = np.array([1 - self.beta1, self.beta2, 1 - self.beta2, *corrections, self.epsilon], theta.dtype)
         step(theta, gradient, rates, active, self.mean.numpy(), self.square.numpy(), numbers)
 
-    def torch_peer(self, theta: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
+    def torch_peer(self, theta: list[Tensor], learning_rate: float) -> "torch.optim.Optimizer":
         """Return `torch.optim.Adam`."""
         return torch.optim.Adam(theta, learning_rate, betas=(self.beta1, self.beta2), eps=self.epsilon)
 

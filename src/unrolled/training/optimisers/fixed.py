@@ -2,9 +2,7 @@
 
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
+from unrolled.models.pytorch import Tensor, no_grad
 from unrolled.training.optimiser import Batch, Optimiser, Replicas
 
 
@@ -18,7 +16,7 @@ class Fixed(Optimiser):
         """Return the loss, changing nothing."""
         return population.losses(batch).detach()
 
-    @torch.no_grad()
+    @no_grad
     def finish(self, population: Replicas, train: Batch, val: Batch) -> None:
         """Record the validation loss."""
         population.save_best(population.validation_loss(val))

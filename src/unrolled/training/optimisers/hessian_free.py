@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from unrolled import registry
+from unrolled.models.pytorch import Tensor, torch
 from unrolled.training.curvature import Curvature, loss_of
 from unrolled.training.optimiser import Batch, Optimiser, Replicas
 

@@ -3,12 +3,11 @@
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from unrolled import registry
 from unrolled.models.kernels import Array, compiled
+from unrolled.models.pytorch import Tensor, torch
 from unrolled.training.optimiser import GradientDescent
 
 
@@ -54,7 +53,7 @@ class Nesterov(GradientDescent):
         self.updates += 1
         step(theta, gradient, rates, active, self.velocity.numpy(), np.array(momenta, theta.dtype))
 
-    def torch_peer(self, theta: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
+    def torch_peer(self, theta: list[Tensor], learning_rate: float) -> "torch.optim.Optimizer":
         """Return `torch.optim.SGD` with the momentum of the first updates."""
         return torch.optim.SGD(theta, learning_rate, momentum=self.momentum(0), nesterov=True)
 

@@ -3,11 +3,9 @@
 from collections.abc import Callable
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
 from unrolled.models.closed_loop import go_on
 from unrolled.models.network import Network
+from unrolled.models.pytorch import Tensor, no_grad, torch
 from unrolled.training.optimiser import Batch, Optimiser, Replicas, mean_square
 
 GRID = [10.0**power for power in range(-12, 3)]
@@ -31,7 +29,7 @@ class Ridge(Optimiser):
         """Return the loss: all training is in `finish`."""
         return population.losses(batch).detach()
 
-    @torch.no_grad()
+    @no_grad
     def finish(self, population: Replicas, train: Batch, val: Batch) -> None:
         """Solve for every λ and keep the readout with the lowest validation loss."""
         network = population.network

@@ -3,10 +3,9 @@
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from unrolled.models.kernels import Array, compiled
+from unrolled.models.pytorch import Tensor, torch
 from unrolled.training.optimiser import GradientDescent
 
 
@@ -38,7 +37,7 @@ class RMSprop(GradientDescent):
         numbers = np.array([self.rho, 1 - self.rho, self.epsilon], theta.dtype)
         step(theta, gradient, rates, active, self.square.numpy(), numbers)
 
-    def torch_peer(self, theta: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
+    def torch_peer(self, theta: list[Tensor], learning_rate: float) -> "torch.optim.Optimizer":
         """Return `torch.optim.RMSprop`."""
         return torch.optim.RMSprop(theta, learning_rate, alpha=self.rho, eps=self.epsilon)
 

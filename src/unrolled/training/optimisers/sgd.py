@@ -1,9 +1,7 @@
 """Stochastic gradient descent."""
 
-import torch
-from torch import Tensor
-
 from unrolled.models.kernels import Array, compiled
+from unrolled.models.pytorch import Tensor, torch
 from unrolled.training.optimiser import GradientDescent
 
 
@@ -23,7 +21,7 @@ class SGD(GradientDescent):
         """Take the step in one pass over the weights."""
         step(theta, gradient, rates, active)
 
-    def torch_peer(self, theta: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
+    def torch_peer(self, theta: list[Tensor], learning_rate: float) -> "torch.optim.Optimizer":
         """Return `torch.optim.SGD`."""
         return torch.optim.SGD(theta, learning_rate)
 

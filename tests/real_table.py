@@ -1,0 +1,27 @@
+"""The real table, and copies of it with some keys changed."""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PATH = Path(__file__).parents[1] / "params.yaml"
+RAW = yaml.safe_load(PATH.read_text(encoding="utf-8"))
+DELETED = object()
+"""As a value: the key is to go."""
+
+
+def edited(changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the real table with some keys changed (`a.b.c: value`), added or deleted."""
+    raw: dict[str, Any] = deepcopy(RAW)
+    for key, value in changes.items():
+        *parents, last = key.split(".")
+        row = raw
+        for parent in parents:
+            row = row[parent]
+        if value is DELETED:
+            del row[last]
+        else:
+            row[last] = value
+    return raw

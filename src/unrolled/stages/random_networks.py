@@ -1,6 +1,6 @@
 """Stage `random_networks`: experiments on random networks, which need no study."""
 
-from unrolled import config, errors, files, fingerprint, paths, registry
+from unrolled import config, errors, files, fingerprint, paths, progress, registry
 from unrolled.config import RandomNetworks
 
 MARK = paths.RANDOM_NETWORKS / "fingerprint"
@@ -19,6 +19,7 @@ def main() -> None:
     row: RandomNetworks = config.validated(RandomNetworks, known, str(paths.RANDOM))
     own, numbers_file = mark(row), paths.RANDOM_NETWORKS / "numbers.json"
     if MARK.exists() and MARK.read_text().strip() == own and numbers_file.exists():
+        progress.Stage.kept = True
         print("random networks: kept")
         return
     from unrolled.analysis.random_networks import experiments

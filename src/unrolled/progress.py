@@ -23,6 +23,8 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 FILE = Path(".unrolled") / "progress.json"
 BEGAN = "UNROLLED_RUN"
 """Where `make repro` says when it began, in seconds since 1970; without it a run is as old as DVC's process."""
+BORN = time.time() - time.process_time()
+"""When this process began: what it did until here was to import. (The system knows it to a second only.)"""
 EVERY = 15.0
 """Seconds between two lines in a log file."""
 USUAL = {"configure": 3.0, "generate": 3.0, "train": 400.0, "evaluate": 6.0, "random_networks": 15.0, "report": 20.0}
@@ -48,9 +50,9 @@ class Record(BaseModel):
     fits : float
         Seconds that this run's workers spent on training, summed.
     compiling : dict of float
-        Seconds that they spent on compiling kernels, summed, by stage.
-    cores : int
-        How many workers there were.
+        Seconds that workers spent on compiling kernels, summed, by stage.
+    cores : dict of int
+        How many workers a stage had.
     usual : dict of float
         Seconds of each stage, and of each study in it, the last time that there was something to do.
     trained : dict of tuple
@@ -62,7 +64,7 @@ class Record(BaseModel):
     planned: dict[str, Seconds] = {}
     fits: Seconds = 0.0
     compiling: dict[str, Seconds] = {}
-    cores: Annotated[int, Field(ge=1)] = 1
+    cores: dict[str, Annotated[int, Field(ge=1)]] = {}
     usual: dict[str, Seconds] = {}
     trained: dict[str, tuple[Seconds, Seconds]] = {}
 
@@ -71,14 +73,13 @@ class Line:
     """A line that is rewritten on a terminal; in a file a new one now and then."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self.stream, self.last = stream or sys.stdout, -EVERY
+        self.stream, self.last = stream or sys.stdout, time.monotonic() - EVERY
 
-    def show(self, text: str, at_once: bool = False) -> None:
-        """Write the text; into a file only `at_once` or if the last is long ago."""
+    def show(self, text: str) -> None:
+        """Write the text; into a file only if the last is long ago."""
         if self.stream.isatty():
-            width = shutil.get_terminal_size().columns - 1
-            self.stream.write(f"\r{text[:width]}\033[K")
-        elif at_once or time.monotonic() - self.last >= EVERY:
+            self.stream.write(f"\r{text[: shutil.get_terminal_size().columns - 1]}\033[K")
+        elif time.monotonic() - self.last >= EVERY:
             self.stream.write(f"{text}\n")
             self.last = time.monotonic()
         self.stream.flush()
@@ -111,12 +112,11 @@ def began() -> float:
     """Return when the whole run began: as `make` says, or with DVC's process, or else with this one."""
     with contextlib.suppress(KeyError, ValueError):
         return float(os.environ[BEGAN])
-    this = psutil.Process()
     with contextlib.suppress(psutil.Error):
-        for parent in this.parents():
+        for parent in psutil.Process().parents():
             if any(Path(word).stem == "dvc" for word in parent.cmdline()[:3]):
                 return float(parent.create_time())
-    return float(this.create_time())
+    return BORN
 
 
 class Stage:
@@ -126,19 +126,21 @@ class Stage:
     """Whether this process found its work done, so that its seconds tell nothing about the next time."""
 
     def __init__(self, *name: str) -> None:
-        self.name, self.line, self.begun = " ".join(name), Line(), psutil.Process().create_time()
+        self.name, self.line, self.begun = " ".join(name), Line(), BORN
 
     def start(self) -> None:
-        """Show that the stage runs. What trains and evaluates finds out itself what is left."""
-        known = name_of(self.name) not in IN_PARTS
-        self.show("", usual(read(), self.name) - (time.time() - self.begun) if known else None, at_once=True)
+        """Say that the stage runs, and what is left, if that is known; training and evaluation find it out."""
+        after, record = self._after(), read()
+        if self.name == "evaluate":
+            record.planned.setdefault("report", usual(record, "report"))
+            write(record)
+        if after is not None and name_of(self.name) not in IN_PARTS:
+            rest = usual(record, self.name) - (time.time() - self.begun)
+            self.tell(f"{self.name} · {left(rest, after)}")
 
-    def show(self, what: str, rest: float | None, share: float | None = None, at_once: bool = False) -> None:
+    def show(self, what: str, rest: float, share: float) -> None:
         """Show how far the stage is, what it is at, and from its `rest` in seconds the time left for the whole run."""
-        after = None if rest is None else self._after()
-        percent = "" if share is None else f" {100 * share:.0f} %"
-        left = "" if rest is None or after is None else f"{said(max(rest, 0.0) + after)} left of the whole run"
-        self.line.show(" · ".join(part for part in (f"{self.name}{percent}", what, left) if part), at_once)
+        self.line.show(f"{self.name} {100 * share:.0f} % · {what} · {left(rest, self._after() or 0.0)}")
 
     def tell(self, text: str) -> None:
         """Print something that stays, above the line."""
@@ -158,11 +160,15 @@ class Stage:
                 return None
             planned = {f"generate {study}": usual(record, f"generate {study}") for study in studies}
             planned |= {"train": usual(record, "train")} | following(record, studies)
-        return sum(each for name, each in planned.items() if name not in record.spent and name != self.name)
+        order, done = list(USUAL), {*record.spent, self.name}
+        later = set(order[order.index(name_of(self.name)) :])
+        return sum(each for name, each in planned.items() if name not in done and name_of(name) in later)
 
     def plan(self, planned: dict[str, float], cores: int) -> None:
-        """Note what comes after this stage, in seconds by stage, and how many workers there are."""
-        write(read().model_copy(update={"planned": planned, "cores": cores}))
+        """Note what comes after this stage, in seconds by stage, and how many workers it has itself."""
+        record = read()
+        record.planned, record.cores[self.name] = planned, cores
+        write(record)
 
     def fitted(self, run: str, seconds: float, cost: float, compiling: float) -> None:
         """Note what the fit of a run took and what it was estimated at, and beside it the seconds of compiling."""
@@ -208,6 +214,11 @@ def following(record: Record, studies: Iterable[str]) -> dict[str, float]:
     found = {"evaluate": each / (os.cpu_count() or 1), "report": usual(record, "report")}
     there = (paths.RANDOM_NETWORKS / "numbers.json").exists()
     return found if there else found | {"random_networks": usual(record, "random_networks")}
+
+
+def left(rest: float, after: float) -> str:
+    """Say how much is left: of a stage, and after it."""
+    return f"{said(max(rest, 0.0) + after)} left of the whole run"
 
 
 def said(seconds: float) -> str:

@@ -123,24 +123,24 @@ def accounts(record: Record, now: float) -> list[str]:
     """Return where the time of a run went: in all, and by stage; nothing if no stage of it had anything to do."""
     if not record.spent:
         return []
-    wall, cores, compiling = now - record.run, record.cores, sum(record.compiling.values())
+    wall, cores = now - record.run, record.cores.get("train", 1)
     parts: dict[str, float] = {}
     for name, seconds in record.spent.items():
         stage = progress.name_of(name)
         parts[stage] = parts.get(stage, 0.0) + seconds
-    for stage, seconds in record.compiling.items():
-        parts[stage] = parts.get(stage, 0.0) - seconds / cores
-    if record.fits:
-        parts["train beside the fits"] = parts.pop("train", 0.0) - record.fits / cores
+    compiling = {stage: seconds / record.cores.get(stage, 1) for stage, seconds in record.compiling.items()}
+    for stage, seconds in compiling.items():
+        parts[stage] = parts.get(stage, 0.0) - seconds
+    fits = record.fits / cores
+    if "train" in parts:
+        parts["train beside the fits"] = parts.pop("train") - fits
     parts["DVC"] = wall - sum(record.spent.values())
     each = ", ".join(f"{stage.replace('_', ' ')} {max(seconds, 0.0):.0f} s" for stage, seconds in parts.items())
-    if not record.fits:
-        return [f"time      {wall:.0f} s: {each}"]
-    rest = wall - (record.fits + compiling) / cores
+    trained = f"fits {fits:.0f} s ({record.fits:.0f} core-seconds on {cores} core{'s' * (cores > 1)})"
+    rest = wall - fits - sum(compiling.values())
     return [
-        f"time      {wall:.0f} s; fits {record.fits:.0f} and compiling kernels {compiling:.0f} core-seconds, "
-        f"on {cores} core{'s' * (cores > 1)}; not training: {max(rest, 0.0):.0f} s",
-        f"          {each}",
+        f"time      {wall:.0f} s: {trained}, compiling kernels {sum(compiling.values()):.0f} s, all else {rest:.0f} s",
+        f"all else  {each}",
     ]
 
 

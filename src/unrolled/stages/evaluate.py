@@ -89,8 +89,8 @@ def _side_by_side(names: list[str]) -> None:
     stage, cores, record = Stage("evaluate"), min(workers.count(), len(names)), progress.read()
     left = {name: progress.usual(record, f"evaluate {name}") for name in names}
     whole = sum(left.values())
-    stage.plan({"report": progress.usual(record, "report")}, record.cores)
-    stage.show(f"{len(names)} studies", whole / cores, 0.0, at_once=True)
+    stage.plan(record.planned, cores)
+    stage.show("starting", whole / cores, 0.0)
     with ProcessPoolExecutor(cores, get_context("spawn")) as pool:
         for name, (said, seconds, compiling) in zip(names, pool.map(_by_itself, names), strict=True):
             del left[name]

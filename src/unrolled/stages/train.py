@@ -18,8 +18,15 @@ def all_runs() -> list[Run]:
     return [Run(experiment, method) for experiment in there.values() for method in experiment.methods]
 
 
-def train(runs: list[Run], record: Callable[[Done], None] = lambda done: None) -> None:
+def train(
+    runs: list[Run], record: Callable[[Done], None] = lambda done: None, after: dict[str, float] | None = None
+) -> None:
     """Train the runs side by side; write each result as soon as it is there, and then record it.
+
+    Parameters
+    ----------
+    after : dict, optional
+        Seconds of the stages that follow, by name, as far as they are known.
 
     Raises
     ------
@@ -29,12 +36,11 @@ def train(runs: list[Run], record: Callable[[Done], None] = lambda done: None) -
     if not runs:
         return
     stage, failed = Stage("train"), list[str]()
-    stage.show(f"{len(runs)} runs: workers start", None, at_once=True)
     data = {study: store.load(study) for study in dict.fromkeys(run.study for run in runs)}
     with workers.connect(len(runs)) as client:
         schedule = Schedule(runs, data, read().trained, sum(client.nthreads().values()))
-        stage.plan(following(read(), data), schedule.cores)
-        stage.show(f"{len(runs)} runs", schedule.left, 0.0, at_once=True)
+        stage.plan(after or {}, schedule.cores)
+        stage.show("starting", schedule.left, 0.0)
         for news in workers.train(client, schedule.runs, data):
             name = f"{news.run.study} {news.run.name}"
             if isinstance(news, workers.Passed):
@@ -60,6 +66,6 @@ def main() -> None:
     results.prune({study: [run.name for run in runs if run.study == study] for study in config.studies()})
     missing = [run for run in runs if not results.kept(run)]
     tracker = tracking.connect()
-    train(missing, tracker.log)
+    train(missing, tracker.log, following(read(), {run.study for run in missing}))
     tracker.complete(runs)
     print(f"train: {len(missing)} runs trained, {len(runs) - len(missing)} kept; MLflow took {tracker.spent:.1f} s")

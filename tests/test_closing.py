@@ -98,7 +98,14 @@ def test_what_is_not_training_is_wall_time_less_fits_over_the_cores_and_compilin
     first, second = closing.accounts(RECORD, now=1200.0)
     assert "200 s: fits 100 s (200 core-seconds on 2 cores), compiling kernels 7 s, all else 93 s" in first
     parts = {part.rsplit(" ", 2)[0]: float(part.split()[-2]) for part in second.removeprefix("all else  ").split(", ")}
-    expected = {"configure": 3, "generate": 15, "train beside the fits": 15, "evaluate": 28, "report": 20, "DVC": 12}
+    expected = {
+        "configure": 3,
+        "generate": 15,
+        "train beside the fits": 15,
+        "evaluate": 28,
+        "report": 20,
+        "DVC and imports": 12,
+    }
     assert parts == expected and sum(parts.values()) == 93
 
 
@@ -108,7 +115,7 @@ def test_a_run_with_nothing_to_do_has_no_accounts() -> None:
 
 def test_a_run_without_training_says_so() -> None:
     first, second = closing.accounts(Record(run=0.0, spent={"report": 20.0}), 25.0)
-    assert "fits 0 s (0 core-seconds on 1 core)" in first and second == "all else  report 20 s, DVC 5 s"
+    assert "fits 0 s (0 core-seconds on 1 core)" in first and second == "all else  report 20 s, DVC and imports 5 s"
 
 
 # --- the whole

@@ -315,6 +315,15 @@ def test_evaluate_writes_numbers_and_tables_and_keeps_what_has_not_changed(
     assert evaluated() == {"recall_50"}
 
 
+@pytest.mark.parametrize("asked", ["0", "many"])
+def test_evaluate_refuses_a_number_of_workers_that_is_none(
+    asked: str, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNROLLED_WORKERS", asked)
+    with pytest.raises(SystemExit, match=f"^unrolled: UNROLLED_WORKERS is '{asked}': .* at least 1"):
+        evaluate.main()
+
+
 def test_evaluate_forgets_studies_that_are_gone(trained: Path) -> None:
     evaluate.main()
     table = yaml.safe_load(paths.PARAMS.read_text(encoding="utf-8"))

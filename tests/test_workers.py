@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,6 +58,15 @@ def cluster_of(count: int) -> LocalCluster:
     """Return a cluster of so many workers in this process."""
     kwargs = {"processes": False, "scheduler_kwargs": workers.NO_DASHBOARD}
     return LocalCluster(n_workers=count, threads_per_worker=1, **kwargs)
+
+
+@pytest.mark.parametrize("asked", ["0", "many"])
+def test_no_cluster_starts_with_a_number_of_workers_that_is_none(
+    asked: str, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    monkeypatch.setenv("UNROLLED_WORKERS", asked)
+    with refused(f"UNROLLED_WORKERS is '{asked}'", "at least 1"), workers.connect(1):
+        pass
 
 
 @pytest.fixture
@@ -115,6 +125,18 @@ def test_a_run_that_fails_comes_back_with_the_reason_and_the_others_go_on(
     for each in done.values():
         np.testing.assert_array_equal(each.result.theta, expected.theta)
         assert before <= each.begun <= time.time() and 0 < each.seconds <= time.time() - before
+
+
+def test_large_data_reach_the_workers_without_a_warning(
+    client: Client, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.setpriority", lambda *each: None)
+    run, data = make_run(SMALL)
+    large = replace(data, facts={"more": np.zeros(2**21)})
+    (done,) = (each for each in workers.train(client, [run], {"study": large}) if isinstance(each, Done))
+    np.testing.assert_array_equal(done.result.theta, fit(run, data).theta)
+    with pytest.warns(UserWarning, match="Sending large graph"):
+        client.submit(workers._hold, large, pure=False).result()
 
 
 @pytest.mark.pipeline

@@ -134,7 +134,7 @@ def accounts(record: Record, now: float) -> list[str]:
     fits = record.fits / cores
     if "train" in parts:
         parts["train beside the fits"] = parts.pop("train") - fits
-    parts["DVC"] = wall - sum(record.spent.values())
+    parts["DVC and imports"] = wall - sum(record.spent.values())
     each = ", ".join(f"{stage.replace('_', ' ')} {max(seconds, 0.0):.0f} s" for stage, seconds in parts.items())
     trained = f"fits {fits:.0f} s ({record.fits:.0f} core-seconds on {cores} core{'s' * (cores > 1)})"
     rest = wall - fits - sum(compiling.values())

@@ -17,18 +17,17 @@ setup: .venv/.ready ## create .venv and install the locked versions
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e ".[dev]"
 	@touch $@
 
+# One run with one beginning, so that its stages know how far the whole is, and what they found is said once, at its end.
+RUN = @export PATH="$(CURDIR)/$(BIN):$$PATH" UNROLLED_RUN=$$(date +%s) &&
+
 repro: setup ## generate the data, train every method, render reports/index.html
-	@$(BIN)/python -m unrolled.repair_lock
-	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
-	@[ reports/local.html -nt reports/index.html ] || $(BIN)/python -m unrolled.stages report
-	@echo
-	@echo "report:  $(CURDIR)/reports/index.html"
-	@echo "MLflow:  make ui, then open http://127.0.0.1:5000"
+	$(RUN) python -m unrolled.repair_lock && dvc repro && \
+	  { [ reports/local.html -nt reports/index.html ] || python -m unrolled.stages report; } && \
+	  python -m unrolled.report.closing
 
 full: setup ## the same with longer training, more data and seeds (full.yaml), in full/; hours, resumable
 	@$(BIN)/python -m unrolled.full
-	@cd full && PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
-	@echo "report:  $(CURDIR)/full/reports/index.html"
+	$(RUN) cd full && dvc repro && python -m unrolled.report.closing
 
 TESTS = @PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto --dist loadgroup
 

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from unrolled.data.task import Data
 from unrolled.training import workers
 from unrolled.training.fit import fit
 from unrolled.training.runs import Run
-from unrolled.training.workers import Done, Failed
+from unrolled.training.workers import Done, Failed, Passed
 
 SMALL = {"cell": "elman", "hidden": 4}
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
@@ -26,20 +27,6 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (ADDRESS, "UNROLLED_WORKERS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(workers, "PATIENCE", 0.5)
-
-
-def test_the_longest_runs_go_first(make_run: MakeRun) -> None:
-    recall = {"system": "integrator", "task": "recall", "step": 1.0, "train": 8, "val": 4, "test": 4}
-    ordered = [
-        make_run(SMALL | {"optimiser": "hessian_free"})[0],  # has no compiled update
-        make_run(SMALL, steps=40, **recall)[0],
-        make_run(SMALL, steps=10, epochs=8, **recall)[0],
-        make_run(SMALL, steps=10, **recall)[0],
-        make_run(SMALL | {"hidden": 3}, steps=10, **recall)[0],
-        make_run(SMALL | {"hidden": 3}, steps=10, batch=32, **recall)[0],
-        make_run(SMALL | {"optimiser": "ridge", "hidden": 64}, steps=40, **recall)[0],  # takes no epochs
-    ]
-    assert workers.longest_first(ordered[::-1]) == ordered
 
 
 @pytest.mark.parametrize("asked", ["0", "-1", "two", "1.5", ""])
@@ -71,6 +58,15 @@ def cluster_of(count: int) -> LocalCluster:
     """Return a cluster of so many workers in this process."""
     kwargs = {"processes": False, "scheduler_kwargs": workers.NO_DASHBOARD}
     return LocalCluster(n_workers=count, threads_per_worker=1, **kwargs)
+
+
+@pytest.mark.parametrize("asked", ["0", "many"])
+def test_no_cluster_starts_with_a_number_of_workers_that_is_none(
+    asked: str, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    monkeypatch.setenv("UNROLLED_WORKERS", asked)
+    with refused(f"UNROLLED_WORKERS is '{asked}'", "at least 1"), workers.connect(1):
+        pass
 
 
 @pytest.fixture
@@ -111,6 +107,7 @@ def test_a_run_that_fails_comes_back_with_the_reason_and_the_others_go_on(
     client: Client, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.setpriority", lambda *each: None)
+    monkeypatch.setattr(workers, "EVERY", 0.0)
     good, data = make_run(SMALL)
     again, wrong = named(good, "again"), named(make_run(SMALL | {"initialiser": "nonsense"})[0], "wrong")
     broken, runs = named(good, "broken"), [good, again, wrong]
@@ -122,18 +119,31 @@ def test_a_run_that_fails_comes_back_with_the_reason_and_the_others_go_on(
     assert set(done) == {"study", "again"} and set(failed) == {"wrong", "broken"}
     assert "initialiser 'nonsense' is not known" in failed["wrong"].reason
     assert failed["broken"].reason.startswith("KeyError") and "\n" not in failed["broken"].reason
-    assert sum(each for each in news if isinstance(each, int)) == good.epochs + again.epochs
+    passed = [each.epochs for each in news if isinstance(each, Passed) and each.run == good]
+    assert passed == sorted(passed) and passed[0] >= 1 and passed[-1] <= good.epochs
     expected = fit(good, data)
     for each in done.values():
         np.testing.assert_array_equal(each.result.theta, expected.theta)
         assert before <= each.begun <= time.time() and 0 < each.seconds <= time.time() - before
 
 
+def test_large_data_reach_the_workers_without_a_warning(
+    client: Client, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.setpriority", lambda *each: None)
+    run, data = make_run(SMALL)
+    large = replace(data, facts={"more": np.zeros(2**21)})
+    (done,) = (each for each in workers.train(client, [run], {"study": large}) if isinstance(each, Done))
+    np.testing.assert_array_equal(done.result.theta, fit(run, data).theta)
+    with pytest.warns(UserWarning, match="Sending large graph"):
+        client.submit(workers._hold, large, pure=False).result()
+
+
 @pytest.mark.pipeline
 def test_a_result_that_dies_with_its_worker_is_made_again(make_run: MakeRun) -> None:
     run, _ = make_run(SMALL)
     with workers.connect(1) as client:
-        future = client.submit(lambda: ("the result", 3.0, 1.5), pure=False)
+        future = client.submit(lambda: ("the result", 3.0, 1.5, 0.5), pure=False)
         future.result()
         (worker,) = client.run(os.getpid).values()
         os.kill(worker, signal.SIGKILL)
@@ -141,4 +151,4 @@ def test_a_result_that_dies_with_its_worker_is_made_again(make_run: MakeRun) -> 
         while future.status == "finished":
             assert time.monotonic() < until
             time.sleep(0.01)
-        assert workers._outcome(future, run) == Done(run, "the result", 3.0, 1.5)  # type: ignore[arg-type]
+        assert workers._outcome(future, run) == Done(run, "the result", 3.0, 1.5, 0.5)  # type: ignore[arg-type]

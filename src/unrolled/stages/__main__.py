@@ -6,7 +6,7 @@ Each worker process imports the main module again, so this one imports nothing h
 import os
 import sys
 
-from unrolled import errors, paths, registry
+from unrolled import errors, paths, progress, registry
 
 
 @errors.one_line
@@ -17,7 +17,14 @@ def main(stage: str, *arguments: str) -> None:
         from unrolled.training import workers
 
         workers.preload()  # while the stage itself loads
+    under_way = progress.Stage(stage, *arguments)
+    under_way.start()
     registry.load("stages", stage).main(*arguments)
+    under_way.finish()
+    if stage == "report" and progress.BEGAN not in os.environ:  # else `make` prints it, whatever DVC has skipped
+        from unrolled.report import closing
+
+        closing.main()
     sys.stdout.flush()
     sys.stderr.flush()
     if stage == "train":

@@ -1,13 +1,15 @@
 """Stage `evaluate`: score every method of every study on its test data."""
 
+import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
-from unrolled import config, errors, files, fingerprint, paths, registry
+from unrolled import config, errors, files, fingerprint, paths, progress, registry
 from unrolled.analysis import tables
 from unrolled.config import Experiment
 from unrolled.data import store
+from unrolled.progress import Stage
 from unrolled.training import results, workers
 from unrolled.training.runs import Run
 
@@ -60,12 +62,16 @@ def summary(name: str, metrics: dict[str, Any]) -> str:
     return f"{name}: {metrics['score']} {', '.join(said)}"
 
 
-def _by_itself(name: str) -> str:
-    """Evaluate one study in a process of its own, on one thread."""
+def _by_itself(name: str) -> tuple[str, float, float]:
+    """Evaluate one study in a process of its own, on one thread; return also its seconds, and those of compiling."""
     import torch
+    from numba.core import event
 
     torch.set_num_threads(1)
-    return study(name)
+    begun, compiled = time.perf_counter(), list[float]()
+    with event.install_timer("numba:compile", compiled.append):
+        said = study(name)
+    return said, time.perf_counter() - begun - sum(compiled), sum(compiled)
 
 
 @errors.one_line
@@ -75,11 +81,25 @@ def main() -> None:
     _prune(names)
     stale = [name for name in names if _stale(name)]
     if stale:
-        with ProcessPoolExecutor(min(workers.count(), len(stale)), get_context("spawn")) as pool:
-            for said in pool.map(_by_itself, sorted(stale, key=_size, reverse=True)):
-                print(said, flush=True)
+        _side_by_side(sorted(stale, key=_size, reverse=True))
     files.write_json(paths.SCORES, {name: _scores(name) for name in names})
     print(f"evaluate: {len(stale)} studies evaluated, {len(names) - len(stale)} kept")
+
+
+def _side_by_side(names: list[str]) -> None:
+    """Evaluate studies in processes of their own, and show how far it is."""
+    stage, cores, record = Stage("evaluate"), min(workers.count(), len(names)), progress.read()
+    left = {name: progress.usual(record, f"evaluate {name}") for name in names}
+    whole = sum(left.values())
+    stage.plan(record.planned, cores)
+    stage.show("starting", whole / cores, 0.0)
+    with ProcessPoolExecutor(cores, get_context("spawn")) as pool:
+        for name, (said, seconds, compiling) in zip(names, pool.map(_by_itself, names), strict=True):
+            del left[name]
+            stage.evaluated(name, seconds, compiling)
+            stage.tell(said)
+            stage.show(name, sum(left.values()) / cores, 1 - sum(left.values()) / whole)
+    stage.line.clear()
 
 
 def _prune(names: list[str]) -> None:

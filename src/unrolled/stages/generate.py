@@ -6,7 +6,7 @@ What is kept is known by its fingerprint before SciPy is even imported.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unrolled import config, errors, files, fingerprint, paths, registry
+from unrolled import config, errors, files, fingerprint, paths, progress, registry
 from unrolled.config import DataRow
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def main(name: str) -> None:
     """Generate the data of one study, unless they are there."""
     row: DataRow = config.data_row(name)
     if kept(name, row):
+        progress.Stage.kept = True
         print(f"{name}: kept")
         return
     from unrolled.data import datasets, store

@@ -1,6 +1,6 @@
 """Stage `random_networks`: experiments on random networks, which need no study."""
 
-from unrolled import config, errors, files, fingerprint, paths, registry
+from unrolled import config, errors, files, fingerprint, paths, progress, registry
 from unrolled.config import RandomNetworks
 
 
@@ -17,6 +17,7 @@ def main() -> None:
     row: RandomNetworks = config.validated(RandomNetworks, known, str(paths.RANDOM))
     own, numbers_file = mark(row), paths.RANDOM_NETWORKS / "numbers.json"
     if numbers_file.exists() and fingerprint.kept(paths.RANDOM_NETWORKS, own):
+        progress.Stage.kept = True
         print("random networks: kept")
         return
     from unrolled.analysis.random_networks import experiments

@@ -1,14 +1,13 @@
 """Stage `train`: train every method on every study, keep each result, record it in MLflow."""
 
-import sys
 from collections.abc import Callable
-
-from tqdm import tqdm
 
 from unrolled import config, errors
 from unrolled.data import store
+from unrolled.progress import Stage, following, read
 from unrolled.training import results, tracking, workers
 from unrolled.training.runs import Run
+from unrolled.training.schedule import Schedule, key_of
 from unrolled.training.workers import Done
 
 
@@ -19,8 +18,15 @@ def all_runs() -> list[Run]:
     return [Run(experiment, method) for experiment in there.values() for method in experiment.methods]
 
 
-def train(runs: list[Run], record: Callable[[Done], None] = lambda done: None) -> None:
+def train(
+    runs: list[Run], record: Callable[[Done], None] = lambda done: None, after: dict[str, float] | None = None
+) -> None:
     """Train the runs side by side; write each result as soon as it is there, and then record it.
+
+    Parameters
+    ----------
+    after : dict, optional
+        Seconds of the stages that follow, by name, as far as they are known.
 
     Raises
     ------
@@ -29,24 +35,26 @@ def train(runs: list[Run], record: Callable[[Done], None] = lambda done: None) -
     """
     if not runs:
         return
-    failed: list[str] = []
+    stage, failed = Stage("train"), list[str]()
     data = {study: store.load(study) for study in dict.fromkeys(run.study for run in runs)}
-    bar = tqdm(total=sum(run.epochs for run in runs), unit="epoch", mininterval=1 if sys.stderr.isatty() else 15)
-    with bar, workers.connect(len(runs)) as client:
-        left = len(runs)
-        for news in workers.train(client, runs, data):
-            if isinstance(news, int):
-                bar.update(news)
-                continue
-            left -= 1
-            if isinstance(news, workers.Failed):
+    with workers.connect(len(runs)) as client:
+        schedule = Schedule(runs, data, read().trained, sum(client.nthreads().values()))
+        stage.plan(after or {}, schedule.cores)
+        stage.show("starting", schedule.left, 0.0)
+        for news in workers.train(client, schedule.runs, data):
+            name = f"{news.run.study} {news.run.name}"
+            if isinstance(news, workers.Passed):
+                schedule.passed(news.run, news.epochs)
+            elif isinstance(news, workers.Failed):
                 failed.append(f"{news.run.study}: {news.run.name} ({news.reason})")
+                schedule.finish(news.run, None)
             else:
                 results.save(news.run, news.result, news.seconds)
                 record(news)
-            bar.set_description(
-                f"train: {news.run.study} {news.run.name} is done, {left} of {len(runs)} left", refresh=False
-            )
+                schedule.finish(news.run, news.seconds)
+                stage.fitted(name, news.seconds, schedule.cost[key_of(news.run)], news.compiling)
+            stage.show(name, schedule.left, schedule.share)
+    stage.line.clear()
     if failed:
         raise errors.UnrolledError(f"{'; '.join(failed)}; all other runs are kept")
 
@@ -58,6 +66,6 @@ def main() -> None:
     results.prune({study: [run.name for run in runs if run.study == study] for study in config.studies()})
     missing = [run for run in runs if not results.kept(run)]
     tracker = tracking.connect()
-    train(missing, tracker.log)
+    train(missing, tracker.log, following(read(), {run.study for run in missing}))
     tracker.complete(runs)
     print(f"train: {len(missing)} runs trained, {len(runs) - len(missing)} kept; MLflow took {tracker.spent:.1f} s")

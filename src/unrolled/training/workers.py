@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +31,8 @@ ENVIRONMENT = {
 TOPIC = "unrolled"
 NO_DASHBOARD = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 """A free port, since Dask opens one all the same and warns where its own is taken by another cluster."""
+LARGE = {"distributed.admin.large-graph-warning-threshold": "1 GB"}
+"""A study's data go with the graph, once, since what is scattered is lost with the worker that holds it."""
 PATIENCE = 10.0
 """Seconds in which a scheduler must answer; its first worker has three times as long."""
 EVERY = 1.0
@@ -40,12 +41,13 @@ EVERY = 1.0
 
 @dataclass(frozen=True)
 class Done:
-    """A finished run, with the time at which its training began and the seconds it took."""
+    """A finished run, with the time at which its training began, its seconds, and those of compiling kernels for it."""
 
     run: Run
     result: Result
     begun: float
     seconds: float
+    compiling: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,14 @@ class Failed:
 
     run: Run
     reason: str
+
+
+@dataclass(frozen=True)
+class Passed:
+    """How many epochs of a run have passed; fewer than before where its worker has died."""
+
+    run: Run
+    epochs: int
 
 
 def preload() -> None:
@@ -119,77 +129,66 @@ def connect(runs: int) -> Iterator[Client]:
         yield client
 
 
-def longest_first(runs: list[Run]) -> list[Run]:
-    """Return the runs in the order in which they are handed out (LPT scheduling).
-
-    Longest first, by the number of parameters times updates times steps; what has no compiled update before all.
-    """
-    from unrolled.training.optimiser import GradientDescent
-
-    def cost(run: Run) -> tuple[bool, bool, float]:
-        network, fit, row = run.network(), run.experiment.fit, run.experiment.data
-        kernels = network.cell.compiled or not network.cell.weights()
-        updates, steps = run.epochs * row.train / fit.batch, row.settings.get("steps") or row.window
-        compiled = kernels and issubclass(run.optimiser, GradientDescent)
-        return not run.optimiser.iterative, compiled, -updates * steps * network.parameters
-
-    return sorted(runs, key=cost)
-
-
 def _hold(data: Data) -> Data:
     """Return the data: as a task, unlike scattered data, they survive the worker that holds them."""
     return data
 
 
-def work(run: Run, data: Data) -> tuple[Result, float, float]:
-    """Train one run on a worker, publishing its progress; return the result, when it began, and the seconds it took."""
+def work(run: Run, data: Data) -> tuple[Result, float, float, float]:
+    """Train one run on a worker, publishing its progress.
+
+    Returns the result, when the fit began, the seconds that it took, and beside them those of compiling kernels.
+    """
     import torch  # here, because only workers need it and Lightning
     from distributed import get_worker
+    from numba.core import event
 
     from unrolled.training.fit import fit
 
     os.setpriority(os.PRIO_PROCESS, 0, 5)  # so that whoever starts the stage, and its log, is not kept waiting
     torch.set_num_threads(1)
-    worker, waiting, last = get_worker(), 0, time.monotonic()
+    worker, passed, last = get_worker(), 0, time.monotonic()
 
     def progress(epochs: int) -> None:
-        nonlocal waiting, last
-        waiting += epochs
+        nonlocal passed, last
+        passed += epochs
         if time.monotonic() - last >= EVERY:
-            worker.log_event(TOPIC, waiting)
-            waiting, last = 0, time.monotonic()
+            worker.log_event(TOPIC, (run.study, run.name, passed))
+            last = time.monotonic()
 
+    compiled: list[float] = []
     moment, begun = time.time(), time.perf_counter()
-    result = fit(run, data, progress)
-    worker.log_event(TOPIC, waiting)
-    return result, moment, time.perf_counter() - begun
+    with event.install_timer("numba:compile", compiled.append):
+        result = fit(run, data, progress)
+    compiling = sum(compiled)
+    return result, moment, time.perf_counter() - begun - compiling, compiling
 
 
-def train(client: Client, runs: list[Run], data: dict[str, Data]) -> Iterator[int | Done | Failed]:
-    """Hand the runs to the workers, longest first; yield epochs as they pass, and what is done or has failed.
+def train(client: Client, runs: list[Run], data: dict[str, Data]) -> Iterator[Passed | Done | Failed]:
+    """Hand the runs to the workers in this order; yield how far they are, and what is done or has failed.
 
     The data of a study go to the workers once. A run whose worker dies is tried again elsewhere by Dask, three times.
     """
     import queue
 
+    import dask
     from distributed import as_completed
 
-    news: queue.SimpleQueue[int] = queue.SimpleQueue()
+    news: queue.SimpleQueue[tuple[str, str, int]] = queue.SimpleQueue()
     client.subscribe_topic(TOPIC, lambda event: news.put(event[1]))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sending large graph")
+    with dask.config.set(LARGE):
         placed = {
             study: client.submit(_hold, arrays, key=f"data {study}", pure=False) for study, arrays in data.items()
         }
-    futures = {}
-    for run in longest_first(runs):
-        key = (f"{run.study}", run.name)  # Dask takes the first of a pair as the name of the group, which it queues
+    futures, known = {}, {(run.study, run.name): run for run in runs}
+    for key, run in known.items():  # Dask takes the first of a pair as the name of the group, which it queues
         futures[client.submit(work, run, placed[run.study], key=key, pure=False)] = run
     waiting = as_completed(futures, raise_errors=False)
     while futures:
         time.sleep(0.1)
         while not news.empty():
-            yield news.get()
+            study, method, epochs = news.get()
+            yield Passed(known[study, method], epochs)
         if not waiting.is_empty() and waiting.has_ready():
             for future in waiting.next_batch(block=False):
                 yield _outcome(future, futures.pop(future))
@@ -198,9 +197,9 @@ def train(client: Client, runs: list[Run], data: dict[str, Data]) -> Iterator[in
 
 def _outcome(future: Future, run: Run) -> Done | Failed:
     try:  # `result()` waits for Dask to compute a result anew that was lost with its worker
-        result, begun, seconds = future.result()
+        result, begun, seconds, compiling = future.result()
     except UnrolledError as error:
         return Failed(run, str(error))
     except Exception as error:
         return Failed(run, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
-    return Done(run, result, begun, seconds)
+    return Done(run, result, begun, seconds, compiling)

@@ -1,4 +1,4 @@
-"""The real table, and copies of it with some keys changed."""
+"""The real table, and copies of it, with the studies of the full one, in which some keys are changed."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -6,15 +6,18 @@ from typing import Any
 
 import yaml
 
+from unrolled import full
+
 PATH = Path(__file__).parents[1] / "params.yaml"
 RAW = yaml.safe_load(PATH.read_text(encoding="utf-8"))
+ALL = full.merged(RAW, yaml.safe_load(PATH.with_name("full.yaml").read_text(encoding="utf-8")))
 DELETED = object()
 """As a value: the key is to go."""
 
 
 def edited(changes: dict[str, Any]) -> dict[str, Any]:
-    """Return the real table with some keys changed (`a.b.c: value`), added or deleted."""
-    raw: dict[str, Any] = deepcopy(RAW)
+    """Return the table of all studies with some keys changed (`a.b.c: value`), added or deleted."""
+    raw: dict[str, Any] = deepcopy(ALL)
     for key, value in changes.items():
         *parents, last = key.split(".")
         row = raw

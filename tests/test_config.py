@@ -91,7 +91,7 @@ def test_a_misspelt_section_is_named_with_the_one_meant(in_tmp: Path, refused: R
         ("methods.rnn.input_noise", -1.0, ["-1.0", "greater than 0"]),
         ("methods.rnn.requires", ["closed"], ["'closed'", "'closed_loop', 'linear_system', 'record'"]),
         ("methods.rnn", None, ["None"]),
-        ("groups.gates", None, ["None", "list"]),
+        ("groups.newer", None, ["None", "list"]),
         ("random_networks.lengths", [100, 10, 50], ["the values ascend"]),
         ("random_networks.gains", [4.0, 0.25], ["the values ascend"]),
         ("random_networks.gains", [0.0, 4.0], ["greater than 0"]),

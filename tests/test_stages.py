@@ -11,6 +11,7 @@ import pytest
 import yaml
 from mlflow.exceptions import MlflowException
 
+import real_table
 import small_studies
 import tiny
 from conftest import Refused
@@ -364,8 +365,7 @@ def test_a_study_whose_data_cannot_be_had_is_not_run_and_says_why(
     refused: Refused,
 ) -> None:
     monkeypatch.setattr("unrolled.data.records.santa_fe.find_spec", lambda name: None)
-    table = yaml.safe_load((small_studies.ROOT / "params.yaml").read_text(encoding="utf-8"))
-    table["studies"] = {"santa_fe": table["studies"]["santa_fe"]}
+    table = real_table.ALL | {"studies": {"santa_fe": real_table.ALL["studies"]["santa_fe"]}}
     paths.PARAMS.write_text(yaml.safe_dump(table), encoding="utf-8")
     configure.main()
     for _ in range(2):  # it is asked again each time

@@ -197,8 +197,8 @@ def _on(each: Evaluated, name: str, test: str) -> dict[str, Any]:
 
 
 def _updates(run: Run, data: Data) -> int:
-    """Return how many updates an epoch has, 0 for what is not trained in epochs."""
-    return -(-len(data.train["inputs"]) // run.experiment.fit.batch) if run.optimiser.iterative else 0
+    """Return how many updates an epoch has."""
+    return -(-len(data.train["inputs"]) // run.experiment.fit.batch)
 
 
 def _best_epoch(result: Result) -> float | None:

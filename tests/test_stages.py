@@ -301,7 +301,7 @@ def test_evaluate_writes_numbers_and_tables_and_keeps_what_has_not_changed(
         assert {path.stem for path in paths.evaluated(name).glob("*.csv")} | {"curves"} == set(tables.NAMES)
         assert (paths.CURVES / f"{name}.csv").is_file()
         metrics = json.loads((paths.evaluated(name) / "metrics.json").read_text(encoding="utf-8"))[name]
-        assert {m: row["median"] for m, row in metrics["methods"].items()} == scores[name]
+        assert {m: row["score"] for m, row in metrics["methods"].items()} == scores[name]
     assert evaluated() == set()
     change(sine__label="other")
     assert evaluated() == {"sine"}

@@ -138,7 +138,7 @@ def decided(
     count: int = 1,
     families: int = 2000,
 ) -> tuple[Array, Array]:
-    """Return for families of pairs with given true ratios (m,) of scores whether each is decided, and the difference d."""
+    """Return for families of pairs with given true ratios (m,) whether each is decided, and the difference d."""
     shape = (families, len(ratio))
     a, b = seeds_of((*shape, n), sd, heavy, random), seeds_of((*shape, n), sd, heavy, random)
     d, variance, freedom = welch(a, b + np.log(ratio)[:, None])
@@ -246,8 +246,10 @@ def test_the_mean_over_studies_is_as_often_off_as_it_says(k: int, random: np.ran
 
 @pytest.mark.parametrize(
     ("solved", "of", "answer"),
-    [(3, 5, None), (4, 5, True), (5, 5, True), (1, 5, False), (2, 5, None), (7, 10, None), (8, 10, True), (3, 3, True)]
-    + [(0, 3, False), (2, 3, None), (1, 1, None), (0, 1, None)],
+    [
+        *((3, 5, None), (4, 5, True), (5, 5, True), (1, 5, False), (2, 5, None), (7, 10, None), (8, 10, True)),
+        *((3, 3, True), (0, 3, False), (2, 3, None), (1, 1, None), (0, 1, None)),
+    ],
 )
 def test_so_many_seeds_tell_whether_a_method_solves(solved: int, of: int, answer: bool | None) -> None:
     assert solves(solved, of) is answer

@@ -196,4 +196,4 @@ def counted(numbers: Numbers) -> str:
 
 def power(log10: float) -> str:
     """Say 10^x."""
-    return f"{10**log10:.2g}" if abs(log10) < 2 else f"10^{log10:.0f}"
+    return f"{10**log10:.2g}" if abs(log10) < 4 else f"10^{log10:.0f}"

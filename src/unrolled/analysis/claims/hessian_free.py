@@ -12,6 +12,7 @@ from unrolled.analysis.claim import (
     against,
     balance,
     counted,
+    power,
 )
 from unrolled.analysis.comparison import Comparison, Pair, Row, answer, over_studies
 
@@ -53,7 +54,7 @@ class HessianFree(Claim):
         return against(evidence, lambda row: row["cell"] == "elman" and row["optimiser"] == "hessian_free")
 
     def measure(self, evidence: Evidence) -> Numbers | None:
-        """Return both ratios; the pairs that count and the mean of those at equal cost; all ratios of passes."""
+        """Return log10 of both ratios, the pairs that count with the mean of those at equal cost, the passes."""
         found = {pair.study: evidence.compared[pair] for pair in self.pairs(evidence)}
         ratios = {}
         for study, pair in found.items():
@@ -67,12 +68,12 @@ class HessianFree(Claim):
 
     def judge(self, numbers: Numbers) -> Judged:
         """Compare the two ratios, and weigh better against worse."""
-        slope, curvature = (10 ** numbers[key]["mean"] for key in ("slope", "curvature"))
+        slope, curvature = (numbers[key]["mean"] for key in ("slope", "curvature"))
         training = numbers["training"]
-        finds, gains = slope < 1 and curvature < slope, balance(training)
+        finds, gains = slope < 0 and curvature < slope, balance(training)
         words = (
-            f"Along its steps the slope is {slope:.2g} of the steepest and the curvature {curvature:.2g} of that along "
-            "the gradient."
+            f"Along its steps the slope is {power(slope)} of the steepest and the curvature {power(curvature)} of that "
+            "along the gradient."
         )
         if training["pairs"]:
             words += f" The network trained so is {counted(training)}."

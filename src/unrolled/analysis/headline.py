@@ -48,13 +48,16 @@ def left_out(score: Score, predicted: Array, test: TestSet, finite: Array) -> Ar
     """Return the mean log score of the finite replicas with each block of test sequences left out, (blocks,).
 
     A block is one sequence; several where the score is not smooth in the errors (`Score.blocks`); and a part of the
-    only sequence, where a network is given its inputs, so that one part is like another. None where there is one block.
+    only sequence, where a network is given its inputs, so that one part is like another. None where there is one block,
+    or no finite replica.
     """
+    if not finite.any():
+        return None
     if len(test.targets) == 1 and test.mode != "closed_loop" and test.targets.ndim == 3:
         predicted, test = _cut(predicted, test)
     errors = score.errors(predicted[finite], test)
     count = min(errors.shape[1], score.blocks or errors.shape[1])
-    if count < 2 or not finite.any():
+    if count < 2:
         return None
     blocks = np.array_split(np.arange(errors.shape[1]), count)
     return np.array([score.logs(score.aggregate(np.delete(errors, block, axis=1)), test).mean() for block in blocks])

@@ -430,7 +430,7 @@ def test_one_study_with_some_methods_epochs_and_seeds(table_only: Path, here: li
     run_study.run("sine", ["esn", "rnn"], epochs=1, seeds=3)
     assert here == ["sine rnn", "sine esn"]
     metrics = json.loads(Path("runs/sine/reports/studies/sine/metrics.json").read_text(encoding="utf-8"))["sine"]
-    assert list(metrics["methods"]) == ["rnn", "esn"] and len(metrics["methods"]["esn"]["replicas"]) == 3
+    assert list(metrics["methods"]) == ["rnn", "esn"] and len(metrics["methods"]["esn"]["seeds"]) == 3
     here.clear()
     run_study.run("sine", ["esn"], epochs=1, seeds=3)
     assert here == []

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 
 import small_studies
 from conftest import MakeRun, experiment_of
 from unrolled import registry
 from unrolled.analysis import tables, tolerance
-from unrolled.analysis.evaluate import Evaluated, evaluate, scored
+from unrolled.analysis.evaluate import Evaluated, at_edge, evaluate, scored
 from unrolled.config import DataRow
 from unrolled.data import datasets
 from unrolled.data.task import Data, TestSet
@@ -29,12 +30,24 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 STUDY_KEYS = {
     *("score", "score_label", "unit", "better", "question", "label", "task", "kind", "lyapunov", "measured", "step"),
-    *("steps", "time_unit", "outputs", "inputs", "closed_loop", "example_axis", "tests", "test_label", "methods"),
+    *(
+        "steps",
+        "time_unit",
+        "sequences",
+        "outputs",
+        "inputs",
+        "closed_loop",
+        "example_axis",
+        "tests",
+        "test_label",
+        "methods",
+    ),
 }
 ROW_KEYS = {
-    *("label", "about", "family", "cell", "initialiser", "optimiser", "hidden", "median", "mean", "interval"),
-    *("replicas", "diverged", "trained", "learning_rate", "clip", "rate_at_edge", "parameters", "passes", "trains"),
-    *("autoregressive", "recurrent", "network", "rank", "p_vs_rnn"),
+    *("label", "about", "family", "cell", "initialiser", "optimiser", "hidden", "score", "interval", "logs", "seeds"),
+    *("diverged", "trained", "learning_rate", "tried", "clip", "at_edge", "tuned_by_hand", "parameters", "passes"),
+    *("trains", "autoregressive", "recurrent", "network", "rank", "chosen_by_validation", "val_loss", "best_epoch"),
+    *("updates", "deterministic", "extras"),
 }
 """What the page and the claims read of every method."""
 
@@ -69,8 +82,12 @@ def test_every_study_says_what_the_page_and_the_claims_read(study: str) -> None:
         assert row.keys() >= ROW_KEYS and ("tests" in row) == bool(further)
         assert ("one_step" in row) == metrics["closed_loop"] and ("in_sample" in row) == ("in_sample" in data.tests)
         expected = score(each.result.predictions[score.test], data.tests[score.test])
-        assert row["replicas"] == pytest.approx(expected.tolist(), rel=1e-5)
-        assert row["median"] == pytest.approx(np.median(expected), rel=1e-5)
+        assert row["seeds"] == pytest.approx(expected.tolist(), rel=1e-5)
+        floored = np.maximum(expected, score.floor(data.tests[score.test]))
+        assert row["score"] == pytest.approx(stats.gmean(floored), rel=1e-5)
+    losses = {each.run.name: each.result.best_loss[each.result.chosen].min() for each in done[:3]}
+    chosen = [name for name, row in metrics["methods"].items() if row["chosen_by_validation"]]
+    assert chosen == [min(losses, key=lambda name: losses[name])]
 
 
 @studies
@@ -86,25 +103,26 @@ def test_errors_on_further_test_sets_are_in_their_unit(study: str) -> None:
                 for p in each.result.predictions[name].astype(np.float64)
             ]
             found = metrics["methods"][each.run.name]["tests"][name]
-            assert found["median"] == pytest.approx(np.median(errors), rel=1e-5)
-            assert found["interval"]["low"] == pytest.approx(min(errors), rel=1e-5)
-            assert found["interval"]["high"] == pytest.approx(max(errors), rel=1e-5)
+            assert found["score"] == pytest.approx(stats.gmean(errors), rel=1e-5)
+            if found["interval"]["n"] == 3:
+                half = np.exp(stats.t.ppf(0.975, 2) * stats.sem(np.log(errors)))
+                assert found["interval"]["low"] == pytest.approx(stats.gmean(errors) / half, rel=1e-4)
+                assert found["interval"]["high"] == pytest.approx(stats.gmean(errors) * half, rel=1e-4)
 
 
 @studies
 def test_a_deterministic_method_has_one_value_and_a_reference_no_rank(study: str) -> None:
-    done, _, metrics, _ = evaluated(study)
+    _, _, metrics, _ = evaluated(study)
     rows = metrics["methods"]
     linear, rnn, start = (rows[name] for name in ("linear", "rnn", "start"))
-    assert linear["interval"]["n"] == 1 and linear["interval"]["low"] == linear["interval"]["high"]
-    assert linear["interval"]["coverage"] is None and linear["p_vs_rnn"] is None and linear["learning_rate"] is None
-    n = 3 if np.ptp(done[0].scores) > 0 else 1  # a forecast may be lost at once with every seed
-    assert (rnn["interval"]["n"], rnn["interval"]["coverage"]) == (n, 0.75 if n == 3 else None)
-    assert rnn["p_vs_rnn"] is None and (rows["sgd"]["p_vs_rnn"] is None or 0 <= rows["sgd"]["p_vs_rnn"] <= 1)
-    assert start["rank"] is None and start["p_vs_rnn"] is None and not start["trains"]
+    assert linear["interval"]["n"] == 1 and linear["interval"]["low"] is linear["interval"]["coverage"] is None
+    assert linear["deterministic"] and linear["logs"]["variance"] == 0 and linear["learning_rate"] is None
+    assert not rnn["deterministic"] and (rnn["interval"]["n"], rnn["interval"]["coverage"]) == (3, 0.95)
+    assert start["rank"] is None and not start["trains"] and not start["chosen_by_validation"]
+    assert linear["updates"] == 0 < rnn["updates"] and linear["best_epoch"] is None and rnn["best_epoch"] in (1, 2)
     assert start["family"] == "reference" and start["learning_rate"] is None
     sign = -1 if metrics["better"] == "higher" else 1
-    best_first = sorted(("rnn", "sgd", "linear"), key=lambda name: sign * rows[name]["median"])
+    best_first = sorted(("rnn", "sgd", "linear"), key=lambda name: sign * rows[name]["score"])
     assert [rows[name]["rank"] for name in best_first] == [1, 2, 3]
 
 
@@ -160,8 +178,9 @@ def test_recall_counts_the_seeds_that_solve_it_and_the_updates_they_need(make_ru
     result.predictions["test"][:] = np.stack([truth + error for error in (0.01, 0.039, 0.041)])
     result.val_loss[:] = [[1.0, 1.0, 1.0], [0.001, 1.0, 1.0], [0.001, 0.001, 1.0]]
     metrics, _ = evaluate([scored(run, result, data)], data)
-    row = metrics["methods"]["method"]
-    assert row["solved"] == pytest.approx(2 / 3, rel=1e-5) and row["steps"] == 6
+    row = metrics["methods"]["method"]["extras"]
+    assert row["solved"] == row["sequences_solved"] == pytest.approx(2 / 3, rel=1e-5) and row["steps"] == 6
+    assert metrics["methods"]["method"]["updates"] == 9
     assert row["updates"] == 9.0  # three batches an epoch, and the median seed needs three epochs
     assert metrics["recall"]["steps"] == 6 and metrics["recall"]["chance"] == pytest.approx(1 / 6, rel=1e-5)
 
@@ -175,8 +194,8 @@ def test_a_diverged_replica_is_counted_and_left_out(make_run: MakeRun) -> None:
     assert np.isnan(broken.scores[1]) and np.isfinite(broken.scores[[0, 2]]).all()
     assert broken.typical in (0, 2) and np.isfinite(own.scores).all()
     row = evaluate([broken], data)[0]["methods"]["method"]
-    assert row["diverged"] == 1 and row["trained"] == 3 and row["replicas"][1] is None
-    assert row["median"] == pytest.approx(np.median(own.scores[[0, 2]]), rel=1e-5)
+    assert row["diverged"] == 1 and row["trained"] == 3 and row["seeds"][1] is None
+    assert row["score"] == pytest.approx(stats.gmean(own.scores[[0, 2]]), rel=1e-5)
     assert row["interval"]["n"] == 2 and row["rank"] == 1
 
 
@@ -185,8 +204,8 @@ def test_where_every_seed_diverged_there_is_neither_score_nor_rank(make_run: Mak
     metrics, found = evaluate([scored(run, fit(run, data), data)], data)
     json.dumps(metrics, allow_nan=False)
     row = metrics["methods"]["method"]
-    assert row["median"] is row["mean"] is row["rank"] is row["interval"]["low"] is None
-    assert row["diverged"] == 3 and row["replicas"] == [None] * 3
+    assert row["score"] is row["logs"] is row["rank"] is row["interval"]["low"] is None
+    assert row["diverged"] == 3 and row["seeds"] == [None] * 3
     assert set(found["forecasts"]["method"]) == {"truth", "method"}
 
 
@@ -255,3 +274,22 @@ def test_the_default_tolerance_is_far_off_for_the_neuron_and_not_asked_of_chaos(
     assert tolerance.default_tolerance(run_on(system="lorenz63", steps=1000, step=0.4)) is None
     calm = tolerance.default_tolerance(run_on(system="sine", steps=5, step=0.01))
     assert calm is not None and 0 < calm < 1e-3
+
+
+def test_a_choice_at_the_edge_of_its_grid_is_said_also_of_two(make_run: MakeRun) -> None:
+    def edges(rates: list[float], tried: int, **more: Any) -> dict[str, str]:
+        run, _ = make_run({"cell": "elman", "hidden": 3, "learning_rates": rates, **more})
+        one = np.array([tried])
+        return at_edge(run, Result(**dict.fromkeys(Result.__dataclass_fields__, one) | {"chosen": np.array([0])}))  # type: ignore[arg-type]
+
+    assert edges([1e-3, 1e-2], 1) == {"learning_rate": "highest"} and edges([1e-3], 0) == {}
+    assert edges([1e-3, 3e-3, 1e-2], 1) == {} and edges([1e-2, 1e-3], 1) == {"learning_rate": "lowest"}
+    both = edges([1e-3, 1e-2], 0, clip_norm=[0.1, 0.3, 1.0])
+    assert both == {"learning_rate": "lowest", "clip_norm": "lowest"}
+    assert edges([1e-2], 1, clip_norm=[0.1, 0.3, 1.0]) == {}
+
+
+def test_settings_tuned_by_hand_stand_in_the_row(make_run: MakeRun) -> None:
+    run, data = make_run({"cell": "elman", "hidden": 3, "tuned_by_hand": "16 settings, on validation data"})
+    metrics, _ = evaluate([scored(run, fit(run, data), data)], data)
+    assert metrics["methods"]["method"]["tuned_by_hand"] == "16 settings, on validation data"

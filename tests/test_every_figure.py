@@ -182,9 +182,9 @@ def test_rates_of_gradients_stand_beside_exponents(everything: Results) -> None:
 def test_reach_names_who_solves_the_longest_recall(everything: Results) -> None:
     short, long = everything.studies
     assert item("reach").applies(everything) and not item("reach").applies(replace(everything, studies=[short]))
-    short.methods["rnn"]["median"] = long.methods["gru"]["median"] = 1e-4
+    short.methods["rnn"]["extras"]["solved"] = long.methods["gru"]["extras"]["solved"] = 1.0
     assert title("reach", replace(everything, studies=[long, short])) == "Recall over 200 steps is solved by GRU"
-    long.methods["gru"]["median"] = 0.1
+    long.methods["gru"]["extras"]["solved"] = 0.0
     assert title("reach", everything) == "Recall over 200 steps is solved by no method"
 
 
@@ -200,15 +200,15 @@ def test_error_growth_names_the_rate_of_the_best(study: Evaluation) -> None:
 def test_ranks_need_studies_that_share_methods(everything: Results) -> None:
     figure = item("ranks")
     assert figure.applies(everything) and not figure.applies(Results(everything.studies[:1]))
-    assert title("ranks", everything) == "Ridge has the best mean rank over 2 studies: not told apart from any other"
-    many = [replace(everything.studies[0], name=f"study{i}") for i in range(30)]
-    assert title("ranks", Results(many)).endswith("clearly ahead of GRU and RNN")
+    assert title("ranks", everything) == "Exploratory: Ridge has the lowest mean rank over 2 studies, 1.0"
+    reversed_ = [made_up.reversed_ranks(replace(each, name=f"{k}")) for k, each in enumerate(everything.studies * 2)]
+    assert title("ranks", Results(reversed_)) == "Exploratory: GRU has the lowest mean rank over 4 studies, 1.0"
 
 
 def test_headline_counts_baselines(everything: Results) -> None:
     assert title("headline", everything).endswith("on 0 of 2 studies, a method without recurrence on 2")
     one = [made_up.reversed_ranks(everything.studies[0])]
-    assert title("headline", replace(everything, studies=one)) == "Best test score on The study: GRU"
+    assert title("headline", replace(everything, studies=one)) == "Chosen by validation on The study: GRU"
 
 
 def changed(everything: Results, section: str, **numbers: Any) -> Results:
@@ -241,9 +241,14 @@ def test_the_map_says_where_gradients_grow(everything: Results) -> None:
 
 
 def test_newton_says_whether_the_curvature_is_smaller(everything: Results) -> None:
-    said = title("newton", changed(everything, "newton", slope=0.1, curvature=0.001))
+    def estimates(slope: float, curvature: float) -> Results:
+        both = {"slope": slope, "curvature": curvature}
+        found = {name: {"mean": float(np.log10(value)), "sd": 0.1, "n": 3} for name, value in both.items()}
+        return changed(everything, "newton", **found)
+
+    said = title("newton", estimates(slope=0.1, curvature=0.001))
     assert "0.1 of the steepest and the curvature, 0.001, is smaller still" in said
-    assert "not smaller" in title("newton", changed(everything, "newton", slope=0.1, curvature=0.5))
+    assert "not smaller" in title("newton", estimates(slope=0.1, curvature=0.5))
 
 
 def test_memory_puts_three_rates_side_by_side(everything: Results) -> None:

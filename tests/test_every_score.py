@@ -99,6 +99,15 @@ def test_a_perfect_prediction_is_best_and_worse_ones_are_worse(score: Score) -> 
     assert score.higher_is_better or perfect == 0
 
 
+def test_logarithms_grow_as_it_gets_worse_and_know_no_zero(score: Score) -> None:
+    test = waves(score)
+    values = score(predictions(test, [0.0, 0.5, 2.0, 30.0]), test)
+    logs = score.logs(values, test)
+    assert np.isfinite(logs).all() and logs[0] < logs[1] < logs[2] <= logs[3]
+    np.testing.assert_allclose(score.from_logs(logs), np.maximum(values, score.floor(test)), rtol=1e-12)
+    assert np.isnan(score.logs(np.array([np.nan]), test)).all()
+
+
 def test_formulas(score: Score) -> None:
     name = registry_name(score)
     if name not in FORMULAS:

@@ -17,56 +17,82 @@ def study() -> Evaluation:
     return made_up.study()
 
 
-def test_ranking_names_winner_best_recurrent_and_reference(study: Evaluation) -> None:
+def test_ranking_names_what_validation_chooses_the_recurrent_one_and_the_reference(study: Evaluation) -> None:
     said = scores.ranking(study)
-    assert said.startswith("Ridge has the lowest test error: 0.35 (range over seeds: 0.315 to 0.385)")
-    assert "overlaps those of GRU: the order among them is not settled" in said and "It is not recurrent." in said
-    assert "best recurrent network is GRU" in said and "RNN has 0.5" in said
+    assert said.startswith("Validation chooses Ridge: MSE (mV²) 0.35 (t interval of log scores: 0.315 to 0.385)")
+    assert "What is chosen is not recurrent." in said and "exploratory" not in said
+    assert "Of the recurrent networks it is GRU" in said and "RNN has 0.5" in said
     other = scores.ranking(made_up.reversed_ranks(study))
-    assert other.startswith("GRU has") and "not recurrent" not in other and "not settled" not in other
+    assert other.startswith("Validation chooses GRU") and "not recurrent" not in other
 
 
-def test_significance_tells_better_from_worse(study: Evaluation) -> None:
-    assert "better: GRU" in scores.significance(study) and "Ridge" not in scores.significance(study)
-    assert "worse: Ridge" in scores.significance(made_up.reversed_ranks(study))
-    study.metrics["reference"] = None
-    assert scores.significance(study) == ""
+def test_ranking_tells_the_choice_of_validation_from_the_order_by_test_score(study: Evaluation) -> None:
+    study.methods["linear"]["chosen_by_validation"], study.methods["rnn"]["chosen_by_validation"] = False, True
+    study.methods["rnn"]["tuned_by_hand"] = "16 settings, on validation data"
+    said = scores.ranking(study)
+    assert said.startswith("Validation chooses RNN") and "By test score, an exploratory order, Ridge comes" in said
+    assert "fixed settings were tuned by hand: 16 settings, on validation data." in said
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("better", "GRU is better than RNN"),
+        ("worse", "GRU is worse than RNN"),
+        ("equivalent", "GRU is as good as RNN, within a factor of 1.1"),
+        ("undecided", "GRU against RNN is undecided"),
+    ],
+)
+def test_planned_comparisons_have_four_answers(study: Evaluation, answer: str, words: str) -> None:
+    assert scores.planned(study) == ""
+    found = {"one": "gru", "other": "rnn", "ratio": 1.25, "p": 0.01, "answer": answer, "note": "over seeds only"}
+    study.metrics["comparisons"] = [found]
+    assert scores.planned(study) == f"Planned comparisons: {words} (ratio 1.25, p 0.01, over seeds only)."
+    study.metrics["comparisons"] = [{"one": "gru", "other": "rnn", "answer": answer, "note": "solved by 5 of 5"}]
+    assert scores.planned(study) == f"Planned comparisons: {words} (solved by 5 of 5)."
 
 
 def test_the_longest_valid_time_wins_where_higher_is_better(study: Evaluation) -> None:
     metrics = copy.deepcopy(study.metrics) | {"score_label": "valid time", "better": "higher", "unit": "Lyapunov times"}
-    metrics["methods"]["linear"]["p_vs_rnn"] = 0.001  # below the reference's 0.5
+    for rank, name in enumerate(("rnn", "gru", "linear"), start=1):
+        metrics["methods"][name]["rank"] = rank
     higher = replace(study, metrics=metrics)
-    assert "longest valid time" in scores.ranking(higher) and "lowest" not in scores.ranking(higher)
-    assert "worse: GRU and Ridge" in scores.significance(higher)
-    metrics["better"] = "lower"
-    assert "better: GRU and Ridge" in scores.significance(higher)
+    assert "an exploratory order, RNN comes first" in scores.ranking(higher) and higher.ordered[:3] == [
+        "euler",
+        "rnn",
+        "gru",
+    ]
 
 
 def test_choices_give_both_errors_and_leave_out_what_is_absent(study: Evaluation) -> None:
     assert scores.choices(study) == ""
     study.methods["gru"]["compare_with"] = {"rnn": "a gate", "lstm": "something else"}
-    assert scores.choices(study) == "What each choice is worth, MSE (mV²): a gate, 0.5 to 0.4 (RNN to GRU)."
+    assert (
+        scores.choices(study)
+        == "What each choice is worth by points (exploratory), MSE (mV²): a gate, 0.5 to 0.4 (RNN to GRU)."
+    )
 
 
 def test_test_sets_name_the_best_of_each_and_who_beats_an_autoregression(study: Evaluation) -> None:
-    assert "on “harder” also Ridge is best (RMSE 0.7 mV)" in scores.test_sets(study)
-    study.methods["gru"]["tests"]["harder"]["median"] = 0.2
-    assert "on “harder” not Ridge but GRU is best (RMSE 0.2 mV)" in scores.test_sets(study)
+    assert "on “harder” also Ridge has the lowest error (RMSE 0.7 mV)" in scores.test_sets(study)
+    study.methods["gru"]["tests"]["harder"]["score"] = 0.2
+    assert "on “harder” not Ridge but GRU has the lowest error (RMSE 0.2 mV)" in scores.test_sets(study)
     study.methods["linear"]["autoregressive"] = True
-    assert scores.test_sets(study).endswith(
-        "Ridge, a regression fitted in a second, is beaten on the first by no network."
-    )
-    assert "It is autoregressive: its only state is its past outputs." in scores.ranking(study)
-    assert "is beaten on the first by GRU." in scores.test_sets(made_up.reversed_ranks(study))
+    assert scores.test_sets(study).endswith("than Ridge, a regression fitted in a second, with no network.")
+    assert "What is chosen is autoregressive: its only state is its past outputs." in scores.ranking(study)
+    assert scores.test_sets(made_up.reversed_ranks(study)).endswith("fitted in a second, with GRU.")
     study.metrics["tests"] = {}
     assert scores.test_sets(study) == ""
 
 
 def test_edges_name_the_methods(study: Evaluation) -> None:
     assert scores.edges(study) == ""
-    study.methods["gru"]["rate_at_edge"] = True
-    assert scores.edges(study).endswith("better beyond: GRU.")
+    study.methods["gru"]["at_edge"] = {"learning_rate": "highest"}
+    assert scores.edges(study).endswith("better beyond: the highest learning rate tried, GRU.")
+    study.methods["rnn"]["at_edge"] = {"learning_rate": "highest", "clip_norm": "lowest"}
+    assert scores.edges(study).endswith(
+        "the highest learning rate tried, RNN and GRU; the lowest clip norm tried, RNN."
+    )
 
 
 def test_floor_names_those_that_fitted_noise(study: Evaluation) -> None:
@@ -82,8 +108,10 @@ def test_recurrence_gives_the_damping(study: Evaluation) -> None:
 
 def test_recall_names_those_who_solve_it_and_those_at_chance(study: Evaluation) -> None:
     assert "by none. At chance, or hardly better: Ridge, GRU, RNN and Euler" in dynamics.recall(study)
-    study.methods["gru"] |= {"median": 1e-4, "solved": 0.8, "updates": 300.0}
-    assert "GRU (80% of the seeds, the median one after 300 updates). At chance" in dynamics.recall(study)
+    study.methods["gru"] |= {"score": 1e-4, "seeds": [1e-4] * 4 + [0.1]}
+    study.methods["gru"]["extras"] |= {"solved": 0.8, "updates": 300.0, "sequences_solved": 0.9}
+    said = "GRU (4 of 5 seeds, 90% of the sequences to within 0.04, half of the seeds after 300 updates). At chance"
+    assert said in dynamics.recall(study)
     del study.metrics["recall"]
     assert dynamics.recall(study) == ""
 
@@ -91,7 +119,7 @@ def test_recall_names_those_who_solve_it_and_those_at_chance(study: Evaluation) 
 def test_tolerance_says_how_far_off_the_default_would_be(study: Evaluation) -> None:
     assert dynamics.tolerance(study) == ""
     study.metrics["default_tolerance"] = 0.7
-    assert "off by 0.7 (root mean square), 2 times the best" in dynamics.tolerance(study)
+    assert "off by 0.7 (root mean square), 2 times the test error of Ridge" in dynamics.tolerance(study)
 
 
 def test_closed_loop_tells_chaos_from_order(study: Evaluation) -> None:
@@ -115,31 +143,32 @@ def test_memory_names_who_reaches_farthest(study: Evaluation) -> None:
 
 def test_overall_counts_baselines_and_divergence(study: Evaluation) -> None:
     said = overview.overall([study])
-    assert said[0].startswith("A method without recurrence is best on 1 of 1") and "5 of 45" in said[-1]
-    assert overview.overall([made_up.reversed_ranks(study)])[0].startswith("A recurrent network is best")
+    assert said[0].startswith("Validation chooses a method without recurrence on 1 of 1") and "5 of 45" in said[-1]
+    assert overview.overall([made_up.reversed_ranks(study)])[0].startswith("Validation chooses a recurrent")
 
 
 def test_gates_count_where_they_win(study: Evaluation) -> None:
-    assert "smaller error on 1 of 1 studies: by a factor of 1.25" in overview.gates([study])
-    study.methods["gru"]["median"] = 1.0
-    assert "smaller error on 0 of 1 studies" in overview.gates([study])
+    assert "is 1.25 in the geometric mean over 1 studies" in overview.gates([study])
+    study.methods["gru"]["score"] = 1.0
+    assert "is 0.5 in the geometric mean" in overview.gates([study])
     study.metrics["better"] = "higher"
     assert overview.gates([study]) == ""
 
 
 def test_otherwise_compares_the_same_network_only(study: Evaluation) -> None:
-    assert "of 1.43 at most (The study: Ridge, at 0.00833 times the passes)" in overview.otherwise([study])
+    assert "to 1.43 (The study: Ridge, at 0.00833 times the passes)" in overview.otherwise([study])
     study.methods["linear"]["network"] = "another"
-    assert "of 1.25 at most (The study: GRU, at 1 times the passes)" in overview.otherwise([study])
+    assert "to 1.25 (The study: GRU, at 1 times the passes)" in overview.otherwise([study])
     study.methods["gru"]["network"] = "another"
     assert overview.otherwise([study]) == ""
 
 
 def test_every_sentence_stands_where_all_seeds_of_a_method_diverged(study: Evaluation) -> None:
-    study.methods["rnn"] |= {"median": None, "mean": None, "rank": None, "interval": made_up.interval(None, None)}
+    study.methods["rnn"] |= {"score": None, "logs": None, "rank": None, "interval": made_up.interval(None, None)}
     study.methods["rnn"] |= {"flow": {"after": None, "memory": None}}
-    for each in study.methods.values():
-        each["p_vs_rnn"] = None
+    note = "5 of 5 seeds of rnn diverged"
+    found = {"one": "gru", "other": "rnn", "ratio": None, "p": None, "answer": "undecided", "note": note}
+    study.metrics["comparisons"] = [found]
     assert all("None" not in sentence and "nan" not in sentence for sentence in of_study(study))
 
 

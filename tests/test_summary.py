@@ -8,8 +8,7 @@ import pytest
 
 from unrolled.analysis.decay_rate import decay_rate, decay_rates
 from unrolled.analysis.error_growth import growth_rates
-from unrolled.analysis.statistics import critical_difference
-from unrolled.analysis.summary import groups, summary
+from unrolled.analysis.summary import summary
 from unrolled.data.system import hold
 from unrolled.data.systems.oscillator import Oscillator
 
@@ -27,19 +26,11 @@ def test_methods_rank_among_themselves_where_all_of_them_are() -> None:
     assert found["studies"] == ["0", "1", "2"], "c, in three of four, is not in the last"
     assert found["methods"]["a"] == {"mean": pytest.approx(4 / 3, rel=1e-5), "ranks": {"0": 1, "1": 1, "2": 2}}
     assert list(found["methods"]) == ["a", "b", "c"]
-    assert found["critical_difference"] == pytest.approx(critical_difference(3, 3), rel=1e-5)
-    assert found["groups"] == [["a", "b", "c"]]
 
 
 def test_without_methods_in_common_there_are_no_mean_ranks() -> None:
     for made in (studies(), studies("a"), studies("ab", "cd", "ef"), {"0": {"not_run": "no data"}}):
         assert summary(made)["ranks"]["methods"] == {}
-
-
-def test_groups_are_the_longest_runs_within_the_difference() -> None:
-    means = {"a": 1.0, "b": 1.5, "c": 2.4, "d": 4.0}
-    assert groups(means, 1.0) == [["a", "b"], ["b", "c"]]
-    assert groups(means, 0.1) == []
 
 
 def test_the_two_rates_are_compared_over_all_trained_networks() -> None:

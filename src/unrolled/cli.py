@@ -1,4 +1,4 @@
-"""The command `unrolled`: try one study, draw one figure, forecast with a trained model, log results again."""
+"""The command `unrolled`: try one study, draw a figure, forecast with a trained model, compare runs, log them again."""
 
 import argparse
 from pathlib import Path
@@ -13,6 +13,7 @@ examples:
   unrolled figure learning_curves sine               one figure of an evaluated study, in seconds
   unrolled forecast sine --steps 400                 forecast 400 steps with the champion
   unrolled forecast oscillator --method lstm
+  unrolled compare . ../other                        verdicts, winners and scores of two runs that differ
   unrolled track                                     log everything in data/trained again
 
 The pipeline itself is `dvc repro` (or `make repro`); its table is params.yaml.
@@ -43,6 +44,9 @@ def parser() -> argparse.ArgumentParser:
     forecast.add_argument("--method", help="a method of params.yaml (default: the study's champion)")
     forecast.add_argument("--steps", type=_count, help="how many steps (default: as many as the test data have)")
     forecast.add_argument("--out", type=Path, help="where to draw it (default: forecasts/STUDY-METHOD.png)")
+    compare = commands.add_parser("compare", help="which verdicts, winners and scores of two runs agree")
+    for name in ("first", "second"):
+        compare.add_argument(name, type=Path, help="a run's folder with metrics.json and claims.json, or the former")
     track = commands.add_parser("track", help="log all trained methods in MLflow again")
     track.add_argument("study", nargs="*", help="only these studies (default: all)")
     return main
@@ -92,6 +96,13 @@ def forecast(study: str, method: str | None, steps: int | None, out: Path | None
     print(f"{study}: {name}, {len(series.predicted)} steps, {series.said()}; {path}")
 
 
+def compare(first: Path, second: Path) -> None:
+    """Print which verdicts, winners and scores of two runs agree, and by how much the others differ."""
+    from unrolled.analysis import replication
+
+    print("\n".join(replication.lines(replication.replication(replication.read(first), replication.read(second)))))
+
+
 def track(study: list[str]) -> None:
     """Log every trained method that the store does not have, of some studies or of all."""
     from unrolled.stages.train import all_runs
@@ -105,7 +116,7 @@ def track(study: list[str]) -> None:
         print(f"{name}: {sum(run.study == name for run in runs)} methods are in {tracking.uri()}")
 
 
-COMMANDS: dict[str, Any] = {"run": run, "figure": figure, "forecast": forecast, "track": track}
+COMMANDS: dict[str, Any] = {"run": run, "figure": figure, "forecast": forecast, "compare": compare, "track": track}
 
 
 @errors.one_line
@@ -114,7 +125,7 @@ def main(arguments: list[str] | None = None) -> None:
     if arguments is None:
         paths.run_own_code("unrolled.cli")
     chosen = vars(parser().parse_args(arguments))
-    if not paths.PARAMS.exists():
+    if chosen["command"] != "compare" and not paths.PARAMS.exists():
         raise UnrolledError(f"{paths.PARAMS} is missing: run this in the project's root folder")
     COMMANDS[chosen.pop("command")](**chosen)
 

@@ -116,7 +116,8 @@ class Method(Row):
     training; with `closed_loop` n the last n inputs of each training sequence are the network's own outputs. Where a
     task has columns to choose from, `inputs` names them, `residual: linear` trains on what a linear
     model lacks, and `steps` trains on that many first steps of each window. `requires` says where the method applies;
-    `compare_with` names a method that differs in one choice, and the choice.
+    `compare_with` names a method that differs in one choice, and the choice. `tuned_by_hand` says how many settings
+    were tried by hand before the row was written, and on which data: "16 settings, on validation data".
     """
 
     label: str
@@ -140,6 +141,7 @@ class Method(Row):
     steps: Count | None = None
     requires: list[Capability] = []
     compare_with: dict[str, str] = {}
+    tuned_by_hand: str = ""
 
     def changed(self, changes: dict[str, Any]) -> "Method":
         """Return the row with what a study changes in it; options are changed one by one."""

@@ -1,32 +1,39 @@
 """The contract of a claim, and what several claims share."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
 
 from unrolled import registry
+from unrolled.analysis import stability
+from unrolled.analysis.comparison import Comparison, Pair, Row, answer, family, over_studies
 from unrolled.analysis.random_networks.experiments import Numbers as RandomNetworkNumbers
+from unrolled.analysis.statistics import ANSWERS, Answer
 
 Numbers = dict[str, Any]
-Row = dict[str, Any]
-"""The numbers of one method on one study, as in metrics.json."""
 Judged = tuple[str, str]
 """A verdict, and the words for it."""
-HOLDS, PARTLY, FAILS, UNTESTED = "holds", "holds in part", "does not hold here", "not tested here"
-VERDICTS = (HOLDS, PARTLY, FAILS, UNTESTED)
-REMEMBERS = 0.9
-"""The share of the targets' variance that a network must explain to count as remembering: one that knows one of the
-two values and guesses the other explains half, so nine tenths needs both."""
+HOLDS, PARTLY, FAILS = "holds", "holds in part", "does not hold here"
+UNDECIDED, UNTESTED = "undecided", "not tested here"
+SHOWN, NOT_SHOWN = "shown", "not shown"
+"""Of a demonstration, which could not come out otherwise if the equations are right."""
+VERDICTS = (HOLDS, PARTLY, FAILS, UNDECIDED, UNTESTED, SHOWN, NOT_SHOWN)
+DECIDED = (HOLDS, PARTLY, FAILS)
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that a claim may look at: the studies' numbers, as in metrics.json, and those of random networks."""
+    """All that a claim may look at: the studies' numbers, as in metrics.json, and those of random networks.
+
+    `compared` holds the planned pairs of all claims, decided together.
+    """
 
     studies: dict[str, dict[str, Any]]
     random_networks: RandomNetworkNumbers
+    compared: dict[Pair, Comparison] = field(default_factory=dict)
 
     def rows(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Row]]]:
         """Yield the name, the numbers and the methods of each study that was run."""
@@ -34,10 +41,17 @@ class Evidence:
             if "methods" in study:
                 yield name, study, study["methods"]
 
-    def recalls(self) -> dict[str, tuple[dict[str, Row], float]]:
-        """Return the methods of each recall study and the error at chance, by length in steps, shortest first."""
-        recalls = [(study["recall"], rows) for _, study, rows in self.rows() if rows and "recall" in study]
-        return {str(r["steps"]): (rows, r["chance"]) for r, rows in sorted(recalls, key=lambda each: each[0]["steps"])}
+    def recalls(self) -> dict[str, dict[str, Row]]:
+        """Return the methods of each recall study, by length in steps, shortest first."""
+        recalls = [(study["recall"]["steps"], rows) for _, study, rows in self.rows() if rows and "recall" in study]
+        return {str(steps): rows for steps, rows in sorted(recalls, key=lambda each: each[0])}
+
+    def over(self, pairs: list[Pair]) -> Numbers | None:
+        """Return the decided pairs by study, and the mean over the studies; None of no pairs."""
+        if not pairs:
+            return None
+        found = {pair.study: self.compared[pair] for pair in pairs}
+        return {"pairs": found, "over_studies": over_studies(found)}
 
 
 class Claim(registry.Item, ABC):
@@ -53,12 +67,19 @@ class Claim(registry.Item, ABC):
         What is measured, and how.
     figure : str
         The name of the figure that shows it, an item of `report/figures`.
+    kind : str
+        `demonstration` where the equations leave no other outcome, or the settings were chosen to show it.
     """
 
     number: ClassVar[int]
     statement: ClassVar[str]
     measured: ClassVar[str]
     figure: ClassVar[str]
+    kind: ClassVar[Literal["measured", "demonstration"]] = "measured"
+
+    def pairs(self, evidence: Evidence) -> list[Pair]:
+        """Return the pairs of methods that the claim compares, at most one a study."""
+        return []
 
     @abstractmethod
     def measure(self, evidence: Evidence) -> Numbers | None:
@@ -68,26 +89,53 @@ class Claim(registry.Item, ABC):
     def judge(self, numbers: Numbers) -> Judged:
         """Return the verdict and the words for it, from the numbers alone."""
 
+    def stability(self, numbers: Numbers, verdict: str) -> float:
+        """Return the share of draws of other seeds whose points give the same verdict; see `stability.drawn`."""
+        random = np.random.default_rng(stability.SEED)
+        same = [self.judge(stability.drawn(numbers, random))[0] == verdict for _ in range(stability.DRAWS)]
+        return float(np.mean(same))
+
     def assess(self, evidence: Evidence) -> dict[str, Any]:
-        """Return what claims.json says of the claim."""
-        numbers = self.measure(evidence)
+        """Return what claims.json says of the claim; a verdict that is not stable is undecided."""
+        numbers, share = self.measure(evidence), None
         untested = UNTESTED, "The studies that it needs were not run."
         verdict, words = untested if numbers is None else self.judge(numbers)
+        if numbers is not None and verdict in DECIDED:
+            share = self.stability(numbers, verdict)
+            if share < stability.STABLE:
+                words += f" By points it “{verdict}”, but only in {share:.0%} of draws of other seeds."
+                verdict = UNDECIDED
         return {
             "number": self.number,
             "claim": self.statement,
+            "kind": self.kind,
             "measure": self.measured,
             "figure": self.figure,
             "verdict": verdict,
+            "stability": share,
             "words": words,
             "numbers": numbers,
         }
 
 
+def every_claim() -> list[Claim]:
+    """Return all claims, by number."""
+    return sorted((registry.load("claims", name)() for name in registry.names("claims")), key=lambda each: each.number)
+
+
+def plan(evidence: Evidence) -> Evidence:
+    """Return the evidence with the planned pairs of all claims compared.
+
+    They are one family: at most one page in twenty says a false better, worse or equivalent of a pair, and a pair that
+    two claims name has one answer. The mean over studies of a claim is one more test, at the same level.
+    """
+    pairs = [pair for claim in every_claim() for pair in claim.pairs(evidence)]
+    return replace(evidence, compared=family(evidence.studies, pairs))
+
+
 def assess_all(evidence: Evidence) -> list[dict[str, Any]]:
-    """Return what claims.json says, by number."""
-    claims: list[Claim] = [registry.load("claims", name)() for name in registry.names("claims")]
-    return [claim.assess(evidence) for claim in sorted(claims, key=lambda claim: claim.number)]
+    """Return what claims.json says, by number, of evidence with its pairs compared."""
+    return [claim.assess(evidence) for claim in every_claim()]
 
 
 def simple(row: Row) -> bool:
@@ -96,81 +144,56 @@ def simple(row: Row) -> bool:
     return bool(row["cell"] == "elman" and default)
 
 
-def first(rows: dict[str, Row], described: Callable[[Row], bool]) -> Row | None:
+def first(rows: dict[str, Row], described: Callable[[Row], bool]) -> str | None:
     """Return the first method that fits a description; the table lists a method before its variants."""
-    return next((row for row in rows.values() if described(row)), None)
-
-
-def advantage(one: Row, other: Row, higher: bool) -> float | None:
-    """Return by which factor `one` is better than `other`: over 1 better, under 1 worse, 1 undecided.
-
-    The factor between the nearer ends of the two intervals; 1 where they overlap, and None where a
-    median is missing because all seeds diverged.
-    """
-    if one["median"] is None or other["median"] is None:
-        return None
-    low, high = one["interval"]["low"], one["interval"]["high"]
-    their_low, their_high = other["interval"]["low"], other["interval"]["high"]
-    if high < their_low:
-        factor = their_low / max(high, 1e-300)
-    elif their_high < low:
-        factor = max(their_high, 1e-300) / low
-    else:
-        return 1.0
-    return float(f"{1 / factor if higher else factor:.6g}")
+    return next((name for name, row in rows.items() if described(row)), None)
 
 
 def against(
     evidence: Evidence, described: Callable[[Row], bool], reference: Callable[[Row], bool] = simple
-) -> dict[str, float]:
-    """Return the advantage of one method over another, each given by a description, on every study that has both."""
-    found = {}
-    for name, study, rows in evidence.rows():
+) -> list[Pair]:
+    """Return one method against another, each given by a description, on every study that has both."""
+    found = []
+    for name, _, rows in evidence.rows():
         one, other = first(rows, described), first(rows, reference)
         if one is not None and other is not None:
-            factor = advantage(one, other, study["better"] == "higher")
-            if factor is not None:
-                found[name] = factor
+            found.append(Pair(name, one, other))
     return found
 
 
-def balance(factors: dict[str, float]) -> str:
-    """Return the verdict on "is better": never worse and at least once better; more often better; or not.
+def answers(numbers: Numbers) -> dict[Answer, list[str]]:
+    """Return the studies with each answer."""
+    found: dict[Answer, list[str]] = {each: [] for each in ANSWERS}
+    for study, pair in numbers["pairs"].items():
+        found[answer(pair)].append(study)
+    return found
 
-    Where it is better as often as worse, the product of the factors decides.
+
+def balance(numbers: Numbers) -> str:
+    """Return the verdict on "is better" over several studies.
+
+    It holds where the random-effects mean lies beyond the region of practical equivalence and no study is worse; in
+    part where some are better and some worse; it does not where the mean is worse or equivalent and no study is better.
+    Else it is undecided.
     """
-    better, worse = split(factors)
-    if better and not worse:
+    by = answers(numbers)
+    mean = answer(numbers["over_studies"]) if numbers["over_studies"] else "undecided"
+    if by["better"] and by["worse"]:
+        return PARTLY
+    if mean == "better" and not by["worse"]:
         return HOLDS
-    tie = len(better) == len(worse) and math.prod(factors.values()) > 1
-    return PARTLY if len(better) > len(worse) or tie else FAILS
+    return FAILS if mean in ("worse", "equivalent") and not by["better"] else UNDECIDED
 
 
-def split(factors: dict[str, float]) -> tuple[list[str], list[str]]:
-    """Return on which studies it is better and on which worse."""
-    return [n for n, each in factors.items() if each > 1], [n for n, each in factors.items() if each < 1]
-
-
-def counted(factors: dict[str, float]) -> str:
-    """Say where it is better, worse and undecided."""
-    better, worse = split(factors)
-    parts = [f"{word} on {', '.join(names)}" for word, names in (("better", better), ("worse", worse)) if names]
-    rest = len(factors) - len(better) - len(worse)
-    return "; ".join([*parts, *([f"undecided (intervals overlap) on {rest} of {len(factors)}"] if rest else [])])
-
-
-def explained(row: Row, chance: float) -> float:
-    """Return the share of the targets' variance that the median seed explains; 0 at chance or after a divergence."""
-    if row["median"] is None:
-        return 0.0
-    return float(f"{max(0.0, 1 - row['median'] / chance):.6g}")
-
-
-def reach(shares: dict[str, float]) -> int:
-    """Return the longest length at which a network remembers, 0 for none."""
-    return max((int(length) for length, share in shares.items() if share >= REMEMBERS), default=0)
+def counted(numbers: Numbers) -> str:
+    """Say where it is better, worse, equivalent and undecided, and the mean ratio."""
+    by, mean = answers(numbers), numbers["over_studies"]
+    parts = [f"{word} on {', '.join(names)}" for word, names in by.items() if names]
+    if mean is not None and len(mean["weights"]) > 1:
+        parts.append(f"over {len(mean['weights'])} studies the mean ratio is {mean['ratio']:.3g}, {answer(mean)}")
+    return "; ".join(parts)
 
 
 def power(log10: float) -> str:
     """Say 10^x."""
-    return f"{10**log10:.2g}" if abs(log10) < 2 else f"10^{log10:.0f}"
+    return f"{10**log10:.2g}" if abs(log10) < 4 else f"10^{log10:.0f}"

@@ -15,12 +15,13 @@ from unrolled.analysis import (
     error_growth,
     gradient_flow,
     power_spectrum,
-    statistics,
     step_matrix,
     tables,
     tolerance,
 )
-from unrolled.analysis.score import THRESHOLD, Score, rmse, squares
+from unrolled.analysis.comparison import best_by_validation
+from unrolled.analysis.headline import headline, left_out, rounded, sequence_variances
+from unrolled.analysis.score import THRESHOLD, Score, squares
 from unrolled.data.task import Data, History
 from unrolled.models.build import autoregressive, family
 from unrolled.training.runs import Result, Run
@@ -33,38 +34,45 @@ STARTS = 8
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A run with its result, the data that its method gets, and its score (S,), NaN where a replica diverged."""
+    """A run with its result, the data that its method gets, and its score (S,), NaN where a replica diverged.
+
+    `left_out` is its mean log score with each block of test sequences left out, None where there is one.
+    """
 
     run: Run
     result: Result
     data: Data
     scores: Array
+    left_out: Array | None = None
+
+    @property
+    def score(self) -> Score:
+        """The study's score."""
+        score: Score = registry.make("scores", self.run.experiment.score)
+        return score
 
     @property
     def typical(self) -> int:
-        """The place, among the chosen replicas, of the one whose score is nearest the median."""
-        if not np.isfinite(self.scores).any():
+        """The place, among the chosen replicas, of the one whose score is nearest the headline."""
+        logs = self.score.logs(self.scores, self.data.tests[self.score.test])
+        if not np.isfinite(logs).any():
             return 0
-        return int(np.nanargmin(np.abs(self.scores - np.nanmedian(self.scores))))
+        return int(np.nanargmin(np.abs(logs - np.nanmean(logs))))
 
-
-def rounded(value: float | None) -> float | None:
-    """Return six digits, or None where the value is not finite (JSON knows no NaN)."""
-    return float(f"{value:.6g}") if value is not None and np.isfinite(value) else None
-
-
-def median(scores: Array) -> float | None:
-    """Return the median of the finite scores, None if there are none."""
-    finite = scores[np.isfinite(scores)]
-    return rounded(float(np.median(finite))) if len(finite) else None
+    @property
+    def deterministic(self) -> bool:
+        """Whether nothing about the method is random: its replicas have the same weights."""
+        theta = self.result.theta[self.result.chosen]
+        return len(theta) > 1 and bool((theta == theta[0]).all())
 
 
 def scored(run: Run, result: Result, data: Data) -> Evaluated:
     """Return a run with the test score of each chosen replica."""
     score: Score = registry.make("scores", run.experiment.score)
-    values = score(result.predictions[score.test], data.tests[score.test])
+    predicted, test = result.predictions[score.test], data.tests[score.test]
+    values = score(predicted, test)
     values = np.where(result.diverged[result.chosen] | ~np.isfinite(values), np.nan, values)
-    return Evaluated(run, result, run.select(data), values)
+    return Evaluated(run, result, run.select(data), values, left_out(score, predicted, test, np.isfinite(values)))
 
 
 def evaluate(runs: list[Evaluated], data: Data) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
@@ -72,7 +80,7 @@ def evaluate(runs: list[Evaluated], data: Data) -> tuple[dict[str, Any], dict[st
     rows = {each.run.name: _row(each) for each in runs}
     score: Score = registry.make("scores", runs[0].run.experiment.score)
     _rank(rows, -1.0 if score.higher_is_better else 1.0)
-    _compare(rows, runs)
+    _choose(rows)
     gradients, flow = _gradients(runs)
     for name, numbers in flow.items():
         rows[name]["flow"] = numbers
@@ -102,6 +110,7 @@ def _study(runs: list[Evaluated], data: Data, score: Score, gradients: pd.DataFr
         "outputs": run.task.outputs(row, run.system),
         "inputs": tables.inputs_of(run),
         "reference": REFERENCE if REFERENCE in run.experiment.methods else None,
+        "sequences": sequence_variances({each.run.name: each.left_out for each in runs}),
         "closed_loop": "closed_loop" in data.tests,
         "example_axis": "time",
         "lyapunov": test.lyapunov,
@@ -130,8 +139,6 @@ def _further(data: Data) -> list[str]:
 def _row(each: Evaluated) -> dict[str, Any]:
     """Return the numbers of one method."""
     run, result, data, scores = each.run, each.result, each.data, each.scores
-    finite = scores[np.isfinite(scores)]
-    tried = sorted(set(result.learning_rates.tolist()))
     rate, norm, value = run.hyperparameters[int(result.tried[result.chosen[0]])]
     network, method = run.network(), run.method
     row: dict[str, Any] = {
@@ -142,17 +149,21 @@ def _row(each: Evaluated) -> dict[str, Any]:
         "initialiser": method.initialiser,
         "optimiser": method.optimiser,
         "hidden": method.hidden,
-        "median": median(scores),
-        "mean": rounded(float(finite.mean())) if len(finite) else None,
-        "interval": statistics.interval(finite),
-        "replicas": [rounded(score) for score in scores],
+        **headline(each.score, scores, data.tests[each.score.test], each.deterministic),
+        "seeds": [rounded(score) for score in scores],
+        "deterministic": each.deterministic,
+        "val_loss": rounded(float(result.best_loss[result.chosen].min())),
+        "best_epoch": _best_epoch(result),
         "diverged": int(result.diverged.sum()),
         "trained": len(result.seeds),
         "learning_rate": rate if run.optimiser.iterative else None,
         "clip": rounded(min(norm, value)),
-        "rate_at_edge": run.optimiser.iterative and len(tried) > 2 and rate in (tried[0], tried[-1]),
+        "tried": len(run.hyperparameters),
+        "at_edge": at_edge(run, result),
+        "tuned_by_hand": method.tuned_by_hand,
         "parameters": network.parameters,
         "passes": dict(zip(("forward", "backward", "curvature"), map(rounded, result.passes.tolist()), strict=True)),
+        "updates": _updates(run, data) * len(result.val_loss),
         "trains": run.optimiser.trains,
         "autoregressive": autoregressive(method),
         "recurrent": recurrent(run),
@@ -161,21 +172,49 @@ def _row(each: Evaluated) -> dict[str, Any]:
     }
     predictions, tests = result.predictions, data.tests
     if "closed_loop" in tests:
-        row["one_step"] = rounded(float(np.median(rmse(predictions["test"], tests["test"]))))
+        row["one_step"] = _on(each, "rmse", "test")["score"]
     if power_spectrum.applies(data):
         loop, step = tests["closed_loop"], run.experiment.data.step
         own = power_spectrum.power_spectrum_error(predictions["closed_loop"][each.typical], loop.targets, step)
         row["power_spectrum_error"] = rounded(own)
         row["exponent"] = _exponent(each)
     if further := _further(data):
-        errors = {name: rmse(predictions[name], tests[name]) for name in further}
-        row["tests"] = {n: {"median": median(e), "interval": statistics.interval(e)} for n, e in errors.items()}
+        row["tests"] = {name: _on(each, "rmse", name) for name in further}
     if "in_sample" in tests:
-        for name, key in (("in_sample", "in_sample"), ("test", "out_of_sample")):
-            row[key] = rounded(float(np.median(squares(predictions[name], tests[name]).mean(axis=1))))
-    updates = -(-len(data.train["inputs"]) // run.experiment.fit.batch)
-    extras = run.task.extras(scores, History(result.val_loss[:, result.chosen], updates))
-    return row | {key: rounded(value) for key, value in extras.items()}
+        row["in_sample"], row["out_of_sample"] = (_on(each, "mse", name)["score"] for name in ("in_sample", "test"))
+    extras = run.task.extras(scores, History(result.val_loss[:, result.chosen], _updates(run, data)))
+    if limits := run.task.describe(run.experiment.data).get("recall"):
+        extras["sequences_solved"] = float((squares(predictions["test"], tests["test"]) <= limits["solved"]).mean())
+    return row | {"extras": {key: rounded(value) for key, value in extras.items()}}
+
+
+def _on(each: Evaluated, name: str, test: str) -> dict[str, Any]:
+    """Return headline and interval of another score on another test set."""
+    score: Score = registry.make("scores", name)
+    values = score(each.result.predictions[test], each.data.tests[test])
+    found = headline(score, values, each.data.tests[test], each.deterministic)
+    return {key: found[key] for key in ("score", "interval")}
+
+
+def _updates(run: Run, data: Data) -> int:
+    """Return how many updates an epoch has."""
+    return -(-len(data.train["inputs"]) // run.experiment.fit.batch)
+
+
+def _best_epoch(result: Result) -> float | None:
+    """Return the epoch, from 1, with the lowest validation loss: the median over the seeds."""
+    own = result.val_loss[:, result.chosen]
+    return rounded(float(np.median(own.argmin(axis=0) + 1))) if len(own) else None
+
+
+def at_edge(run: Run, result: Result) -> dict[str, str]:
+    """Return which hyperparameters were chosen at the edge of the values tried, and whether the lowest or highest."""
+    chosen, found = run.hyperparameters[int(result.tried[result.chosen[0]])]._asdict(), {}
+    for name, value in chosen.items():
+        tried = sorted({getattr(each, name) for each in run.hyperparameters})
+        if len(tried) > 1 and value in (tried[0], tried[-1]):
+            found[name] = "lowest" if value == tried[0] else "highest"
+    return found
 
 
 def recurrent(run: Run) -> bool:
@@ -194,23 +233,18 @@ def _exponent(each: Evaluated) -> float | None:
 
 
 def _rank(rows: dict[str, dict[str, Any]], sign: float) -> None:
-    """Rank the trained methods by median; references, and methods that diverged with every seed, have no rank."""
-    trained = [name for name, row in rows.items() if row["trains"] and row["median"] is not None]
-    ordered = sorted(trained, key=lambda n: sign * rows[n]["median"])
+    """Rank the trained methods by test score, which is exploratory; those without a score have no rank."""
+    trained = [name for name, row in rows.items() if row["trains"] and row["score"] is not None]
+    ordered = sorted(trained, key=lambda n: sign * rows[n]["score"])
     for name, row in rows.items():
         row["rank"] = ordered.index(name) + 1 if name in ordered else None
 
 
-def _compare(rows: dict[str, dict[str, Any]], runs: list[Evaluated]) -> None:
-    """Test each trained method with several values against the simple RNN; Holm corrects for their number."""
-    scores = {each.run.name: each.scores for each in runs if rows[each.run.name]["trains"]}
-    varied = {n: s for n, s in scores.items() if len(np.unique(s[np.isfinite(s)])) > 1}
-    found = {}
-    if REFERENCE in scores:
-        found = {n: statistics.paired_p(s, scores[REFERENCE]) for n, s in varied.items() if n != REFERENCE}
-    corrected = statistics.holm(found)
+def _choose(rows: dict[str, dict[str, Any]]) -> None:
+    """Mark the method that validation chooses: the lowest validation loss of those with a rank that are comparable."""
+    chosen = best_by_validation({name: row for name, row in rows.items() if row["rank"]})
     for name, row in rows.items():
-        row["p_vs_rnn"] = rounded(corrected.get(name))
+        row["chosen_by_validation"] = name == chosen
 
 
 def _gradients(runs: list[Evaluated]) -> tuple[pd.DataFrame, dict[str, dict[str, float | None]]]:

@@ -26,6 +26,25 @@ class Score(Item, ABC):
     test: ClassVar[str] = "test"
     """The test set that it is taken on."""
     higher_is_better: ClassVar[bool] = False
+    blocks: ClassVar[int | None] = None
+    """How many blocks of test sequences the jackknife leaves out, one at a time: by default each sequence by itself; a
+    score that is not smooth in the errors, like a median, needs larger ones."""
+
+    def floor(self, test: TestSet) -> float:
+        """Return the least score that is told from zero: by default the smallest float32, which the data are in."""
+        return float(np.finfo(np.float32).tiny)
+
+    def logs(self, scores: Array, test: TestSet) -> Array:
+        """Return the logarithms on which methods are compared, larger is worse, of scores at the floor at least.
+
+        A share of something explained gives the logarithm of the part that is not, and `from_logs` its inverse.
+        """
+        logs = np.log(np.maximum(scores, self.floor(test)))
+        return np.asarray(-logs if self.higher_is_better else logs)
+
+    def from_logs(self, logs: Array) -> Array:
+        """Return the scores that have these logarithms."""
+        return np.asarray(np.exp(-logs if self.higher_is_better else logs))
 
     def unit(self, test: TestSet) -> str:
         """Return the unit: by default that of the test set."""

@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from unrolled.analysis.statistics import critical_difference
-
 Studies = dict[str, dict[str, Any]]
 """The studies' numbers, as in metrics.json."""
 
@@ -32,46 +30,27 @@ def shared(studies: Studies) -> dict[str, list[str]]:
 
 
 def mean_ranks(studies: Studies) -> dict[str, Any]:
-    """Return how methods rank among themselves over the studies that have all of them, and what of it is chance.
+    """Return how methods rank by test score among themselves over the studies that have all of them; exploratory.
 
     Returns
     -------
     dict
-        `studies`; `methods`, best mean first, each with `mean` and `ranks` by study (1 is best);
-        `critical_difference` of the means (Nemenyi, 5 %); and `groups`, lists of methods that are
-        not told apart. Empty lists and no methods where fewer than two methods share a study.
-
-    References
-    ----------
-    Demšar, J. Mach. Learn. Res. 7 (2006) 1, jmlr.org/papers/v7/demsar06a.html.
+        `studies`; `methods`, best mean first, each with `mean` and `ranks` by study (1 is best). No studies and no
+        methods where fewer than two methods share a study.
     """
     orders = shared(studies)
     common = set.intersection(*map(set, orders.values())) if orders else set()
     if len(common) < 2:
-        return {"studies": [], "methods": {}, "critical_difference": None, "groups": []}
+        return {"studies": [], "methods": {}}
     orders = {name: [method for method in order if method in common] for name, order in orders.items()}
     methods = next(iter(orders.values()))
     ranks = {method: {name: order.index(method) + 1 for name, order in orders.items()} for method in methods}
     means = {method: float(np.mean(list(each.values()))) for method, each in ranks.items()}
     ordered = sorted(methods, key=lambda method: means[method])
-    difference = critical_difference(len(methods), len(orders))
     return {
         "studies": list(orders),
         "methods": {method: {"mean": _rounded(means[method]), "ranks": ranks[method]} for method in ordered},
-        "critical_difference": _rounded(difference),
-        "groups": groups({method: means[method] for method in ordered}, difference),
     }
-
-
-def groups(means: dict[str, float], difference: float) -> list[list[str]]:
-    """Return the longest runs of methods, in ascending order of their means, that span less than `difference`."""
-    names, values = list(means), list(means.values())
-    runs: list[tuple[int, int]] = []
-    for start, low in enumerate(values):
-        end = max(i for i, mean in enumerate(values) if mean - low < difference)
-        if end > start and (not runs or end > runs[-1][1]):
-            runs.append((start, end))
-    return [names[start : end + 1] for start, end in runs]
 
 
 def gradient_rates(studies: Studies) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from unrolled.report.results import FIRST, Evaluation
+from unrolled.report.results import FIRST, Evaluation, ends
 from unrolled.report.words import number
 
 SAME = 1.02
 """The factor below which a difference outside our interval is not spoken of: that of rounding, and of 50 samples."""
-WITHIN, AS_GOOD = "within our range over seeds", f"as good, to {SAME - 1:.0%}"
+WITHIN, AS_GOOD = "within our interval", f"as good, to {SAME - 1:.0%}"
 
 
 def compare(studies: list[Evaluation]) -> list[dict[str, Any]]:
@@ -20,21 +20,21 @@ def compare(studies: list[Evaluation]) -> list[dict[str, Any]]:
     for study in studies:
         for entry in study.published:
             test = entry.get("test", FIRST)
-            if entry["method"] not in study.methods or study.on(entry["method"], test)["median"] is None:
+            if entry["method"] not in study.methods or study.on(entry["method"], test)["score"] is None:
                 continue
-            ours, best = study.on(entry["method"], test), study.best_on(test)
+            ours, best = study.on(entry["method"], test), study.best
             rows.append(
                 entry
-                | {"score": study.metrics["score"], "ours": ours["median"], "interval": ours["interval"]}
-                | {"verdict": entry.get("verdict") or verdict(entry["value"], ours["interval"], study.higher)}
-                | {"best_here": best, "best_score": study.on(best, test)["median"]}
+                | {"score": study.metrics["score"], "ours": ours["score"], "interval": ours["interval"]}
+                | {"verdict": entry.get("verdict") or verdict(entry["value"], ours, study.higher)}
+                | {"best_here": best, "best_score": study.on(best, test)["score"]}
             )
     return rows
 
 
-def verdict(value: float, interval: dict[str, Any], higher: bool) -> str:
+def verdict(value: float, ours: dict[str, Any], higher: bool) -> str:
     """Say whether ours is better, worse, or as good within its interval."""
-    low, high = interval["low"], interval["high"]
+    low, high = ends(ours)
     if low <= value <= high:
         return WITHIN
     worse = high < value if higher else low > value

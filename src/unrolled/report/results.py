@@ -13,6 +13,7 @@ import pandas as pd
 import yaml
 
 from unrolled import paths
+from unrolled.analysis.comparison import best_by_validation
 from unrolled.errors import UnrolledError
 from unrolled.report.style import Look, looks
 
@@ -94,7 +95,7 @@ class Evaluation:
         return self.looks[method]
 
     def on(self, method: str, test: str = FIRST) -> dict[str, Any]:
-        """Return the `median` and the `interval` of a method on a test set."""
+        """Return the `score` and the `interval` of a method on a test set."""
         row = self.methods[method]
         found: dict[str, Any] = row if test == FIRST else row["tests"][test]
         return found
@@ -106,22 +107,29 @@ class Evaluation:
 
     @cached_property
     def ordered(self) -> list[str]:
-        """All methods, best first; those that diverged with every seed stand last."""
-        known = [name for name, row in self.methods.items() if row["median"] is not None]
-        known.sort(key=lambda name: self.methods[name]["median"], reverse=self.higher)
-        return known + [name for name, row in self.methods.items() if row["median"] is None]
+        """All methods by test score, best first; those that diverged with every seed stand last."""
+        known = [name for name, row in self.methods.items() if row["score"] is not None]
+        known.sort(key=lambda name: self.methods[name]["score"], reverse=self.higher)
+        return known + [name for name, row in self.methods.items() if row["score"] is None]
 
     @cached_property
     def ranked(self) -> list[str]:
-        """The methods that are trained and have a score, best first."""
+        """The methods that are trained and have a score, by test score, best first: an exploratory order."""
         return sorted((n for n, row in self.methods.items() if row["rank"]), key=lambda n: self.methods[n]["rank"])
 
-    def best_on(self, test: str = FIRST) -> str:
-        """Return the trained method that is best on a test set; but for the score the lowest error is."""
-        if test == FIRST:
-            return self.ranked[0]
-        known = [n for n in self.ranked if test in self.methods[n]["tests"] and self.on(n, test)["median"] is not None]
-        return min(known, key=lambda name: self.on(name, test)["median"])
+    @cached_property
+    def best(self) -> str:
+        """The method that validation chooses: "best on a study" is its test score."""
+        return next((name for name, row in self.methods.items() if row["chosen_by_validation"]), self.ranked[0])
+
+    def best_of(self, methods: Iterable[str]) -> str | None:
+        """Return the method that validation chooses among some that have a rank, None of none."""
+        return best_by_validation({name: self.methods[name] for name in methods if name in self.ranked})
+
+    def lowest_on(self, test: str) -> str:
+        """Return the trained method with the lowest error on a further test set: an exploratory choice."""
+        known = [n for n in self.ranked if test in self.methods[n]["tests"] and self.on(n, test)["score"] is not None]
+        return min(known, key=lambda name: self.on(name, test)["score"])
 
 
 @dataclass(frozen=True)
@@ -149,6 +157,13 @@ class Results:
     def digest(self) -> str:
         """A hash of all that is known."""
         return " ".join([*(study.digest for study in self.studies), self.random_networks.digest])
+
+
+def ends(measured: Mapping[str, Any]) -> list[float]:
+    """Return the ends of a measured `score`'s `interval`, or the score twice where it has none."""
+    interval = measured["interval"]
+    low, high = interval["low"], interval["high"]
+    return [measured["score"]] * 2 if low is None else [low, high]
 
 
 def _hash(numbers: dict[str, Any], tables: dict[str, pd.DataFrame]) -> str:

@@ -17,17 +17,17 @@ def number(value: float | None) -> str:
 
 
 def result(measured: Mapping[str, Any]) -> str:
-    """Return a median with its interval, named for what it is; a method without randomness has none.
+    """Return a score with its interval, named for what it is; a method without randomness has none.
 
     Parameters
     ----------
     measured : mapping
-        `median`, and `interval` with `low`, `high` and `kind`.
+        `score`, and `interval` with `low`, `high` and `kind`.
     """
     interval = measured["interval"]
-    if interval["low"] == interval["high"]:
-        return number(measured["median"])
-    return f"{number(measured['median'])} ({interval['kind']}: {number(interval['low'])} to {number(interval['high'])})"
+    if interval["low"] is None:
+        return number(measured["score"])
+    return f"{number(measured['score'])} ({interval['kind']}: {number(interval['low'])} to {number(interval['high'])})"
 
 
 def listed(names: Iterable[str], nothing: str = "none") -> str:

@@ -54,11 +54,11 @@ def study(name: str) -> str:
 
 
 def summary(name: str, metrics: dict[str, Any]) -> str:
-    """Return one line: the score, and each method's, best first."""
+    """Return one line: the score, and each method's, in the order of test scores."""
     rows = metrics["methods"]
     ranked = sorted((row["rank"], method) for method, row in rows.items() if row["rank"])
-    said = [f"{method} {rows[method]['median']:.3g}" for _, method in ranked]
-    said += [f"{method} diverged" for method, row in rows.items() if row["median"] is None]
+    said = [f"{method} {rows[method]['score']:.3g}" for _, method in ranked]
+    said += [f"{method} diverged" for method, row in rows.items() if row["score"] is None]
     return f"{name}: {metrics['score']} {', '.join(said)}"
 
 
@@ -131,4 +131,4 @@ def _size(name: str) -> int:
 def _scores(name: str) -> dict[str, float | None]:
     """Return the headline of each method of a study."""
     metrics = files.read_json(paths.evaluated(name) / "metrics.json", "run `dvc repro evaluate`")[name]
-    return {method: row["median"] for method, row in metrics.get("methods", {}).items()}
+    return {method: row["score"] for method, row in metrics.get("methods", {}).items()}

@@ -3,7 +3,7 @@
 from typing import cast
 
 from unrolled import config, errors, paths
-from unrolled.analysis.claim import Evidence, assess_all
+from unrolled.analysis.claim import Evidence, assess_all, plan
 from unrolled.analysis.random_networks.experiments import Numbers
 from unrolled.files import write_atomic, write_json
 from unrolled.report import published, results
@@ -16,7 +16,7 @@ from unrolled.training.runs import Run
 
 def _numbers(study: Evaluation) -> dict[str, float | None]:
     """Return what MLflow shows of a study's methods: test scores, and how far back their gradients reach."""
-    numbers = {f"test {name}": row["median"] for name, row in study.methods.items()}
+    numbers = {f"test {name}": row["score"] for name, row in study.methods.items()}
     for name, row in study.methods.items():
         numbers |= {f"gradient {key} {name}": value for key, value in row.get("flow", {}).items()}
     return numbers
@@ -40,7 +40,10 @@ def main() -> None:
     names = [study.name for study in found.studies]
     experiments = {name: config.experiment(name).model_dump() for name in index["studies"]}
     metrics = {study.name: study.metrics for study in found.studies}
-    claims = assess_all(Evidence(metrics, cast(Numbers, found.random_networks.numbers)))
+    evidence = plan(Evidence(metrics, cast(Numbers, found.random_networks.numbers)))
+    for name, own_metrics in metrics.items():
+        own_metrics["comparisons"] = [each for pair, each in evidence.compared.items() if pair.study == name]
+    claims = assess_all(evidence)
     drawn = render.write(found, experiments, claims, paths.REPORTS)
     write_json(paths.CLAIMS, claims)
     write_json(paths.PUBLISHED, published.compare(found.studies))

@@ -15,7 +15,7 @@ from unrolled.errors import UnrolledError
 from unrolled.files import write_atomic
 from unrolled.training.runs import Result, Run
 
-NOT_TRAINED_BY = {"label", "about", "requires", "compare_with"}
+NOT_TRAINED_BY = {"label", "about", "requires", "compare_with", "tuned_by_hand"}
 """Of a method's row: what a reader sees only."""
 LARGEST, OLDEST = 4 * 2**30, 30 * 24 * 3600.0
 """Bytes and seconds up to which results of earlier rows are kept."""

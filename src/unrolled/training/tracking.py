@@ -28,6 +28,7 @@ from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
 from unrolled import paths, registry
 from unrolled.data import store
 from unrolled.errors import UnrolledError
+from unrolled.models.build import autoregressive
 from unrolled.training import results
 from unrolled.training.predictor import Predictor
 from unrolled.training.runs import Result, Run
@@ -186,11 +187,13 @@ class Tracker:
             if results.mark(run) not in there:
                 seconds = results.seconds(run)
                 self._log(run, results.finished(run), results.ended(run) - (seconds or 0.0), seconds)
-        if trained := [run for run in runs if run.optimiser.trains]:
-            self._register_champion(own, min(trained, key=results.lowest_loss))
+        trained = [run for run in runs if run.optimiser.trains]
+        comparable = [run for run in trained if not autoregressive(run.method)] or trained
+        if comparable:
+            self._register_champion(own, min(comparable, key=results.lowest_loss))
 
     def _register_champion(self, own: str, run: Run) -> None:
-        """Register the trained method with the lowest validation loss under the alias `champion`."""
+        """Register the method that validation chooses under the alias `champion`, as the report does."""
         name, mark = model_name(run.study), results.mark(run)
         with contextlib.suppress(MlflowException):  # there may be none yet
             if self.client.get_model_version_by_alias(name, "champion").tags.get("fingerprint") == mark:

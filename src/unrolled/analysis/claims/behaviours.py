@@ -1,6 +1,8 @@
 """Claim 12: recurrent networks can oscillate, settle and be chaotic."""
 
-from unrolled.analysis.claim import FAILS, HOLDS, PARTLY, Claim, Evidence, Judged, Numbers
+from typing import ClassVar, Literal
+
+from unrolled.analysis.claim import NOT_SHOWN, SHOWN, Claim, Evidence, Judged, Numbers
 
 MIN_SHARE = 0.02
 """The share of the networks that must show a behaviour: three of the 125, so that no single odd one decides."""
@@ -9,9 +11,10 @@ NEAR = 0.25
 
 
 class Behaviours(Claim):
-    """Holds if random networks show all three behaviours, in part if two."""
+    """Shown if random networks, at gains chosen to straddle the known transition, have all three behaviours."""
 
     number = 12
+    kind: ClassVar[Literal["measured", "demonstration"]] = "demonstration"
     statement = "Without input, some recurrent networks settle to rest, some oscillate for ever, and some are chaotic."
     measured = (
         "Random networks without input, over the gain of their weights: how many settle, oscillate and are chaotic "
@@ -37,7 +40,7 @@ class Behaviours(Claim):
         """Count the behaviours that enough networks show."""
         counts, total = numbers["counts"], sum(numbers["counts"].values())
         seen = [kind for kind, count in counts.items() if count > 0 and count >= MIN_SHARE * total]
-        verdict = HOLDS if len(seen) == len(counts) else PARTLY if len(seen) > 1 else FAILS
+        verdict = SHOWN if len(seen) == len(counts) else NOT_SHOWN
         listed = ", ".join(f"{kind} {count}" for kind, count in counts.items())
         words = f"Of {total} networks without input: {listed}."
         if (true := numbers["true"]) is not None:

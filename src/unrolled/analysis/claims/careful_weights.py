@@ -17,7 +17,8 @@ class CarefulWeights(Claim):
     statement = "Vanishing and exploding gradients are avoided by starting from very carefully chosen weights."
     measured = (
         "The factor by which a gradient changes over each length, in networks with the initial weights of the careful "
-        "initialisers (orthogonal, identity with ReLU, echo state), under standard normal inputs."
+        "initialisers (orthogonal, identity with ReLU, echo state), under standard normal inputs: the mean of its "
+        "logarithm over networks."
     )
     figure = "gradient_map"
 
@@ -32,13 +33,13 @@ class CarefulWeights(Claim):
     def judge(self, numbers: Numbers) -> Judged:
         """Compare each factor with the limit."""
         limit, careful, default = numbers["limit"], numbers["careful"], numbers["default"]
-        kept = {name: [int(k) for k, log in row.items() if abs(log) <= limit] for name, row in careful.items()}
-        beyond = [int(k) for k, log in default.items() if abs(log) > limit]
+        kept = {name: [int(k) for k, log in row.items() if abs(log["mean"]) <= limit] for name, row in careful.items()}
+        beyond = [int(k) for k, log in default.items() if abs(log["mean"]) > limit]
         helped = [name for name, lengths in kept.items() if set(lengths) & set(beyond)]
         every = all(len(kept[name]) == len(row) for name, row in careful.items())
         longest = ", ".join(f"{name} {max(lengths, default=0)} steps" for name, lengths in kept.items())
         last = list(default)[-1]
-        end = ", ".join(f"{name} {power(row[last])}" for name, row in careful.items())
+        end = ", ".join(f"{name} {power(row[last]['mean'])}" for name, row in careful.items())
         return HOLDS if every else PARTLY if helped else FAILS, (
             f"Within a factor of 10^{limit:g} up to: {longest}; {DEFAULT} {min(beyond, default=0)} steps are too many "
             f"already. Over the longest, {last} steps: {end}."

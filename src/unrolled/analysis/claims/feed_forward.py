@@ -1,10 +1,11 @@
 """Claim 1: networks without recurrence are the worse ones on sequences."""
 
-from unrolled.analysis.claim import FAILS, HOLDS, Claim, Evidence, Judged, Numbers, advantage, balance, counted
+from unrolled.analysis.claim import Claim, Evidence, Judged, Numbers, balance, counted
+from unrolled.analysis.comparison import Pair, best_by_validation
 
 
 class FeedForward(Claim):
-    """Holds if the best recurrent network is nowhere worse and somewhere better, in part if more often better."""
+    """Holds if the recurrent champion is better over the studies and worse on none; see `claim.balance`."""
 
     number = 1
     statement = (
@@ -12,28 +13,28 @@ class FeedForward(Claim):
         "inputs."
     )
     measured = (
-        "On every study, the best recurrent network over the best method that sees a window of inputs (linear or "
-        "feed-forward), each chosen by its test score: the factor between their ranges over the seeds."
+        "On every study, one champion of either group, the method with the lowest validation loss: of the recurrent "
+        "networks over that of the methods that see a window of inputs (linear or feed-forward), by test score."
     )
     figure = "headline"
 
+    def pairs(self, evidence: Evidence) -> list[Pair]:
+        """Return the recurrent champion against the other on each study that has both."""
+        found = []
+        for name, _, rows in evidence.rows():
+            trained = {method: row for method, row in rows.items() if row["trains"] and row["score"] is not None}
+            one, other = (
+                best_by_validation({method: row for method, row in trained.items() if row["recurrent"] == recurrent})
+                for recurrent in (True, False)
+            )
+            if one is not None and other is not None:
+                found.append(Pair(name, one, other))
+        return found
+
     def measure(self, evidence: Evidence) -> Numbers | None:
-        """Return the factor for each study that has both."""
-        factors = {}
-        for name, study, rows in evidence.rows():
-            higher = study["better"] == "higher"
-            trained = [row for row in rows.values() if row["trains"] and row["median"] is not None]
-            trained.sort(key=lambda row: row["median"], reverse=higher)
-            recurrent = [row for row in trained if row["recurrent"]]
-            plain = [row for row in trained if not row["recurrent"]]
-            if recurrent and plain:
-                factors[name] = advantage(recurrent[0], plain[0], higher)
-        return {"advantage": factors} if factors else None
+        """Return the pairs and their mean."""
+        return evidence.over(self.pairs(evidence))
 
     def judge(self, numbers: Numbers) -> Judged:
         """Weigh better against worse."""
-        factors = numbers["advantage"]
-        verdict = balance(factors)
-        told = {HOLDS: "The best recurrent network is nowhere worse", FAILS: "It is not better more often than worse"}
-        begin = told.get(verdict, "More often than not, but not everywhere")
-        return verdict, f"{begin}. The recurrent network is {counted(factors)}."
+        return balance(numbers), f"The recurrent champion is {counted(numbers)}."

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from unrolled.analysis.random_networks.estimate import Estimate, estimate
 from unrolled.config import RandomNetworks
 from unrolled.models.bptt import SQUASH
 from unrolled.models.initialiser import Problem
@@ -55,7 +56,7 @@ class Numbers(TypedDict):
     """Each family's numbers, and log10 of the growth factor for each initialiser and length."""
 
     families: dict[str, Family]
-    initialisers: dict[str, dict[str, float]]
+    initialisers: dict[str, dict[str, Estimate]]
 
 
 def random_weights(hidden: int, gain: float, count: int, random: np.random.Generator) -> Array:
@@ -195,12 +196,12 @@ def numbers(table: pd.DataFrame, careful: pd.DataFrame, vanished: float) -> Numb
             "slope": float(np.polyfit(np.log(rate.index), rate, 1)[0]),
             "vanished": {str(length): float(1 - kept[length].mean()) for length in middle.columns},
         }
-    first, sizes = careful[careful["seed"] == 0], careful.groupby(["initialiser", "length"], sort=False)["log10"]
+    sizes = careful.groupby(["initialiser", "length"], sort=False)["log10"]
     return {
         "families": families,
         "initialisers": {
-            str(name): {str(length): float(sizes.median()[name, length]) for length in part["length"]}
-            for name, part in first.groupby("initialiser", sort=False)
+            str(name): {str(length): estimate(sizes.get_group((name, length))) for length in part["length"].unique()}
+            for name, part in careful.groupby("initialiser", sort=False)
         },
     }
 

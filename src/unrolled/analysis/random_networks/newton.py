@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 import pandas as pd
 
+from unrolled.analysis.random_networks.estimate import Estimate, estimate
 from unrolled.config import DataRow, RandomNetworks
 from unrolled.data.system import make
 from unrolled.data.tasks.response import Response
@@ -22,15 +23,20 @@ if TYPE_CHECKING:  # a LightningModule, whose import takes longer than all else 
 
 STEP = 0.1
 """Δt of the oscillator on whose response the networks are trained, in units of its time."""
+TINY = 1e-12
+"""The least ratio whose logarithm is taken."""
 COLUMNS = ("update", "seed", "loss", "slope", "curvature")
 """Of the table of `measure`; slope and curvature are ratios."""
 
 
 class Numbers(TypedDict):
-    """Medians of both ratios over the second half of the updates, when the first steep descent is over."""
+    """log10 of both ratios, over the networks: each one's mean over the second half of the updates.
 
-    slope: float
-    curvature: float
+    By then the first steep descent is over.
+    """
+
+    slope: Estimate
+    curvature: Estimate
 
 
 def data(row: RandomNetworks) -> tuple[Tensor, Tensor]:
@@ -86,5 +92,6 @@ def measure(row: RandomNetworks) -> pd.DataFrame:
 
 def numbers(table: pd.DataFrame) -> Numbers:
     """Return what the table comes to."""
-    late = table[table["update"] >= table["update"].max() / 2]
-    return {"slope": float(late["slope"].median()), "curvature": float(late["curvature"].median())}
+    late = table[table["update"] >= table["update"].max() / 2].set_index("seed")[["slope", "curvature"]]
+    found = np.log10(late.clip(lower=TINY)).groupby(level="seed").mean()
+    return {"slope": estimate(found["slope"]), "curvature": estimate(found["curvature"])}

@@ -19,6 +19,11 @@ class ValidTime(Score):
     label: ClassVar[str] = "valid time in closed loop"
     test: ClassVar[str] = "closed_loop"
     higher_is_better: ClassVar[bool] = True
+    blocks: ClassVar[int] = 16
+
+    def floor(self, test: TestSet) -> float:
+        """Return one step."""
+        return float(test.times[1] - test.times[0]) * (test.lyapunov or 1.0)
 
     def unit(self, test: TestSet) -> str:
         """Return the unit: Lyapunov times where the system has an exponent."""

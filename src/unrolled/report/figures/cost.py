@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from unrolled.report.figure import StudyFigure
-from unrolled.report.results import Evaluation
+from unrolled.report.results import Evaluation, ends
 from unrolled.report.style import new, title
 
 
@@ -15,10 +15,10 @@ class Cost(StudyFigure):
     """One mark a method, and the names beside it, those of one column spread out."""
 
     caption = (
-        "Median test score (bar: range over seeds) against the cost of training one replica at one learning rate, in "
-        "passes through the training set: forward + backward + 2 for each product with the curvature; and, with the "
-        "same marks, against the number of weights, trained and fixed. Methods with the usual budget stand in one "
-        "column. Cheap and good lies at the left, low for an error, high for a valid time."
+        "Test score (geometric mean over the seeds; bar: t interval) against the cost of training one replica at one "
+        "learning rate, in passes through the training set: forward + backward + 2 for each product with the "
+        "curvature; and, with the same marks, against the number of weights, trained and fixed. Methods with the "
+        "usual budget stand in one column. Cheap and good lies at the left, low for an error, high for a valid time."
     )
     order = 80
 
@@ -28,15 +28,15 @@ class Cost(StudyFigure):
 
     def draw(self, study: Evaluation) -> Figure:
         """Draw score against passes, and against weights."""
-        rows, best = {name: study.methods[name] for name in study.ranked}, study.ranked[0]
+        rows, best = {name: study.methods[name] for name in study.ranked}, study.best
         usual = Counter(study.cost(name) for name in rows).most_common(1)[0][0]
         figure, axes = new(9.5, 5.6, columns=2, sharey=True, width_ratios=(2, 1))
         axis, beside = axes[0]
         for name, row in rows.items():
             look = study.look(name)
             for each, x in ((axis, study.cost(name)), (beside, row["parameters"])):
-                each.plot([x, x], [row["interval"]["low"], row["interval"]["high"]], color=look.colour, lw=1.5)
-                each.plot(x, row["median"], look.marker, color=look.colour, ms=7.5, mec="white", mew=0.8)
+                each.plot([x, x], ends(row), color=look.colour, lw=1.5)
+                each.plot(x, row["score"], look.marker, color=look.colour, ms=7.5, mec="white", mew=0.8)
                 each.set_xscale("log")
         axis.set_yscale("linear" if study.higher else "log")
         beside.set_xlabel("weights of one network")
@@ -44,9 +44,9 @@ class Cost(StudyFigure):
         axis.set_ylabel(study.score)
         axis.margins(x=0.2)
         for x in {study.cost(name): None for name in rows}:
-            self._names(axis, study, {n: row["median"] for n, row in rows.items() if study.cost(n) == x}, x)
+            self._names(axis, study, {n: row["score"] for n, row in rows.items() if study.cost(n) == x}, x)
         cost = f"at a cost of {study.cost(best):,.0f}; most methods cost {usual:,.0f}"
-        title(figure, f"{study.label_of(best)} is best, {cost}")
+        title(figure, f"Validation chooses {study.label_of(best)}, {cost}")
         return figure
 
     @staticmethod

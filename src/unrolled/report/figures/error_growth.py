@@ -14,10 +14,10 @@ class ErrorGrowth(StudyFigure):
     """The median error against time in closed loop, one line a method."""
 
     caption = (
-        "Error without the truth, in standard deviations of the truth, median over the trajectories, of each method's "
-        "seed of median score; band: quartiles, for the best. The slope of the dashed line, if there is one, is the "
-        "system's largest Lyapunov exponent: even a perfect model, once off by a little, drifts away at this rate. "
-        "Above the dotted line the trajectory counts as lost."
+        "Error without the truth, in standard deviations of the truth, median over the trajectories, of each method's"
+        " typical seed (score nearest the geometric mean); band: quartiles, for the method that validation chooses. "
+        "The slope of the dashed line, if there is one, is the system's largest Lyapunov exponent: even a perfect "
+        "model, once off by a little, drifts away at this rate. Above the dotted line the trajectory counts as lost."
     )
     order = 40
 
@@ -27,7 +27,7 @@ class ErrorGrowth(StudyFigure):
 
     def draw(self, study: Evaluation) -> Figure:
         """Draw all methods that are trained."""
-        table, best, lost = study.tables["growth"], study.ranked[0], study.metrics["lost_above"]
+        table, best, lost = study.tables["growth"], study.best, study.metrics["lost_above"]
         figure, axes = new(9, 5)
         axis = axes[0, 0]
         for name in study.ranked:

@@ -14,8 +14,8 @@ class Forecast(StudyFigure):
     """The first output of each method beside the truth, best first."""
 
     caption = (
-        "Prediction (colour) against truth (black) on test data that no method has seen, each by its seed of median "
-        "score; panels in order of that score, which stands above each."
+        "Prediction (colour) against truth (black) on test data that no method has seen, each by its "
+        "typical seed (score nearest the geometric mean); panels in order of that score, which stands above each."
     )
     order = 20
     heading = "Predictions on test data"
@@ -24,14 +24,14 @@ class Forecast(StudyFigure):
         """Draw one panel a method that has a score."""
         table, output = study.tables["forecasts"], next(iter(study.metrics["outputs"]))
         table = table[table["output"] == output]
-        shown = [name for name in study.ordered if study.methods[name]["median"] is not None]
+        shown = [name for name in study.ordered if study.methods[name]["score"] is not None]
         figure, axes = grid(len(shown), COLUMNS)
         truth = table[table["method"] == "truth"]
         for axis, name in zip(axes, shown, strict=True):
             part, look = table[table["method"] == name], study.look(name)
             axis.plot(truth["time"], truth["value"], color=TRUTH, lw=1)
             axis.plot(part["time"], part["value"], color=look.colour, lw=1.5, ls=look.dash)
-            axis.set_title(f"{study.label_of(name, 38)}: {study.methods[name]['median']:.2g}", fontsize=8.5)
+            axis.set_title(f"{study.label_of(name, 38)}: {study.methods[name]['score']:.2g}", fontsize=8.5)
         size = np.ptp(truth["value"])
         axes[0].set_ylim(truth["value"].min() - 0.35 * size, truth["value"].max() + 0.35 * size)
         across = study.metrics["example_axis"]
@@ -43,7 +43,7 @@ class Forecast(StudyFigure):
     @staticmethod
     def _title(study: Evaluation) -> str:
         best, worst = study.ranked[0], study.ranked[-1]
-        low, high = (study.methods[name]["median"] for name in (best, worst))
+        low, high = (study.methods[name]["score"] for name in (best, worst))
         return (
             f"From {study.label_of(best)} ({low:.2g}) to {study.label_of(worst)} ({high:.2g}): "
             f"{study.metrics['score_label']}"

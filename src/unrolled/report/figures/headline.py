@@ -9,22 +9,23 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from unrolled.report.figure import OverviewFigure
-from unrolled.report.results import Evaluation, Results
+from unrolled.report.results import Evaluation, Results, ends
 from unrolled.report.style import new, title
 
 COLUMNS = 3
 
 
 class Headline(OverviewFigure):
-    """One panel a study, methods sorted by their median."""
+    """One panel a study, methods sorted by their test score."""
 
     section = "overview"
     order = 10
     caption = (
         "Test score of every method on every study, the best at the top: of an error the lowest (logarithmic axis "
         "where errors differ by factors), of a valid time the longest. Small marks are single seeds at the "
-        "hyperparameters chosen on validation data, the large mark is their median, the bar their range. Grey methods "
-        "are not trained."
+        "hyperparameters chosen on validation data, the large mark is their geometric mean, the bar its t interval "
+        "(coverage 0.95). The order is by test score and so exploratory; the method that validation chooses is bold. "
+        "Grey methods are not trained."
     )
 
     def applies(self, results: Results) -> bool:
@@ -50,30 +51,30 @@ class Headline(OverviewFigure):
     def _title(studies: list[Evaluation]) -> str:
         if len(studies) == 1:
             [study] = studies
-            return f"Best test score on {study.label}: {study.label_of(study.ranked[0])}"
-        plain = [study for study in studies if not study.methods[study.ranked[0]]["recurrent"]]
+            return f"Chosen by validation on {study.label}: {study.label_of(study.best)}"
+        plain = [study for study in studies if not study.methods[study.best]["recurrent"]]
         return (
-            f"A recurrent network has the best test score on {len(studies) - len(plain)} of {len(studies)} studies, a "
+            f"Validation chooses a recurrent network on {len(studies) - len(plain)} of {len(studies)} studies, a "
             f"method without recurrence on {len(plain)}"
         )
 
     @staticmethod
     def _panel(axis: Axes, study: Evaluation) -> None:
         """Draw one study's scores, best at the top."""
-        order = [name for name in study.ordered if study.methods[name]["median"] is not None][::-1]
+        order = [name for name in study.ordered if study.methods[name]["score"] is not None][::-1]
         for height, name in enumerate(order):
             row, look = study.methods[name], study.look(name)
-            seeds = [score for score in row["replicas"] if score is not None]
+            seeds = [score for score in row["seeds"] if score is not None]
             axis.plot(seeds, [height] * len(seeds), look.marker, color=look.colour, ms=3.5, alpha=0.45)
-            spread = [row["interval"]["low"], row["interval"]["high"]]
-            axis.plot(spread, [height, height], color=look.colour, lw=2.2, solid_capstyle="round")
-            axis.plot(row["median"], height, look.marker, color=look.colour, ms=7, mec="white", mew=0.8)
+            axis.plot(ends(row), [height, height], color=look.colour, lw=2.2, solid_capstyle="round")
+            axis.plot(row["score"], height, look.marker, color=look.colour, ms=7, mec="white", mew=0.8)
         axis.set_yticks(range(len(order)), study.labels(order, 30), fontsize=7.5)
+        axis.get_yticklabels()[order.index(study.best)].set_fontweight("bold")
         axis.set_ylim(-0.7, len(order) - 0.3)
-        medians = [study.methods[name]["median"] for name in order]
-        if not study.higher and max(medians) > 5 * min(medians):
+        scores = [study.methods[name]["score"] for name in order]
+        if not study.higher and max(scores) > 5 * min(scores):
             axis.set_xscale("log")
-            if max(medians) < 30 * min(medians):  # few decades: name the numbers between them too
+            if max(scores) < 30 * min(scores):  # few decades: name the numbers between them too
                 axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
                 axis.xaxis.set_major_formatter("{x:g}")
                 axis.xaxis.set_minor_formatter(NullFormatter())

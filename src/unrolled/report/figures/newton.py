@@ -42,10 +42,11 @@ class Newton(OverviewFigure):
         axes[0, 0].set_ylabel("along the step / along the gradient")
         axes[0, 0].legend(loc="lower left")
         axes[0, 1].set_ylabel("mean square error (dimensionless)")
-        smaller = "smaller still" if found["curvature"] < found["slope"] else "not smaller"
+        slope, curvature = (10 ** found[key]["mean"] for key in ("slope", "curvature"))
+        smaller = "smaller still" if curvature < slope else "not smaller"
         title(
             figure,
-            f"Hessian-free goes where the gradient is {found['slope']:.2g} of the steepest and the curvature, "
-            f"{found['curvature']:.1g}, is {smaller}",
+            f"Hessian-free goes where the gradient is {slope:.2g} of the steepest and the curvature, "
+            f"{curvature:.1g}, is {smaller}",
         )
         return figure

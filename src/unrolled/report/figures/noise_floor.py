@@ -11,9 +11,10 @@ class NoiseFloor(StudyFigure):
     """Both errors of each method beside the floor."""
 
     caption = (
-        "Mean square error one step ahead, median over the seeds: on the training values (open) and on the test values "
-        "(filled). No model can expect to beat the variance of the noise (line); the dotted and dashed lines are the "
-        "variance that the noise happens to have in each part. An open mark left of the dotted line has fitted noise."
+        "Mean square error one step ahead, geometric mean over the seeds: on the training values (open) and on the "
+        "test values (filled). No model can expect to beat the variance of the noise (line); the dotted and dashed "
+        "lines are the variance that the noise happens to have in each part. An open mark left of the dotted line has"
+        " fitted noise."
     )
 
     def applies(self, study: Evaluation) -> bool:
@@ -37,10 +38,11 @@ class NoiseFloor(StudyFigure):
         axis.set_yticks(range(len(order)), study.labels(order, 30), fontsize=8)
         axis.set_xlabel(f"mean square error ({study.metrics['unit']})")
         figure.legend(loc="outside lower center", ncols=3)
-        best = order[-1]
+        best = study.best
         drawn = rows[best]["out_of_sample"] / floor["out_of_sample"]
+        what = "the variance of the noise in the test data"
         title(
             figure,
-            f"The best, {study.label_of(best)}, has {drawn:.2f} times the variance of the noise in the test data",
+            f"{study.label_of(best)}, which validation chooses, has {drawn:.2f} times {what}",
         )
         return figure

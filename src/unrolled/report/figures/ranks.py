@@ -1,4 +1,4 @@
-"""Mean ranks over the studies, with the difference below which they say nothing."""
+"""Mean ranks over the studies, an exploratory order."""
 
 from typing import Any
 
@@ -8,19 +8,17 @@ from unrolled.analysis.summary import mean_ranks
 from unrolled.report.figure import OverviewFigure
 from unrolled.report.results import Results
 from unrolled.report.style import new, title
-from unrolled.report.words import listed
 
 
 class Ranks(OverviewFigure):
-    """One row a method, the best at the top, and a bar for each group that is not told apart."""
+    """One row a method, the best at the top."""
 
     section = "overview"
     order = 20
     caption = (
         "Mean rank (1 is best) of the methods that are in two thirds of the studies at least, over the studies that "
-        "have all of these, ranked among themselves; small marks are the ranks in single studies. Methods joined by a "
-        "bar differ by less than the critical difference of Nemenyi's test at 5 %: with this few studies only large "
-        "differences count (Demšar, JMLR 7 (2006) 1)."
+        "have all of these, ranked by test score among themselves; small marks are the ranks in single studies. An "
+        "exploratory order: what of it is more than chance is not tested here, the planned comparisons are."
     )
 
     def applies(self, results: Results) -> bool:
@@ -32,9 +30,9 @@ class Ranks(OverviewFigure):
         return mean_ranks({study.name: study.metrics for study in results.studies})
 
     def draw(self, results: Results) -> Figure:
-        """Draw the mean ranks, the single ones and the groups."""
+        """Draw the mean ranks and the single ones."""
         found = self._ranks(results)
-        methods, difference = found["methods"], found["critical_difference"]
+        methods = found["methods"]
         names, [study] = list(methods), [each for each in results.studies if each.name == found["studies"][0]]
         figure, axes = new(9, 1.4 + 0.34 * len(names))
         axis = axes[0, 0]
@@ -42,15 +40,11 @@ class Ranks(OverviewFigure):
             look, each = study.look(name), list(rank["ranks"].values())
             axis.plot(each, [row] * len(each), look.marker, color=look.colour, ms=4, alpha=0.45)
             axis.plot(rank["mean"], row, look.marker, color=look.colour, ms=8, mec="white", mew=0.8)
-        for place, group in enumerate(found["groups"]):
-            rows = [names.index(group[0]), names.index(group[-1])]
-            axis.plot([len(names) + 0.6 + 0.3 * place] * 2, rows, color="black", lw=3, solid_capstyle="round")
         axis.set_yticks(range(len(names)), study.labels(names))
         axis.invert_yaxis()
-        axis.set_xlabel(f"rank (critical difference {difference:.2f})")
-        best = methods[names[0]]["mean"]
-        worse = study.labels(name for name in names if methods[name]["mean"] - best >= difference)
-        told = f"clearly ahead of {listed(worse)}" if worse else "not told apart from any other"
-        over = f"the best mean rank over {len(found['studies'])} studies"
-        title(figure, f"{study.label_of(names[0])} has {over}: {told}")
+        axis.set_xlabel("rank by test score (exploratory)")
+        mean, over = methods[names[0]]["mean"], len(found["studies"])
+        title(
+            figure, f"Exploratory: {study.label_of(names[0])} has the lowest mean rank over {over} studies, {mean:.1f}"
+        )
         return figure

@@ -2,8 +2,10 @@
 
 from matplotlib.figure import Figure
 
+from unrolled.analysis.comparison import solved as solved_by
+from unrolled.analysis.statistics import solves
 from unrolled.report.figure import OverviewFigure
-from unrolled.report.results import Evaluation, Results
+from unrolled.report.results import Evaluation, Results, ends
 from unrolled.report.style import new, title
 from unrolled.report.words import listed
 
@@ -18,9 +20,10 @@ class Reach(OverviewFigure):
     section = "overview"
     order = 30
     caption = (
-        "Recall of two marked values (the adding problem): test error against the length T of the sequence, median "
-        "over the seeds with their range, each method trained anew at each length. Above the dashed line lies no "
-        "knowledge: always predicting the mean has this error. Below the dotted line the task counts as solved."
+        "Recall of two marked values (the adding problem): test error against the length T of the sequence, geometric"
+        " mean over the seeds with its t interval, each method trained anew at each length. Above the dashed line "
+        "lies no knowledge: always predicting the mean has this error. Below the dotted line the task counts as "
+        "solved."
     )
 
     def applies(self, results: Results) -> bool:
@@ -33,7 +36,7 @@ class Reach(OverviewFigure):
         return sorted((study for study in results.studies if "recall" in study.metrics), key=_steps)
 
     def draw(self, results: Results) -> Figure:
-        """Draw medians and ranges."""
+        """Draw scores and intervals."""
         studies = self._recalls(results)
         figure, axes = new(9, 5)
         axis = axes[0, 0]
@@ -42,11 +45,11 @@ class Reach(OverviewFigure):
         for place, name in enumerate(dict.fromkeys(names)):
             look, shift = owners[name].look(name), 1 + 0.012 * (place - len(owners) / 2)
             found = {_steps(study) * shift: study.methods[name] for study in studies if name in study.ranked}
-            medians = [row["median"] for row in found.values()]
+            scores = [row["score"] for row in found.values()]
             label = owners[name].label_of(name, 30)
-            axis.plot([*found], medians, look.marker, ls=look.dash, color=look.colour, label=label)
+            axis.plot([*found], scores, look.marker, ls=look.dash, color=look.colour, label=label)
             for x, row in found.items():
-                axis.plot([x, x], [row["interval"]["low"], row["interval"]["high"]], color=look.colour, lw=1.4)
+                axis.plot([x, x], ends(row), color=look.colour, lw=1.4)
         limits = studies[0].metrics["recall"]
         axis.axhline(limits["chance"], color="black", lw=1, ls="--")
         axis.axhline(limits["solved"], color="black", lw=1, ls=":")
@@ -62,6 +65,5 @@ class Reach(OverviewFigure):
 
     @staticmethod
     def _title(longest: Evaluation) -> str:
-        limit = longest.metrics["recall"]["solved"]
-        solved = [name for name in longest.ranked if longest.methods[name]["median"] <= limit]
+        solved = [name for name in longest.ranked if solves(**solved_by(longest.methods[name]))]
         return f"Recall over {_steps(longest)} steps is solved by {listed(longest.labels(solved), 'no method')}"

@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from unrolled.report.figure import StudyFigure
-from unrolled.report.results import FIRST, Evaluation
+from unrolled.report.results import FIRST, Evaluation, ends
 from unrolled.report.style import new, title
 
 
@@ -13,8 +13,8 @@ class TestSets(StudyFigure):
 
     __test__ = False  # pytest would take it for tests
     caption = (
-        "Error on each test set, median over the seeds with their range, best on the first test set at the top. Open "
-        "diamonds: published for a method of that kind; the table of published values says where what is scored "
+        "Error on each test set, geometric mean over the seeds with its t interval, lowest on the first at the top. "
+        "Open diamonds: published for a method of that kind; the table of published values says where what is scored "
         "differs."
     )
 
@@ -23,16 +23,15 @@ class TestSets(StudyFigure):
         return len(study.test_sets) > 1
 
     def draw(self, study: Evaluation) -> Figure:
-        """Draw medians, ranges and published values."""
+        """Draw scores, intervals and published values."""
         order, tests = study.ranked[::-1], study.test_sets
         figure, axes = new(9.5, 1.2 + 0.32 * len(order), columns=len(tests), sharey=True)
         for axis, (test, names) in zip(axes[0], tests.items(), strict=True):
             for height, name in enumerate(order):
                 found, look = study.on(name, test), study.look(name)
-                if found["median"] is not None:
-                    spread = [found["interval"]["low"], found["interval"]["high"]]
-                    axis.plot(spread, [height] * 2, color=look.colour, lw=2.2)
-                    axis.plot(found["median"], height, look.marker, color=look.colour, ms=7.5, mec="white", mew=0.8)
+                if found["score"] is not None:
+                    axis.plot(ends(found), [height] * 2, color=look.colour, lw=2.2)
+                    axis.plot(found["score"], height, look.marker, color=look.colour, ms=7.5, mec="white", mew=0.8)
             for entry in study.published:
                 if entry.get("test", FIRST) == test and entry["method"] in order:
                     height = order.index(entry["method"])
@@ -51,7 +50,7 @@ class TestSets(StudyFigure):
     def _title(study: Evaluation) -> str:
         said = []
         for test, names in study.test_sets.items():
-            best = study.best_on(test)
-            error = f"{study.on(best, test)['median']:.2g} {names['unit']}".removesuffix(" dimensionless")
-            said.append(f"{study.label_of(best)} on “{names['label'].lower()}” ({error})")
-        return f"Lowest error: {', '.join(said)}"
+            lowest = study.ranked[0] if test == FIRST else study.lowest_on(test)
+            error = f"{study.on(lowest, test)['score']:.2g} {names['unit']}".removesuffix(" dimensionless")
+            said.append(f"{study.label_of(lowest)} on “{names['label'].lower()}” ({error})")
+        return f"Lowest error, by points: {', '.join(said)}"

@@ -11,7 +11,7 @@ SENTENCES = (
     dynamics.closed_loop,
     dynamics.memory,
     dynamics.tolerance,
-    scores.significance,
+    scores.planned,
     dynamics.floor,
     dynamics.recurrence,
     scores.edges,

@@ -1,5 +1,6 @@
 """What the numbers of one study say beyond its scores: noise, recurrence, recall, chaos, memory."""
 
+from unrolled.analysis.comparison import solved as solved_by
 from unrolled.report.results import Evaluation
 from unrolled.report.words import listed, number
 
@@ -33,7 +34,7 @@ def recurrence(study: Evaluation) -> str:
     table = study.metrics["dynamics"]
     trained = sorted(2 * entry["decay"] for entry in table["learned"])
     true, euler = 2 * table["exact"][0]["decay"], 2 * table["euler"][0]["decay"]
-    fixed = [f"{study.label_of(n)} {number(row['median'])}" for n, row in study.methods.items() if not row["trains"]]
+    fixed = [f"{study.label_of(n)} {number(row['score'])}" for n, row in study.methods.items() if not row["trains"]]
     text = f"A linear RNN with two units and no training is a solver; its error: {', '.join(fixed)}. " if fixed else ""
     return text + (
         f"Trained on data instead, the median seed's recurrent matrix has the damping η = "
@@ -47,14 +48,9 @@ def recall(study: Evaluation) -> str:
     if "recall" not in study.metrics:
         return ""
     rows, limits = study.methods, study.metrics["recall"]
-    solved = [
-        f"{study.label_of(n)} ({rows[n]['solved']:.0%} of the seeds"
-        + (f", the median one after {number(rows[n]['updates'])} updates)" if rows[n]["updates"] is not None else ")")
-        for n in study.ranked
-        if rows[n]["solved"] > 0
-    ]
+    solved = [f"{study.label_of(n)} ({_solved(study, n)})" for n in study.ranked if rows[n]["extras"]["solved"] > 0]
     hardly = HARDLY * limits["chance"]
-    chance = [n for n in study.ordered if rows[n]["median"] is None or rows[n]["median"] > hardly]
+    chance = [n for n in study.ordered if rows[n]["score"] is None or rows[n]["score"] > hardly]
     return (
         f"Solved, with a mean square error of at most {number(limits['solved'])} where always predicting the mean has "
         f"{number(limits['chance'])}: {', '.join(solved) or 'by none'}. At chance, or hardly better: "
@@ -62,15 +58,24 @@ def recall(study: Evaluation) -> str:
     )
 
 
+def _solved(study: Evaluation, method: str) -> str:
+    """Say how many seeds solve the recall, how many sequences are solved, and after how many updates."""
+    row = study.methods[method]
+    count, extras = solved_by(row), row["extras"]
+    text = f"{count['solved']} of {count['of']} seeds, {extras['sequences_solved']:.0%} of the sequences to within 0.04"
+    return text + (f", half of the seeds after {number(extras['updates'])} updates" if extras["updates"] else "")
+
+
 def tolerance(study: Evaluation) -> str:
     """Say what the solver's default tolerance would do to the data."""
-    loose, best = study.metrics.get("default_tolerance"), study.methods[study.ranked[0]]["median"]
+    loose, best = study.metrics.get("default_tolerance"), study.methods[study.best]["score"]
     if loose is None or study.higher or not best:
         return ""
     return (
         f"SciPy's solver at its default tolerance (relative 1e-3), with which these data were published, would put the "
-        f"trajectories off by {number(loose)} (root mean square), {number(loose / best)} times the best test error "
-        "here. The data used here are verified to a far smaller error, so that a score speaks of the network."
+        f"trajectories off by {number(loose)} (root mean square), {number(loose / best)} times the test error of "
+        f"{study.label_of(study.best)}, which validation chooses. The data used here are verified to a far smaller "
+        "error, so that a score speaks of the network."
     )
 
 

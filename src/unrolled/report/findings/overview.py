@@ -11,12 +11,12 @@ GATED = ("lstm", "gru")
 
 def overall(studies: list[Evaluation]) -> list[str]:
     """Return the findings that span the studies, as sentences."""
-    plain = [study.label for study in studies if not study.methods[study.ranked[0]]["recurrent"]]
+    plain = [study.label for study in studies if not study.methods[study.best]["recurrent"]]
     first = (
-        f"A method without recurrence is best on {len(plain)} of {len(studies)} studies ({listed(plain)}): check the "
-        "simple baseline first."
+        f"Validation chooses a method without recurrence on {len(plain)} of {len(studies)} studies ({listed(plain)}): "
+        "check the simple baseline first."
         if plain
-        else f"A recurrent network is best on all {len(studies)} studies."
+        else f"Validation chooses a recurrent network on all {len(studies)} studies."
     )
     diverged = sum(row["diverged"] for study in studies for row in study.methods.values())
     trained = sum(row["trained"] for study in studies for row in study.methods.values())
@@ -25,28 +25,28 @@ def overall(studies: list[Evaluation]) -> list[str]:
 
 
 def gates(studies: list[Evaluation]) -> str:
-    """Say how much better than the reference the best gated network is."""
+    """Say how the gated network that validation chooses compares with the reference."""
     found = {}
     for study in _errors(studies):
-        gated = [name for name in study.ranked if study.methods[name]["family"] in GATED]
-        if gated:
-            found[study.label] = (_gain(study, gated[0]), study.label_of(gated[0]))
-    return _summary("the best gated network (LSTM or GRU)", found)
+        gated = study.best_of(name for name in study.ranked if study.methods[name]["family"] in GATED)
+        if gated is not None:
+            found[study.label] = (_gain(study, gated), study.label_of(gated))
+    return _summary("the gated network (LSTM or GRU) that validation chooses", found)
 
 
 def otherwise(studies: list[Evaluation]) -> str:
-    """Say how much better the reference becomes when the same network is trained in another way."""
+    """Say how the reference compares with the same network trained in the other way that validation chooses."""
     found = {}
     for study in _errors(studies):
         reference, rows = study.metrics["reference"], study.methods
-        same = [n for n in study.ranked if n != reference and rows[n]["network"] == rows[reference]["network"]]
-        if same:
-            passes = number(study.cost(same[0]) / study.cost(reference))
-            found[study.label] = (
-                _gain(study, same[0]),
-                f"{study.label_of(same[0])}, at {passes} times the passes",
-            )
-    return _summary("the same network in the best other way (initialisation, clipping, truncation or optimiser)", found)
+        same = study.best_of(
+            n for n in study.ranked if n != reference and rows[n]["network"] == rows[reference]["network"]
+        )
+        if same is not None:
+            passes = number(study.cost(same) / study.cost(reference))
+            found[study.label] = (_gain(study, same), f"{study.label_of(same)}, at {passes} times the passes")
+    what = "initialisation, clipping, truncation or optimiser"
+    return _summary(f"the same network trained in the other way ({what}) that validation chooses", found)
 
 
 def _errors(studies: list[Evaluation]) -> list[Evaluation]:
@@ -56,17 +56,17 @@ def _errors(studies: list[Evaluation]) -> list[Evaluation]:
 
 def _gain(study: Evaluation, method: str) -> float:
     """Return the error of the reference over that of a method."""
-    return float(study.methods[study.metrics["reference"]]["median"] / study.methods[method]["median"])
+    return float(study.methods[study.metrics["reference"]]["score"] / study.methods[method]["score"])
 
 
 def _summary(what: str, found: dict[str, tuple[float, str]]) -> str:
-    """Say on how many studies something has a smaller error than the simple RNN, and by which factors."""
+    """Say by which factors something has a smaller error than the simple RNN, by points."""
     if not found:
         return ""
     gains = {label: gain for label, (gain, _) in found.items()}
-    most, better = max(gains, key=lambda label: gains[label]), sum(gain > 1 for gain in gains.values())
+    most, mean = max(gains, key=lambda label: gains[label]), float(np.exp(np.log([*gains.values()]).mean()))
     return (
-        f"Against the simple RNN, {what} has the smaller error on {better} of {len(found)} studies: by a factor of "
-        f"{number(float(np.median([*gains.values()])))} in the median, and of {number(gains[most])} at most "
-        f"({most}: {found[most][1]})."
+        f"Exploratory, by points: the error of the simple RNN over that of {what} is {number(mean)} in the geometric "
+        f"mean over {len(found)} studies, from {number(min(gains.values()))} to {number(gains[most])} ({most}: "
+        f"{found[most][1]})."
     )

@@ -45,8 +45,14 @@ def of_study(study: Evaluation, experiment: dict[str, Any]) -> str:
 
 
 def verdicts(claims: list[dict[str, Any]]) -> str:
-    """Say how many claims have each verdict."""
-    return ", ".join(f"{count} “{verdict}”" for verdict, count in Counter(c["verdict"] for c in claims).items())
+    """Say how many claims were measured, with how many of each verdict, and how many are demonstrations."""
+    kinds = {kind: [c["verdict"] for c in claims if c["kind"] == kind] for kind in ("measured", "demonstration")}
+    said = [
+        f"{len(found)} {what}: {', '.join(f'{n} “{verdict}”' for verdict, n in Counter(found).items())}"
+        for found, what in zip(kinds.values(), ("measured", "demonstrations"), strict=True)
+        if found
+    ]
+    return "; ".join(said)
 
 
 def literature(rows: list[dict[str, Any]]) -> str:

@@ -58,11 +58,10 @@ def _score(study: Evaluation, absent: dict[str, str], method: Method) -> str:
     row = study.methods.get(method.name)
     if row is None:
         return Markup('<span class="soft" title="{}">–</span>').format(absent.get(method.name, "not run"))
-    if row["median"] is None:
+    if row["score"] is None:
         return "diverged"
-    value = Markup("<b>{}</b>" if row["rank"] == 1 else "{}").format(number(row["median"]))
-    p = "" if row["p_vs_rnn"] is None else f", p {number(row['p_vs_rnn'])}"
-    return value + small(spread(row["interval"])) + small(f"rank {row['rank']}{p}" if row["rank"] else "")
+    value = Markup("<b>{}</b>" if row["chosen_by_validation"] else "{}").format(number(row["score"]))
+    return value + small(spread(row["interval"])) + small(f"rank {row['rank']}" if row["rank"] else "")
 
 
 def _range(sizes: list[int]) -> str:
@@ -92,6 +91,9 @@ def methods(results: Results, experiments: dict[str, dict[str, Any]]) -> Table:
         units = _range([row["hidden"] for row in given(method) if row["hidden"]])
         return method.row["cell"] + (f", {units} units" if units else "")
 
+    def by_hand(method: Method) -> str:
+        return "; ".join(dict.fromkeys(row["tuned_by_hand"] for row in given(method) if row["tuned_by_hand"]))
+
     def absent(method: Method) -> str:
         reasons = (each["absent"].get(method.name) for each in known)
         return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
@@ -103,6 +105,7 @@ def methods(results: Results, experiments: dict[str, dict[str, Any]]) -> Table:
         "initialiser": lambda method: method.row["initialiser"],
         "optimiser": lambda method: method.row["optimiser"],
         "what else differs": lambda method: differences(given(method)[0]),
+        "tuned by hand": by_hand,
         "why not everywhere": absent,
     }
     prose = ("what it is", "what else differs", "why not everywhere")

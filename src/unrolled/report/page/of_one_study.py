@@ -37,21 +37,27 @@ def scores(study: Evaluation) -> Table:
 
     def rate(name: str) -> str:
         row = rows[name]
-        edge = " (edge)" if row["rate_at_edge"] else ""
         clip = "" if row["clip"] is None else f"clipped at {number(row['clip'])}"
-        return escape(or_nothing(row["learning_rate"]) + edge) + small(clip)
+        said = "; ".join(f"{end} {name.replace('_', ' ')} tried" for name, end in row["at_edge"].items())
+        return escape(or_nothing(row["learning_rate"])) + small(clip) + small(said)
+
+    def chosen(name: str) -> str:
+        by_hand = rows[name]["tuned_by_hand"]
+        said = ["chosen"] if rows[name]["chosen_by_validation"] else []
+        return "; ".join([*said, *([f"by hand: {by_hand}"] if by_hand else [])])
 
     def passes(name: str) -> str:
         return ", ".join(number(rows[name]["passes"][kind]) for kind in ("forward", "backward", "curvature"))
 
     columns: dict[str, Cell] = {
         "method": lambda name: swatch(study, name),
-        "rank": lambda name: str(rows[name]["rank"] or ""),
-        "median": lambda name: "diverged" if rows[name]["median"] is None else number(rows[name]["median"]),
-        "range over seeds": lambda name: spread(rows[name]["interval"]),
-        "mean": lambda name: or_nothing(rows[name]["mean"]),
-        "p against the reference": lambda name: or_nothing(rows[name]["p_vs_rnn"]),
+        "score": lambda name: "diverged" if rows[name]["score"] is None else number(rows[name]["score"]),
+        "interval": lambda name: spread(rows[name]["interval"]),
+        "validation loss": lambda name: or_nothing(rows[name]["val_loss"]) + small(chosen(name)),
+        "rank by test": lambda name: str(rows[name]["rank"] or ""),
         "learning rate": rate,
+        "best epoch": lambda name: or_nothing(rows[name]["best_epoch"]),
+        "updates": lambda name: f"{rows[name]['updates']:,}",
         "weights": lambda name: f"{rows[name]['parameters']:,}",
         "passes forward, backward, curvature": passes,
         "diverged": lambda name: f"{rows[name]['diverged']} of {rows[name]['trained']}",

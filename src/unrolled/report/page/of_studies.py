@@ -83,10 +83,15 @@ def claims(known: list[dict[str, Any]], figures: set[str]) -> Table | None:
         link = Markup(' <a href="#{}-figure">Figure</a>.').format(claim["figure"]) if claim["figure"] in figures else ""
         return escape(claim["words"]) + link + small(f"Measured: {claim['measure']}")
 
+    def stable(claim: dict[str, Any]) -> str:
+        if claim["kind"] == "demonstration":
+            return "demonstration"
+        return "" if claim["stability"] is None else f"stability {claim['stability']:.2f}"
+
     columns: dict[str, Cell] = {
         "": lambda claim: str(claim["number"]),
         "claim": lambda claim: claim["claim"],
-        "verdict": lambda claim: Markup("<b>{}</b>").format(claim["verdict"]),
+        "verdict": lambda claim: Markup("<b>{}</b>").format(claim["verdict"]) + small(stable(claim)),
         "what the numbers say": words,
     }
     prose = ("claim", "what the numbers say")

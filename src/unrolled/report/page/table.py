@@ -58,7 +58,7 @@ def swatch(study: Evaluation, method: str) -> Markup:
 
 def spread(interval: dict[str, Any]) -> str:
     """Return an interval; a method without randomness, or without a result, has none."""
-    return "" if interval["low"] == interval["high"] else f"{number(interval['low'])} to {number(interval['high'])}"
+    return "" if interval["low"] is None else f"{number(interval['low'])} to {number(interval['high'])}"
 
 
 def or_nothing(value: float | None) -> str:

@@ -92,8 +92,9 @@ class FitRow(Row):
     """How long every method of a study is trained, and how hyperparameters are chosen.
 
     The first `tuning_seeds` of the `seeds` try every hyperparameter; the others train with the chosen ones alone. With
-    the schedule `cosine` the learning rate falls to a tenth over four fifths of the epochs. `parameters` sets the
-    hidden size of every recurrent method that names none: the size whose number of weights is nearest.
+    the schedule `cosine` the learning rate stays for half of the epochs, then falls along half a cosine to a hundredth,
+    at which the last fifth is trained. `parameters` sets the hidden size of every recurrent method that names none: the
+    size whose number of weights is nearest.
     """
 
     epochs: Count

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from unrolled import registry
 from unrolled.analysis import (
     autonomous,
+    convergence,
     decay_rate,
     error_growth,
     gradient_flow,
@@ -153,7 +154,7 @@ def _row(each: Evaluated) -> dict[str, Any]:
         "seeds": [rounded(score) for score in scores],
         "deterministic": each.deterministic,
         "val_loss": rounded(float(result.best_loss[result.chosen].min())),
-        "best_epoch": _best_epoch(result),
+        **_convergence(each),
         "diverged": int(result.diverged.sum()),
         "trained": len(result.seeds),
         "learning_rate": rate if run.optimiser.iterative else None,
@@ -201,10 +202,16 @@ def _updates(run: Run, data: Data) -> int:
     return -(-len(data.train["inputs"]) // run.experiment.fit.batch)
 
 
-def _best_epoch(result: Result) -> float | None:
-    """Return the epoch, from 1, with the lowest validation loss: the median over the seeds."""
-    own = result.val_loss[:, result.chosen]
-    return rounded(float(np.median(own.argmin(axis=0) + 1))) if len(own) else None
+def _convergence(each: Evaluated) -> dict[str, Any]:
+    """Return the state of the training, if there is any, and the epoch with the lowest validation loss, the median over the seeds."""
+    if not each.run.optimiser.trains:
+        return {"state": None, "converged": None, "best_epoch": None}
+    result, own = each.result, each.result.chosen
+    trivial = convergence.trivial_loss(each.data.train["targets"], each.run.validation(each.data))
+    state = convergence.state(result.val_loss[:, own], result.best_loss[own], result.diverged[own], trivial)
+    epoch = convergence.best_epoch(result.val_loss[:, own])
+    best = None if epoch is None else rounded(float(np.median(epoch)))
+    return {"state": state, "converged": state == "converged", "best_epoch": best}
 
 
 def at_edge(run: Run, result: Result) -> dict[str, str]:

@@ -13,8 +13,8 @@ from unrolled.models.ensemble import Ensemble
 from unrolled.models.network import Network
 from unrolled.training.optimiser import Batch, Optimiser, mean_square
 
-LOWEST, FALLING = 0.1, 0.8
-"""The factor to which the learning rates fall, and over which part of the updates."""
+LOWEST, FALLING = 0.01, (0.5, 0.8)
+"""The factor to which the learning rates fall, and between which shares of the updates."""
 History = dict[str, list[Tensor]]
 
 
@@ -32,9 +32,9 @@ class Population(pl.LightningModule):
     last : bool
         Whether only the last output counts (many-to-one).
     decay : int, optional
-        All updates, over the first four fifths of which the learning rates fall along half a cosine to a tenth
-        (Loshchilov & Hutter, ICLR 2017, arXiv 1608.03983); the last fifth, at a rate that stays, shows whether anything
-        still improves. By default they stay from the beginning.
+        All updates: the learning rates stay for half of them, fall along half a cosine (Loshchilov & Hutter, ICLR 2017,
+        arXiv 1608.03983) to a hundredth, and stay there for the last fifth, which shows whether anything still improves
+        (a trapezoid, as in Hägele et al., NeurIPS 2024, arXiv 2405.18392). By default they stay from the beginning.
     clip_norm, clip_value : (S,) tensor, optional
         Largest norm of each replica's gradient, and largest size of its components; infinite by default.
     progress : callable, optional
@@ -120,7 +120,8 @@ class Population(pl.LightningModule):
         """Return the learning-rate factor of the current update (cosine schedule, or 1)."""
         if self.decay is None:
             return 1.0
-        done = min(1.0, self.updates / (FALLING * self.decay))
+        begin, end = FALLING
+        done = min(max(self.updates / self.decay - begin, 0.0) / (end - begin), 1.0)
         return LOWEST + (1 - LOWEST) * 0.5 * (1 + math.cos(math.pi * done))
 
     def count(self, forward: int = 0, backward: int = 0, curvature: int = 0) -> None:

@@ -203,7 +203,7 @@ def _updates(run: Run, data: Data) -> int:
 
 
 def _convergence(each: Evaluated) -> dict[str, Any]:
-    """Return the state of the training, if there is any, and the epoch with the lowest validation loss, the median over the seeds."""
+    """Return the state of the training, if there is any, and the best epoch, the median over the seeds."""
     if not each.run.optimiser.trains:
         return {"state": None, "converged": None, "best_epoch": None}
     result, own = each.result, each.result.chosen

@@ -55,9 +55,8 @@ def one_by_one(
         theta = start[s : s + 1].clone().requires_grad_()
         steps = population.optimiser.torch_peer([theta], factor * float(RATES[s]))
         assert steps is not None
-        anneal = (
-            torch.optim.lr_scheduler.CosineAnnealingLR(steps, annealed, 0.1 * float(RATES[s])) if annealed else None
-        )
+        begin, end = annealed or (0, 0)
+        anneal = torch.optim.lr_scheduler.CosineAnnealingLR(steps, max(1, end - begin), 0.01 * float(RATES[s]))
         for number, (x, y) in enumerate(batches):
             steps.zero_grad()
             predicted = population.network(population.network.unpack(theta), x[s : s + 1], last=True)

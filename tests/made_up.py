@@ -23,6 +23,7 @@ def interval(low: float | None, high: float | None) -> dict[str, Any]:
 def row(name: str, score: float, rank: int | None, **more: Any) -> dict[str, Any]:
     """Return a method's numbers."""
     found = {"score": score, "interval": interval(0.9 * score, 1.1 * score), "val_loss": score, "best_epoch": 2.0}
+    found |= {"state": "converged", "converged": True}
     found |= {"logs": {"mean": float(np.log(score)), "variance": 0.01, "n": 2}, "deterministic": False, "tried": 2}
     found |= {"seeds": [score, None, score], "diverged": 1, "trained": 9, "rank": rank, "updates": 24}
     found |= {"chosen_by_validation": rank == 1, "tuned_by_hand": ""}

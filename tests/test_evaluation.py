@@ -164,6 +164,7 @@ def test_forecasts_are_in_the_units_of_the_data(study: str) -> None:
         times = test.times if test.times.size else np.arange(len(shown))
         line = truth[:, k] if truth.ndim == 2 else truth[0, :, k]
         assert np.isin(np.round(shown["time"], 9), np.round(times, 9)).all()
+        times = times[: small_studies.study(study).test] if truth.ndim == 2 else times  # the first series
         places = np.searchsorted(np.round(times, 9), np.round(shown["time"], 9))
         np.testing.assert_allclose(shown["value"], line[places], rtol=1e-6, atol=1e-9)
         typical = drawn[(drawn["method"] == "rnn") & (drawn["output"] == output)]["value"].to_numpy()

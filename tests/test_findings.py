@@ -147,6 +147,18 @@ def test_overall_counts_baselines_and_divergence(study: Evaluation) -> None:
     assert overview.overall([made_up.reversed_ranks(study)])[0].startswith("Validation chooses a recurrent")
 
 
+def test_what_has_not_converged_is_counted_and_named(study: Evaluation) -> None:
+    trained = [row for row in study.methods.values() if row["state"]]
+    assert overview.converged([study]).startswith(
+        f"Of {len(trained)} trainings (a method on a study) {len(trained)} have"
+    )
+    trained[0] |= {"state": "still improving", "converged": False}
+    trained[1] |= {"state": "at chance", "converged": False}
+    said = overview.converged([study])
+    assert f"{len(trained) - 2} have converged" in said
+    assert said.endswith("; 1 still improving, 1 at chance; still improving on The study (1).")
+
+
 def test_gates_count_where_they_win(study: Evaluation) -> None:
     assert "is 1.25 in the geometric mean over 1 studies" in overview.gates([study])
     study.methods["gru"]["score"] = 1.0

@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from unrolled import config, errors, files, paths, progress
+from unrolled.analysis.comparison import solved
+from unrolled.analysis.statistics import solves
 from unrolled.progress import Record
 from unrolled.report.words import listed, number
 
 REMEDY = "run `dvc repro`"
-EXPLAINED = 0.9
-"""The share of the targets' variance that counts as remembering, as in `analysis/claim.py`."""
 MOST = 3
 """How many methods a line names."""
-CHOSEN = "by test score"
-"""How the best method of a study is chosen."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,9 @@ class Study:
     best : str or None
         The label of the method that counts as the study's best.
     recall : dict or None
-        How many `steps`, and the error at `chance`, where it asks for a memory.
+        How many `steps`, where it asks for a memory.
+    solvers : list of str
+        The labels of the methods that have it: enough of their seeds recall.
     """
 
     label: str
@@ -42,6 +42,7 @@ class Study:
     unit: str
     chaotic: bool
     recall: dict[str, float] | None
+    solvers: list[str]
     diverged: int
     trained: int
 
@@ -52,12 +53,13 @@ def read(found: dict[str, Any]) -> Study:
     ranked = sorted((row for row in rows if row["rank"]), key=lambda row: row["rank"])
     return Study(
         label=found["label"],
-        scores={row["label"]: row["median"] for row in ranked},
-        best=ranked[0]["label"] if ranked else None,
+        scores={row["label"]: row["score"] for row in ranked},
+        best=next((row["label"] for row in ranked if row["chosen_by_validation"]), None),
         what=found["score_label"],
         unit=found["unit"],
         chaotic=found["lyapunov"] is not None and found["closed_loop"],
         recall=found.get("recall"),
+        solvers=[row["label"] for row in ranked if "recall" in found and solves(**solved(row))],
         diverged=sum(row["diverged"] for row in rows),
         trained=sum(row["trained"] for row in rows),
     )
@@ -83,14 +85,13 @@ def winners(studies: list[Study]) -> str:
     named = "; ".join(f"{label} on {count}" for label, count in first.most_common(MOST))
     others = sum(count for _, count in first.most_common()[MOST:])
     rest = f"; others on {others}" if others else ""
-    return f"of {sum(first.values())} studies, {CHOSEN}: {named}{rest}"
+    return f"of {sum(first.values())} studies, chosen by validation: {named}{rest}"
 
 
 def memory(studies: list[Study]) -> str:
     """Say over how many steps two values were recalled, and by which methods."""
-    asked = [(study.recall, study.scores) for study in studies if study.recall]
-    for about, scores in sorted(asked, key=lambda each: -each[0]["steps"]):
-        able = [label for label, error in scores.items() if error <= (1 - EXPLAINED) * about["chance"]]
+    asked = [(study.recall, study.solvers) for study in studies if study.recall]
+    for about, able in sorted(asked, key=lambda each: -each[0]["steps"]):
         if able:
             more = f", and {len(able) - MOST} more" if len(able) > MOST else ""
             return f"recalled over {about['steps']} steps at most, by {listed(able[:MOST])}{more}"

@@ -1,5 +1,7 @@
 """What spans the studies."""
 
+from collections import Counter
+
 import numpy as np
 
 from unrolled.report.results import Evaluation
@@ -21,7 +23,23 @@ def overall(studies: list[Evaluation]) -> list[str]:
     diverged = sum(row["diverged"] for study in studies for row in study.methods.values())
     trained = sum(row["trained"] for study in studies for row in study.methods.values())
     last = f"{diverged} of {trained} trained replicas diverged."
-    return [text for text in (first, gates(studies), otherwise(studies), last) if text]
+    return [text for text in (first, converged(studies), gates(studies), otherwise(studies), last) if text]
+
+
+def converged(studies: list[Evaluation]) -> str:
+    """Say how many methods' trainings came to their end, and which did not."""
+    named = [(study.label_of(n), study.label, row["state"]) for study in studies for n, row in study.methods.items()]
+    trained = [each for each in named if each[2]]
+    count = Counter(state for _, _, state in trained)
+    text = (
+        f"Of {len(trained)} trainings (a method on a study) {count['converged']} have converged: the lowest validation "
+        "loss fell by less than 5 % over the last fifth of the updates; flat under its schedule where the learning "
+        "rate has fallen by then"
+    )
+    others = [f"{count[state]} {state}" for state in ("still improving", "at chance", "diverged") if count[state]]
+    where = Counter(label for _, label, state in trained if state == "still improving")
+    unfinished = f"; still improving on {listed([f'{label} ({n})' for label, n in where.items()])}" if where else ""
+    return f"{text}; {', '.join(others)}{unfinished}." if others else f"{text}."
 
 
 def gates(studies: list[Evaluation]) -> str:

@@ -61,7 +61,8 @@ def _score(study: Evaluation, absent: dict[str, str], method: Method) -> str:
     if row["score"] is None:
         return "diverged"
     value = Markup("<b>{}</b>" if row["chosen_by_validation"] else "{}").format(number(row["score"]))
-    return value + small(spread(row["interval"])) + small(f"rank {row['rank']}" if row["rank"] else "")
+    rank, state = f"rank {row['rank']}" if row["rank"] else "", "" if row["converged"] else row["state"] or ""
+    return value + small(spread(row["interval"])) + small(rank) + small(state)
 
 
 def _range(sizes: list[int]) -> str:

@@ -56,6 +56,7 @@ def scores(study: Evaluation) -> Table:
         "validation loss": lambda name: or_nothing(rows[name]["val_loss"]) + small(chosen(name)),
         "rank by test": lambda name: str(rows[name]["rank"] or ""),
         "learning rate": rate,
+        "training": lambda name: rows[name]["state"] or "none",
         "best epoch": lambda name: or_nothing(rows[name]["best_epoch"]),
         "updates": lambda name: f"{rows[name]['updates']:,}",
         "weights": lambda name: f"{rows[name]['parameters']:,}",

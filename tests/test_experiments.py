@@ -226,7 +226,7 @@ CONTRADICTIONS: list[tuple[dict[str, Any], list[str]]] = [
     ({BOX + "data.washout": 256}, ["'steps' of more than the washout of 256"]),
     ({BOX + "data.record.source": "csv"}, ["studies.silverbox.data.record: 'csv' needs 'file'"]),
     # the score
-    ({"studies.fitzhugh_nagumo.score": "valid_time"}, ["studies.fitzhugh_nagumo.score", "needs a test in closed loop"]),
+    ({"studies.duffing.score": "valid_time"}, ["studies.duffing.score", "needs a test in closed loop"]),
     # methods that the study cannot have
     ({SINE + "methods": ["arx"]}, ["studies.sine.methods: 'arx' needs a measured record"]),
     ({SINE + "methods": ["exact"]}, ["studies.sine.methods: 'exact' needs a linear driven system"]),

@@ -4,6 +4,7 @@ It is found, not listed: what `params.yaml` begins to use, be it a system, a cel
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ Pair = tuple[str, str]
 """A study and one of its methods."""
 CORE = ("rnn", "lstm", "gru", "linear")
 """What the first study always has."""
+LONG = 10**6
+"""Updates of a training that no claim finds too short."""
 
 
 def experiments(path: Path) -> dict[str, Experiment]:
@@ -78,10 +81,14 @@ def _decided(studies: dict[str, Experiment], pairs: Iterable[Pair]) -> Iterator[
         clips = [*(run.method.clip_norm or ()), *(run.method.clip_value or ()), None]
         about = {"clip": clips[0], "recurrent": registry.load("cells", run.method.cell).recurrent}
         about |= {key: getattr(run.method, key) for key in ("cell", "initialiser", "optimiser")}
+        about |= {"updates": LONG, "extras": {"solved": 0.0}}
         own["methods"][method] = made_up.row(method, 1.0, 1, trains=run.optimiser.trains, **about)
+    evidence = Evidence(found, {})  # type: ignore[typeddict-item]
     for claim in registry.names("claims"):
+        item = registry.load("claims", claim)()
+        compared = {pair: {"one": pair.one, "other": pair.other, "p": None} for pair in item.pairs(evidence)}
         try:
-            numbers = registry.load("claims", claim)().measure(Evidence(found, {}))  # type: ignore[typeddict-item]
+            numbers = item.measure(replace(evidence, compared=compared))
         except KeyError:  # random networks decide it
             continue
         if numbers is not None:

@@ -78,7 +78,7 @@ def test_every_claim_has_a_verdict(repro: Path) -> None:
     assert [claim["number"] for claim in claims] == list(range(1, len(names("claims")) + 1))
     assert {claim["verdict"] for claim in claims} <= set(VERDICTS)
     untested = [claim["number"] for claim in claims if claim["verdict"] == UNTESTED]
-    assert untested == [9], "the small table has too few updates for momentum alone"
+    assert untested == [9], "of the small table, only the updates are too few for a claim"
     assert all(claim["words"] for claim in claims)
 
 
@@ -149,7 +149,7 @@ def test_the_champion_forecasts_as_it_was_evaluated(repro: Path) -> None:
     said = run(repro, "unrolled", "forecast", "sine").stdout
     (method, rmse) = re.findall(r"^sine: (\w+), 20 steps, RMSE (\S+) dimensionless", said)[0]
     found = results.read(repro / results.path_of("sine", method))[1]
-    score = metrics_of(repro)["sine"]["methods"][method]["replicas"][list(found.chosen).index(found.best)]
+    score = metrics_of(repro)["sine"]["methods"][method]["seeds"][list(found.chosen).index(found.best)]
     assert float(rmse) == pytest.approx(score, rel=1e-2)
 
 

@@ -25,14 +25,9 @@ class Pair(NamedTuple):
 
 
 def best_by_validation(rows: dict[str, Row]) -> str | None:
-    """Return the method with the lowest validation loss, None of none.
-
-    The loss of a method that is given its last output is of one step with the measured one, so it compares with such
-    methods only, and counts where there are no others.
-    """
-    known = {name: row for name, row in rows.items() if row["val_loss"] is not None}
-    own = {name: row for name, row in known.items() if not row["autoregressive"]} or known
-    return min(own, key=lambda name: own[name]["val_loss"], default=None)
+    """Return the method with the lowest validation loss, None of none."""
+    known = {name: row["val_loss"] for name, row in rows.items() if row["val_loss"] is not None}
+    return min(known, key=lambda name: known[name], default=None)
 
 
 def family(studies: dict[str, dict[str, Any]], pairs: Iterable[Pair]) -> dict[Pair, Comparison]:

@@ -153,7 +153,7 @@ def _row(each: Evaluated) -> dict[str, Any]:
         **headline(each.score, scores, data.tests[each.score.test], each.deterministic),
         "seeds": [rounded(score) for score in scores],
         "deterministic": each.deterministic,
-        "val_loss": rounded(float(result.best_loss[result.chosen].min())),
+        "val_loss": rounded(result.loss),
         **_convergence(each),
         "diverged": int(result.diverged.sum()),
         "trained": len(result.seeds),
@@ -248,7 +248,7 @@ def _rank(rows: dict[str, dict[str, Any]], sign: float) -> None:
 
 
 def _choose(rows: dict[str, dict[str, Any]]) -> None:
-    """Mark the method that validation chooses: the lowest validation loss of those with a rank that are comparable."""
+    """Mark the method that validation chooses: the lowest validation loss of those with a rank."""
     chosen = best_by_validation({name: row for name, row in rows.items() if row["rank"]})
     for name, row in rows.items():
         row["chosen_by_validation"] = name == chosen

@@ -139,12 +139,6 @@ def finished(run: Run) -> Result:
     return result
 
 
-def lowest_loss(run: Run) -> float:
-    """Return the validation loss of a finished run's best replica, by which methods are compared."""
-    with np.load(path_of(run.study, run.name), allow_pickle=False) as archive:
-        return float(archive["best_loss"][archive["chosen"]].min())
-
-
 def prune(studies: dict[str, list[str]]) -> None:
     """Delete results of methods and studies that are no longer in the table, and temporary files; and old kept ones."""
     paths.TRAINED.mkdir(parents=True, exist_ok=True)  # DVC wants it even where nothing is trained

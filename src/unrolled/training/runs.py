@@ -199,6 +199,11 @@ class Result:
         """Index, among all replicas, of the chosen one with the lowest validation loss."""
         return int(self.chosen[np.argmin(self.best_loss[self.chosen])])
 
+    @property
+    def loss(self) -> float:
+        """The validation loss by which methods are compared, as hyperparameters are: the median over the seeds."""
+        return float(np.median(np.where(self.diverged, np.inf, self.best_loss)[self.chosen]))
+
 
 def choose(tried: Array, best_loss: Array, diverged: Array) -> Array:
     """Return the replicas of the hyperparameters with the lowest median validation loss over the seeds.

@@ -28,7 +28,6 @@ from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
 from unrolled import paths, registry
 from unrolled.data import store
 from unrolled.errors import UnrolledError
-from unrolled.models.build import autoregressive
 from unrolled.training import results
 from unrolled.training.predictor import Predictor
 from unrolled.training.runs import Result, Run
@@ -187,10 +186,9 @@ class Tracker:
             if results.mark(run) not in there:
                 seconds = results.seconds(run)
                 self._log(run, results.finished(run), results.ended(run) - (seconds or 0.0), seconds)
-        trained = [run for run in runs if run.optimiser.trains]
-        comparable = [run for run in trained if not autoregressive(run.method)] or trained
-        if comparable:
-            self._register_champion(own, min(comparable, key=results.lowest_loss))
+        losses = {run: results.finished(run).loss for run in runs if run.optimiser.trains}
+        if losses:
+            self._register_champion(own, min(losses, key=lambda run: losses[run]))
 
     def _register_champion(self, own: str, run: Run) -> None:
         """Register the method that validation chooses under the alias `champion`, as the report does."""

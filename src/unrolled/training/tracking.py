@@ -186,9 +186,8 @@ class Tracker:
             if results.mark(run) not in there:
                 seconds = results.seconds(run)
                 self._log(run, results.finished(run), results.ended(run) - (seconds or 0.0), seconds)
-        losses = {run: results.finished(run).loss for run in runs if run.optimiser.trains}
-        if losses:
-            self._register_champion(own, min(losses, key=lambda run: losses[run]))
+        if trained := [run for run in runs if run.optimiser.trains]:
+            self._register_champion(own, min(trained, key=lambda run: results.finished(run).loss))
 
     def _register_champion(self, own: str, run: Run) -> None:
         """Register the method that validation chooses under the alias `champion`, as the report does."""

@@ -68,12 +68,14 @@ def test_windows_lie_inside_their_split(table: pd.DataFrame) -> None:
     scaled = (level - series.mean) / series.standard_deviation
     splits = {"train": data.train, "val": data.val, "test": vars(data.tests["test"])}
     for (name, split), first in zip(splits.items(), (0, 60, 84), strict=True):
-        stride = 15 if name == "test" else 5
+        stride = {"train": 5, "val": 1, "test": 15}[name]
         for i, (window, target) in enumerate(zip(split["inputs"], split["targets"], strict=True)):
             begin = first + i * stride
             np.testing.assert_allclose(window[:, 0], scaled[begin : begin + 10], rtol=1e-5)
             np.testing.assert_allclose(target[:, 0], scaled[begin + 1 : begin + 11], rtol=1e-5)
-    assert [len(split["inputs"]) for split in splits.values()] == [10, 3, 2]
+    assert [len(split["inputs"]) for split in splits.values()] == [10, 10, 2]
+    longer = datasets.make(asks(train=11, val=90, test=15, horizon=4)).val_tests["closed_loop"]
+    assert longer.inputs.shape[:2] == (16, 10) and longer.targets.shape[:2] == (16, 5)
     np.testing.assert_allclose(data.tests["closed_loop"].targets[1, :, 0], scaled[84 + 15 + 10 : 84 + 30], rtol=1e-5)
 
 
@@ -89,7 +91,7 @@ def test_what_is_wrong_with_a_table_is_named(table: pd.DataFrame, refused: Refus
     with refused("'val' has 8 values, one window needs 11"):
         datasets.make(asks(val=8))
     with refused("'test' has 12 values, one window needs 41"):
-        datasets.make(asks(test=12, horizon=30))
+        datasets.make(asks(test=12, horizon=30, val_horizon=1))
     table.loc[7, "level"] = np.nan
     table.to_csv("tank.csv", index=False)
     with refused("line 9, column 'level' holds 'nan'"):

@@ -120,7 +120,8 @@ def test_a_run_depends_on_its_rows_and_seeds_and_not_on_what_only_readers_see(ru
         with_row(run, initialiser="orthogonal"),
         with_fit(run, epochs=3),
         with_fit(run, seeds=3),
-        with_fit(run, schedule="cosine"),
+        with_fit(run, schedule="constant"),
+        Run(run.experiment.model_copy(update={"scored_on": "test"}), "rnn"),
         Run(run.experiment.model_copy(update={"seed": 1}), "rnn"),
         Run(run.experiment.model_copy(update={"data": run.experiment.data.model_copy(update={"step": 0.2})}), "rnn"),
     ):

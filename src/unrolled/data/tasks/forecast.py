@@ -13,6 +13,8 @@ from unrolled.data.record import SPLITS, Series, windows
 from unrolled.data.system import System
 from unrolled.data.task import Array, Data, Mode, Split, Task, TestSet, observed
 
+STARTS = 16
+"""From at least so many places validation forecasts in closed loop, where a record is long enough."""
 PIECE = 50
 """Steps over which a trajectory is held against a tighter integration from the same state."""
 
@@ -93,11 +95,16 @@ class Forecast(Task):
         return self._cut(row, scaled, times, unit, None, system.lyapunov, facts)
 
     def _recorded(self, row: DataRow, series: Series) -> Data:
-        """Cut each split into windows, half overlapping for training; the test ones do not overlap."""
+        """Cut each split into windows, half overlapping for training; the test ones do not overlap.
+
+        Those for validation begin as often as it takes to have 16, if the split is that long.
+        """
         own, parts = self.settings, {}
         for number, split in enumerate(SPLITS):
             length = own.steps + 1 + {"train": 0, "val": self._val_horizon, "test": own.horizon or 0}[split]
-            stride = length if split == "test" else max(1, own.steps // 2)
+            half = max(1, own.steps // 2)
+            often = min(half, max(1, (row.val - length) // (STARTS - 1)))
+            stride = {"train": half, "val": often, "test": length}[split]
             parts[split] = series.outputs[windows(row, number, length, stride)]
         times = row.step * np.arange(own.steps + 1 + (own.horizon or 0), dtype=np.float64)
         unit = next(iter(self.outputs(row, None).values()))

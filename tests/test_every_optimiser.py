@@ -162,7 +162,7 @@ def test_update_returns_the_loss_before_it(name: str) -> None:
 @pytest.mark.parametrize("name", TRAINING)
 def test_trains(name: str, make_run: MakeRun) -> None:
     cell = {"cell": "elman", "hidden": 6}
-    result = fit(*make_run(cell | {"optimiser": name}, epochs=15))
+    result = fit(*make_run(cell | {"optimiser": name}, epochs=30))
     untrained = fit(*make_run(cell | {"optimiser": "fixed"}))
     assert not result.diverged.any()
     assert (result.best_loss < 0.5 * untrained.best_loss).all()

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from unrolled.data.task import Array, Split
+from unrolled.training.runs import NOISE, ORDER
 
 
 class Sequences(Dataset[tuple[Tensor, Tensor]]):
@@ -45,7 +46,7 @@ class ReplicaBatches:
         return -(-self.count // self.batch)
 
     def __iter__(self) -> Iterator[Tensor]:
-        orders = {s: np.random.default_rng([s, self.epoch, 1]).permutation(self.count) for s in set(self.seeds)}
+        orders = {s: np.random.default_rng([s, self.epoch, ORDER]).permutation(self.count) for s in set(self.seeds)}
         rows = torch.from_numpy(np.stack([orders[s] for s in self.seeds]))
         self.epoch += 1
         return iter(rows.split(self.batch, dim=1))
@@ -68,7 +69,7 @@ class PopulationData(pl.LightningDataModule):
         self.whole_epochs = False
         self.train, self.val = Sequences(train), Sequences(val)
         self.batch, self.seeds, self.noise = batch, seeds, noise
-        self.noises = {seed: np.random.default_rng([seed, 2]) for seed in seeds}
+        self.noises = {seed: np.random.default_rng([seed, 0, NOISE]) for seed in seeds}
 
     @property
     def updates(self) -> int:

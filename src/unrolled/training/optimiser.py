@@ -57,6 +57,8 @@ class Optimiser(Item, ABC):
     """Whether it changes weights at all; what it does not is a reference row."""
     iterative: ClassVar[bool] = True
     """Whether it trains in epochs with a learning rate."""
+    once_an_epoch: ClassVar[bool] = False
+    """Whether it takes one update an epoch, whatever the batches."""
     closed_loop: ClassVar[bool] = False
     """Whether it can train on a network's own outputs in place of the truth."""
 

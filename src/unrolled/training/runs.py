@@ -20,6 +20,8 @@ from unrolled.models.network import Network
 from unrolled.models.pytorch import Tensor, torch
 
 Array = NDArray[Any]
+WEIGHTS, ORDER, NOISE = 1, 2, 3
+"""What a replica's random numbers are for, the third part of their seed; those of data have none."""
 
 
 class Hyperparameters(NamedTuple):
@@ -155,7 +157,7 @@ def initial_weights(run: Run, network: Network, data: Data, replicas: list[Repli
     """Draw θ (S, P): the weights of a replica depend on its seed alone."""
     initialiser, problem, rows = run.initialiser(), run.problem(network, data), {}
     for seed in sorted({seed for seed, _ in replicas}):
-        weights = initialiser.initialise(problem, np.random.default_rng([seed, 0]))
+        weights = initialiser.initialise(problem, np.random.default_rng([seed, 0, WEIGHTS]))
         rows[seed] = network.pack({name: torch.from_numpy(np.asarray(array)) for name, array in weights.items()})
     return torch.stack([rows[seed] for seed, _ in replicas]).float()
 

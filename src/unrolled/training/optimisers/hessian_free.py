@@ -1,7 +1,7 @@
 """Hessian-free optimisation: Newton steps by conjugate gradients, which need curvature only as products."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -31,6 +31,8 @@ class HessianFree(Optimiser):
     Martens, ICML 2010, 735; Martens & Sutskever, ICML 2011, 1033 (structural damping); Martens &
     Sutskever (2012), doi 10.1007/978-3-642-35289-8_27.
     """
+
+    once_an_epoch: ClassVar[bool] = True
 
     class Settings(registry.Settings):
         """`batches`; `damping`, the first λ; `structural`, μ; `iterations`, the most CG steps."""

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,6 +83,25 @@ def test_shared_inputs_stay_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = network(network.unpack(theta), x)
     in_segments_of(monkeypatch, 7, network, x)
     torch.testing.assert_close(network(network.unpack(theta), x), plain, rtol=0, atol=1e-14)
+
+
+@torch.no_grad()
+def test_a_warm_up_keeps_the_states_of_one_segment_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, theta = make("lstm")
+    x, given = inputs(3, 2, 59, 2).detach(), inputs(3, 2, 4, 1).detach()
+    network = Network(network.cell, 1)
+    theta = theta[:, : network.parameters]
+    whole, run = free_run(network, network.unpack(theta), x, 5, given), network.cell.run
+    in_segments_of(monkeypatch, 7, network, x)
+    seen: list[int] = []
+
+    def recorded(w: Any, part: Tensor, state: Any = None) -> Any:
+        seen.append(part.shape[2])
+        return run(w, part, state)
+
+    monkeypatch.setattr(network.cell, "run", recorded)
+    torch.testing.assert_close(free_run(network, network.unpack(theta), x, 5, given), whole, rtol=0, atol=1e-12)
+    assert max(seen) == 7 and sum(seen) == 59
 
 
 def test_only_long_sequences_are_cut() -> None:

@@ -131,6 +131,11 @@ class Network:
             raise ValueError(f"Network: weights of {replicas} replicas, but inputs of {len(x)}")
         if self.flatten_window:
             x = x.flatten(2)[:, :, None]
+        if last and not torch.is_grad_enabled():  # in segments, of which only the states between them are kept
+            state = self.cell.start(x) if state is None else state
+            for part in x.split(self.cell.segment(x), dim=2):
+                state = self.cell.run(w, part, state)[1]
+            return state[0], state
         h, state = self._stretches(w, x, state) if self._cuts(x) else self.cell.run(w, x, state)
         # Not h[:, :, -1]: the gradient of that slice is as large as h, and nearly all zero.
         return (state[0] if last else h), state

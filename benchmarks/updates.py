@@ -12,7 +12,8 @@ from benchmarks._measure import Row, Timed, alternating, row, seconds
 from benchmarks.training import ROUNDS, against, prepared, sides, updates
 from unrolled.training.update import CompiledUpdate
 
-SIZES = [(20, 32, 33), (50, 10, 33), (200, 10, 33), (400, 8, 32), (400, 8, 64), (1000, 2, 34), (1000, 10, 16)]
+Sizes = tuple[tuple[int, int, int], ...]
+SIZES: Sizes = ((20, 32, 33), (50, 10, 33), (200, 10, 33), (400, 8, 32), (400, 8, 64), (1000, 2, 34), (1000, 10, 16))
 """T, B and H."""
 
 
@@ -49,10 +50,10 @@ def kernels(cell: str, steps: int, batch: int, hidden: int) -> Timed:
     return timed
 
 
-def rows(cells: tuple[str, ...] = tuple(PEERS), rounds: int = ROUNDS) -> Iterator[Row]:
+def rows(cells: tuple[str, ...] = tuple(PEERS), rounds: int = ROUNDS, sizes: Sizes = SIZES) -> Iterator[Row]:
     """Yield three rows for each cell and size: against the kernels, torch, and JAX."""
     for cell in cells:
-        for steps, batch, hidden in SIZES:
+        for steps, batch, hidden in sizes:
             size = cell, steps, batch, hidden
             mine, torchs, jaxs, alone = alternating(rounds, *sides(*size), kernels(*size))
             name = f"update {cell} T{steps} B{batch} H{hidden}"

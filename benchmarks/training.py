@@ -20,8 +20,10 @@ from unrolled.training.update import CompiledUpdate
 
 SIZES = [(200, 32, 32), (200, 32, 64), (1000, 32, 16)]  # T, B, H
 GATES = {"elman": 1, "gru": 3, "lstm": 4}
-REPLICAS, ROUNDS, STEPS = 10, 5, 2000
-"""Networks, rounds, and time steps of all updates that count in a round."""
+REPLICAS, ROUNDS = 10, 5
+STEPS, EPOCH = 1500, 16
+"""Time steps of all updates of a peer that count in a round; and the fewest updates of an epoch in the studies,
+over which Lightning's time for an epoch is spread in ours."""
 
 
 def arithmetic(steps: int, batch: int, hidden: int, gates: int, inputs: int = 1) -> int:
@@ -41,8 +43,13 @@ def data(steps: int, batch: int) -> tuple[Tensor, Tensor]:
 
 
 def updates(steps: int) -> int:
-    """Return how many updates count in a round, after `WARM` that do not."""
+    """Return how many updates of a peer count in a round, after `WARM` that do not."""
     return max(1, STEPS // steps)
+
+
+def epoch(steps: int) -> int:
+    """Return how many of ours count."""
+    return max(EPOCH, updates(steps))
 
 
 def make(cell: str, hidden: int, replicas: int) -> Population:
@@ -62,7 +69,7 @@ def prepared(cell: str, steps: int, batch: int, hidden: int) -> tuple[CompiledUp
 
 def ours(cell: str, steps: int, batch: int, hidden: int) -> float:
     """Return the seconds of a population, all updates that count being one epoch, as the pipeline trains it."""
-    (update, one), count = prepared(cell, steps, batch, hidden), updates(steps)
+    (update, one), count = prepared(cell, steps, batch, hidden), epoch(steps)
     update.population.train_epoch = update.epoch
     return fit(update.population, [one] * WARM + [one.repeat(1, count)]) / count
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from benchmarks._lightning import PEERS, WARM
 from benchmarks._measure import Row, Timed, alternating, row, seconds
-from benchmarks.training import ROUNDS, against, prepared, sides, updates
+from benchmarks.training import ROUNDS, against, epoch, prepared, sides
 from unrolled.training.update import CompiledUpdate
 
 Sizes = tuple[tuple[int, int, int], ...]
@@ -37,7 +37,7 @@ def kernels_of(update: CompiledUpdate, index: Tensor) -> Callable[[], None]:
 
 def kernels(cell: str, steps: int, batch: int, hidden: int) -> Timed:
     """Return what measures the kernels alone, as often as `ours` updates."""
-    run, count = kernels_of(*prepared(cell, steps, batch, hidden)), updates(steps)
+    run, count = kernels_of(*prepared(cell, steps, batch, hidden)), epoch(steps)
 
     def repeat(times: int) -> None:
         for _ in range(times):

@@ -138,13 +138,13 @@ def test_only_updates_after_the_warm_up_count(monkeypatch: pytest.MonkeyPatch) -
     assert training.one_at_a_time("elman", 7, 2, 3) > 3.0
 
 
-def test_ours_trains_as_many_updates_as_the_peers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ours_trains_an_epoch_after_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     monkeypatch.setattr(training, "prepared", lambda *size, by=training.prepared: made.append(by(*size)) or made[-1])
-    for steps in (28, 70):
+    for steps in (28, 140):
         monkeypatch.setattr(training, "STEPS", steps)
         assert training.ours("elman", 7, 2, 3) > 0
-    assert [update.population.updates for update, _ in made] == [_lightning.WARM + 4, _lightning.WARM + 10]
+    assert [update.population.updates for update, _ in made] == [_lightning.WARM + 16, _lightning.WARM + 20]
 
 
 @pytest.mark.parametrize("name", generation.TIMES)

@@ -49,10 +49,13 @@ def predict(cell: str, w: Weights, x: Any) -> Any:
     return (h @ w["V0"] + w["c0"]).swapaxes(0, 1)
 
 
-def train(
-    cell: str, x: np.ndarray, y: np.ndarray, hidden: int, replicas: int, rate: float, warm: int, updates: int
-) -> float:
-    """Return the seconds of some updates of all networks with Adam, after those that warm up and compile."""
+def trainer(
+    cell: str, x: np.ndarray, y: np.ndarray, hidden: int, replicas: int, rate: float
+) -> Callable[[int, int], float]:
+    """Return what trains all networks with Adam: seconds of an update, from updates that warm up and those that count.
+
+    It compiles at its first call.
+    """
     gates = {"elman": 1, "gru": 3, "lstm": 4}[cell] * hidden
     shapes = {"U": (1, gates), "W": (hidden, gates), "b": (1, gates), "d": (1, hidden), "V0": (hidden, 1), "c0": (1, 1)}
     random = np.random.default_rng(0)
@@ -69,12 +72,15 @@ def train(
         scale = rate / (1 - BETA1**i)
         return jax.tree.map(lambda w, m, v: w - scale * m / (jnp.sqrt(v / (1 - BETA2**i)) + EPSILON), w, m, v), m, v
 
-    zero = jax.tree.map(jnp.zeros_like, w)
-    trained: tuple[Weights, Weights, Weights] = (w, zero, zero)
-    for number in range(1, warm + updates + 1):
-        if number == warm + 1:
-            jax.block_until_ready(trained)
-            begun = time.perf_counter()
-        trained = update(*trained, float(number))
-    jax.block_until_ready(trained)
-    return time.perf_counter() - begun
+    def run(warm: int, updates: int) -> float:
+        zero = jax.tree.map(jnp.zeros_like, w)
+        trained: tuple[Weights, Weights, Weights] = (w, zero, zero)
+        for number in range(1, warm + updates + 1):
+            if number == warm + 1:
+                jax.block_until_ready(trained)
+                begun = time.perf_counter()
+            trained = update(*trained, float(number))
+        jax.block_until_ready(trained)
+        return (time.perf_counter() - begun) / updates
+
+    return run

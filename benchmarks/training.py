@@ -1,29 +1,29 @@
-"""Training ten networks: one population, against `torch.nn` + Lightning one at a time, and against JAX."""
+"""Training ten networks: one population, against `torch.nn` + Lightning one at a time, and against JAX.
 
-import logging
-import time
-import warnings
+All times are those of one update of all ten.
+"""
+
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch import Tensor
 
-from benchmarks._measure import Row, alternating, row, sgemm
+from benchmarks._lightning import PEERS, RATE, WARM, Single, fit
+from benchmarks._measure import Row, Timed, alternating, row, sgemm
 from unrolled.models.network import Network
 from unrolled.registry import load
+from unrolled.training.batches import PopulationData
 from unrolled.training.population import Population
+from unrolled.training.update import CompiledUpdate
 
 SIZES = [(200, 32, 32), (200, 32, 64), (1000, 32, 16)]  # T, B, H
 GATES = {"elman": 1, "gru": 3, "lstm": 4}
-PEERS = {"elman": "RNN", "gru": "GRU", "lstm": "LSTM"}
-REPLICAS, WARM, RATE, ROUNDS = 10, 2, 1e-3, 5
-UPDATES = {200: 10, 1000: 4}
-"""Updates that count, after `WARM` that do not, by T."""
+REPLICAS, ROUNDS = 10, 5
+STEPS, EPOCH = 1500, 16
+"""Time steps of all updates of a peer that count in a round; and the fewest updates of an epoch in the studies,
+over which Lightning's time for an epoch is spread in ours."""
 
 
 def arithmetic(steps: int, batch: int, hidden: int, gates: int, inputs: int = 1) -> int:
@@ -42,42 +42,14 @@ def data(steps: int, batch: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(waves[:, :-1]), torch.from_numpy(waves[:, 1:])
 
 
-class Clock(pl.Callback):
-    """Seconds from the end of the warm-up to the end of the epoch."""
-
-    begun = spent = 0.0
-
-    def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, index: int) -> None:
-        """Begin after the warm-up."""
-        if index == WARM:
-            self.begun = time.perf_counter()
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Stop."""
-        self.spent = time.perf_counter() - self.begun
+def updates(steps: int) -> int:
+    """Return how many updates of a peer count in a round, after `WARM` that do not."""
+    return max(1, STEPS // steps)
 
 
-def fit(module: pl.LightningModule, batches: list[tuple[Tensor, Tensor]]) -> float:
-    """Return the seconds that Lightning takes for all batches but the first `WARM`."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    clock = Clock()
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        trainer = pl.Trainer(
-            max_epochs=1, accelerator="cpu", devices=1, callbacks=[clock], enable_model_summary=False, **quiet
-        )
-        trainer.fit(module, DataLoader(batches, batch_size=None))
-    return clock.spent
-
-
-def ours(cell: str, steps: int, batch: int, hidden: int) -> float:
-    """Return the seconds of a population."""
-    x, y = data(steps, batch)
-    population = make(cell, hidden, REPLICAS)
-    batches = [(x.expand(REPLICAS, *x.shape), y)] * (WARM + UPDATES[steps])
-    return fit(population, batches)
+def epoch(steps: int) -> int:
+    """Return how many of ours count."""
+    return max(EPOCH, updates(steps))
 
 
 def make(cell: str, hidden: int, replicas: int) -> Population:
@@ -87,46 +59,54 @@ def make(cell: str, hidden: int, replicas: int) -> Population:
     return Population(network, load("optimisers", "adam")(), theta, torch.full((replicas,), RATE), many_to_one=False)
 
 
-class Single(pl.LightningModule):
-    """What one would write with `torch.nn`: a recurrent layer, a linear one, Adam."""
+def prepared(cell: str, steps: int, batch: int, hidden: int) -> tuple[CompiledUpdate, Tensor]:
+    """Return the compiled updates of a population, and the indices (S, B) of one batch."""
+    inputs, targets = data(steps, batch)
+    split = {"inputs": inputs.numpy(), "targets": targets.numpy()}
+    batches = PopulationData(split, split, batch, list(range(REPLICAS)))
+    return CompiledUpdate(make(cell, hidden, REPLICAS), batches), torch.arange(batch).expand(REPLICAS, -1)
 
-    def __init__(self, cell: str, hidden: int) -> None:
-        super().__init__()
-        self.cell = getattr(nn, PEERS[cell])(1, hidden, batch_first=True)
-        self.readout = nn.Linear(hidden, 1)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
-        """Return the mean square error."""
-        x, y = batch
-        return nn.functional.mse_loss(self.readout(self.cell(x)[0]), y)
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return Adam."""
-        return torch.optim.Adam(self.parameters(), RATE)
+def ours(cell: str, steps: int, batch: int, hidden: int) -> float:
+    """Return the seconds of a population, all updates that count being one epoch, as the pipeline trains it."""
+    (update, one), count = prepared(cell, steps, batch, hidden), epoch(steps)
+    update.population.train_epoch = update.epoch
+    return fit(update.population, [one] * WARM + [one.repeat(1, count)]) / count
 
 
 def one_at_a_time(cell: str, steps: int, batch: int, hidden: int) -> float:
     """Return the seconds of ten networks of torch, one after the other."""
-    batches = [data(steps, batch)] * (WARM + UPDATES[steps])
-    return sum(fit(Single(cell, hidden), batches) for _ in range(REPLICAS))
+    count = updates(steps)
+    batches = [data(steps, batch)] * (WARM + count)
+    return sum(fit(Single(cell, hidden), batches) for _ in range(REPLICAS)) / count
 
 
-def with_jax(cell: str, steps: int, batch: int, hidden: int) -> float:
-    """Return the seconds of `scan` + `vmap` under `jit`."""
+def with_jax(cell: str, steps: int, batch: int, hidden: int) -> Timed:
+    """Return what measures `scan` + `vmap` under `jit`, compiled once."""
     from benchmarks import _jax  # only in the extra `bench`
 
     x, y = data(steps, batch)
-    return _jax.train(cell, x.numpy(), y.numpy(), hidden, REPLICAS, RATE, WARM, UPDATES[steps])
+    return partial(_jax.trainer(cell, x.numpy(), y.numpy(), hidden, REPLICAS, RATE), WARM, updates(steps))
+
+
+def sides(cell: str, steps: int, batch: int, hidden: int) -> list[Timed]:
+    """Return ours, torch's and JAX's, compiled."""
+    size = cell, steps, batch, hidden
+    mine, jaxs = partial(ours, *size), with_jax(*size)
+    mine(), jaxs()
+    return [mine, partial(one_at_a_time, *size), jaxs]
+
+
+def against(name: str, cell: str, mine: float, torchs: float, jaxs: float, least: float | None = None) -> Iterator[Row]:
+    """Yield the rows of ours beside torch's, and beside JAX's."""
+    yield row(name, f"torch.nn.{PEERS[cell]} + Lightning", mine, torchs, least)
+    yield row(name, "JAX scan + vmap under jit", mine, jaxs, least)
 
 
 def rows(cells: tuple[str, ...] = tuple(PEERS), rounds: int = ROUNDS) -> Iterator[Row]:
     """Yield two rows for each cell and size: against torch, and against JAX."""
     for cell in cells:
         for steps, batch, hidden in SIZES:
-            sides = [partial(side, cell, steps, batch, hidden) for side in (ours, one_at_a_time, with_jax)]
-            sides[0]()  # compiles, or reads the compiled kernel
-            mine, torchs, jaxs, unit = alternating(rounds, *sides, sgemm)
-            least = unit * REPLICAS * UPDATES[steps] * arithmetic(steps, batch, hidden, GATES[cell])
-            name = f"{cell} T{steps} B{batch} H{hidden}"
-            yield row(name, f"torch.nn.{PEERS[cell]} + Lightning", mine, torchs, least)
-            yield row(name, "JAX scan + vmap under jit", mine, jaxs, least)
+            *times, unit = alternating(rounds, *sides(cell, steps, batch, hidden), sgemm)
+            least = unit * REPLICAS * arithmetic(steps, batch, hidden, GATES[cell])
+            yield from against(f"{cell} T{steps} B{batch} H{hidden}", cell, *times, least)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as benchmark
-from benchmarks import generation, growth, methods, training
+from benchmarks import _lightning, generation, growth, methods, training, updates
 from benchmarks.__main__ import BEGIN, END, PARTS, README, into_readme, main, merged, not_compiled, table
 from benchmarks._measure import Row, alternating, row
 from conftest import make_cell
@@ -86,7 +86,65 @@ def test_the_arithmetic_is_what_pytorch_counts(cell: str) -> None:
 def test_the_networks_of_torch_have_as_many_weights(cell: str) -> None:
     ours = training.make(cell, 8, 1).network.parameters
     extra = {"elman": 8, "gru": 16, "lstm": 32}[cell]  # torch's second bias, where it adds nothing
-    assert sum(part.numel() for part in training.Single(cell, 8).parameters()) == ours + extra
+    assert sum(part.numel() for part in _lightning.Single(cell, 8).parameters()) == ours + extra
+
+
+def test_an_update_has_a_row_beside_each_peer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(ours: float) -> list[tuple[str, str, float]]:
+        monkeypatch.setattr(updates, "sides", lambda *size: [lambda: ours, lambda: 12.0, lambda: 6.0])
+        monkeypatch.setattr(updates, "kernels", lambda *size: lambda: 1.5)
+        rows = updates.rows(("gru",), rounds=1, sizes=((50, 10, 33),))
+        return [(each["name"], each["peer"], each["ratio"]) for each in rows]
+
+    name, peers = "update gru T50 B10 H33", ("kernels alone", "torch.nn.GRU + Lightning", "JAX scan + vmap under jit")
+    assert found(2.0) == [(name, peer, ratio) for peer, ratio in zip(peers, (0.75, 6.0, 3.0), strict=True)]
+    assert [ratio for *_, ratio in found(12.0)] == [0.125, 1.0, 0.5], "a slower update has smaller ratios"
+
+
+@pytest.mark.parametrize("cell", training.PEERS)
+def test_the_kernels_alone_do_the_work_of_the_update(cell: str) -> None:
+    update, index = training.prepared(cell, 6, 3, 5)
+    run = updates.kernels_of(update, index)
+    gradients = update.segments[0].arrangement.gradients
+    right = [each.copy() for each in gradients]
+    assert all(each.any() for each in right)
+
+    def again() -> bool:
+        for each in gradients:
+            each.fill(np.nan)
+        run()
+        return all(np.array_equal(a, b) for a, b in zip(gradients, right, strict=True))
+
+    assert again() and again()
+    update.theta *= 1.01
+    update.segments[0].arrangement.fill(update.theta)
+    assert not again(), "other weights have other gradients"
+
+
+def test_only_updates_after_the_warm_up_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, trained = [0.0], []
+
+    def spend(network: Any, batch: Any, index: int) -> None:
+        now[0] += 100.0 if index < _lightning.WARM else 1.0
+        trained.append(batch)
+
+    monkeypatch.setattr(_lightning, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(_lightning.Single, "training_step", spend)
+    monkeypatch.setattr(training, "REPLICAS", 3)
+    monkeypatch.setattr(training, "STEPS", 28)
+    assert training.one_at_a_time("elman", 7, 2, 3) == 3.0, "of three networks, one update of each"
+    assert len(trained) == 3 * (_lightning.WARM + 4)
+    monkeypatch.setattr(_lightning, "WARM", 1)  # of the clock alone: one that should not count does
+    assert training.one_at_a_time("elman", 7, 2, 3) > 3.0
+
+
+def test_ours_trains_an_epoch_after_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    monkeypatch.setattr(training, "prepared", lambda *size, by=training.prepared: made.append(by(*size)) or made[-1])
+    for steps in (28, 140):
+        monkeypatch.setattr(training, "STEPS", steps)
+        assert training.ours("elman", 7, 2, 3) > 0
+    assert [update.population.updates for update, _ in made] == [_lightning.WARM + 16, _lightning.WARM + 20]
 
 
 @pytest.mark.parametrize("name", generation.TIMES)
@@ -133,9 +191,15 @@ Sizes = dict[str, Any]
 TINY: dict[str, tuple[Any, Sizes, Callable[[], Iterator[Row]], int]] = {
     "training": (
         training,
-        {"SIZES": [(20, 2, 3)], "UPDATES": {20: 1}, "REPLICAS": 2, "with_jax": lambda *each: 1.0},
+        {"SIZES": [(20, 2, 3)], "STEPS": 20, "REPLICAS": 2, "with_jax": lambda *size: lambda: 1.0},
         lambda: training.rows(("elman",), rounds=1),
         2,
+    ),
+    "updates": (
+        training,
+        {"STEPS": 20, "REPLICAS": 2, "with_jax": lambda *size: lambda: 1.0},
+        lambda: updates.rows(("gru",), rounds=1, sizes=((20, 2, 3), (5, 1, 4))),
+        6,
     ),
     "methods": (
         methods,

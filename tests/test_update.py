@@ -13,7 +13,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks import updates
 from conftest import MakeRun, make_cell
 from unrolled.models import cell as cell_module
 from unrolled.models import kernels
@@ -490,10 +489,3 @@ def test_lightning_sees_an_epoch_as_one_step() -> None:
     population._trainer = SimpleNamespace(max_epochs=1)
     population.on_train_epoch_end()
     assert torch.equal(population.halfway, population.theta) and len(population.history["train"]) == 1
-
-
-def test_the_benchmark_of_updates_has_a_row_for_each_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(updates, "SIZES", [(3, 2, 4), (5, 1, 3)])
-    monkeypatch.setattr(updates, "LEAST", 1)
-    found = [(row["name"], row["peer"]) for row in updates.rows(("gru",), rounds=1)]
-    assert found == [("update gru T3 B2 H4", "kernels alone"), ("update gru T5 B1 H3", "kernels alone")]

@@ -50,7 +50,14 @@ def study(name: str = "study", steps: int = 50) -> Evaluation:
     metrics: dict[str, Any] = {"label": f"The {name}", "question": "?", "task": "recall", "kind": "many-to-one"}
     metrics |= {"score": "mse", "score_label": "MSE", "unit": "mV²", "better": "lower", "methods": methods}
     metrics |= {"step": 0.1, "time_unit": "s", "inputs": {"u": "V"}, "outputs": {"x": "mV"}, "steps": steps}
-    metrics |= {"closed_loop": True, "example_axis": "time", "lyapunov": None, "measured": False, "reference": "rnn"}
+    metrics |= {
+        "closed_loop": True,
+        "validated_in_closed_loop": False,
+        "example_axis": "time",
+        "lyapunov": None,
+        "measured": False,
+        "reference": "rnn",
+    }
     metrics |= {"test_label": "test set", "tests": {"harder": {"label": "harder", "unit": "mV"}}, "lost_above": 0.4}
     metrics |= {"recall": {"steps": steps, "chance": 1 / 6, "solved": 0.0016}, "dynamics": dynamics()}
     metrics |= {"sequences": {"blocks": 0, "variance": {}}, "comparisons": []}

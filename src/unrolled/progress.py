@@ -27,7 +27,7 @@ BORN = time.time() - time.process_time()
 """When this process began: what it did until here was to import. (The system knows it to a second only.)"""
 EVERY = 15.0
 """Seconds between two lines in a log file."""
-USUAL = {"configure": 3.0, "generate": 3.0, "train": 400.0, "evaluate": 6.0, "random_networks": 15.0, "report": 20.0}
+USUAL = {"configure": 3.0, "generate": 3.0, "train": 540.0, "evaluate": 6.0, "random_networks": 15.0, "report": 20.0}
 """Seconds of a stage on two cores where it has never run; of `generate` and `evaluate` those of one study."""
 
 

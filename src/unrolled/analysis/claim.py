@@ -103,7 +103,7 @@ class Claim(registry.Item, ABC):
         if numbers is not None and verdict in DECIDED:
             share = self.stability(numbers, verdict)
             if share < stability.STABLE:
-                words += f" By points it “{verdict}”, but only in {share:.0%} of draws of other seeds."
+                words += f" By points it “{verdict}”, but only in {share:.1%} of draws of other seeds."
                 verdict = UNDECIDED
         return {
             "number": self.number,

@@ -117,6 +117,7 @@ def _study(runs: list[Evaluated], data: Data, score: Score, gradients: pd.DataFr
         "lyapunov": test.lyapunov,
         "tests": {name: {"label": data.tests[name].label, "unit": data.tests[name].unit} for name in _further(data)},
         "test_label": test.label,
+        "validated_in_closed_loop": run.validation(data).mode == "closed_loop",
     }
     if run.task.error_growth in data.tests:
         found["lost_above"] = THRESHOLD

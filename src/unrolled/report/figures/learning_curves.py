@@ -18,8 +18,8 @@ class LearningCurves(StudyFigure):
 
     caption = (
         "Mean square error by epoch at each method's chosen learning rate: median over the seeds; of the five with the "
-        "lowest validation loss also the range (band). Methods solved in one step have no curve, and what lies far "
-        "above the start is cut off."
+        "lowest validation loss also the range (band). What is scored in closed loop is validated so, but trained one "
+        "step ahead. Methods solved in one step have no curve, and what lies far above the start is cut off."
     )
     order = 30
     heading = "Learning curves"
@@ -53,7 +53,8 @@ class LearningCurves(StudyFigure):
             axis.set_yscale("log")
             axis.set_xlabel("epoch")
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axis.set_title(label)
+            loop = loss == "val" and study.metrics["validated_in_closed_loop"]
+            axis.set_title(f"{label}, in closed loop" if loop else label)
         first = table[table["epoch"] == 1]["median"]
         axes[0, 0].set_ylim(0.7 * table["low"].min(), 10 * first.median())
         axes[0, 0].set_ylabel("mean square error (dimensionless)")

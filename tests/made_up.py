@@ -78,7 +78,9 @@ def results(random_networks: tuple[Any, dict[str, pd.DataFrame]], studies: list[
 def experiment(shown: Evaluation) -> dict[str, Any]:
     """Return the resolved experiment of a study."""
     method = {"cell": "elman", "hidden": 4, "options": {"leak_rate": 0.3, "activation": "relu"}, "inputs": ["u"]}
-    method |= dict.fromkeys(("clip_norm", "clip_value", "truncate", "steps", "input_noise", "residual"))
+    method |= dict.fromkeys(
+        ("clip_norm", "clip_value", "truncate", "steps", "input_noise", "residual", "closed_loop", "epochs")
+    )
     method["tuned_by_hand"] = "5 settings, on validation data"
     data = {"system": "sine", "parameters": {"omega": 1.0}, "record": None, "washout": 5, "window": 7}
     fit = {"seeds": 3, "epochs": 3, "batch": 8, "learning_rates": [0.01], "schedule": "cosine"}

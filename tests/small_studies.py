@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 TABLE: Table = config.Table.model_validate(real_table.ALL)
 LONGEST = {"steps": 24, "horizon": 8, "transient": 20.0}
 """Of a task's own keys."""
-SEQUENCES = {"train": 16, "val": 4, "test": 6}
+SEQUENCES = {"train": 48, "val": 8, "test": 6}
 SAMPLES = {"train": 300, "val": 100, "test": 120}
 """Of a record, whose splits are cut into windows."""
 

@@ -18,6 +18,7 @@ from unrolled import api, registry
 from unrolled.config import Table
 from unrolled.report import forecast
 from unrolled.training.predictor import Predictor
+from unrolled.training.runs import Run
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,12 @@ def test_data_of_another_seed_are_other_data(folder: Path) -> None:
 def test_changes_go_into_the_experiment(folder: Path) -> None:
     own = unrolled.experiment("sine", seeds=4, epochs=7, seed=2, data_seed=3)
     assert (own.fit.epochs, own.seeds, own.data.seed) == (7, [2000, 2001, 2002, 2003], 3)
+    raw = tiny.raw()
+    raw["studies"]["sine"]["methods"] = [{"rnn": {"epochs": 3}}]
+    table = Table.model_validate(raw)
+    assert [
+        Run(unrolled.experiment("sine", table=table, **more), "rnn").fit.epochs for more in ({}, {"epochs": 7})
+    ] == [3, 7]
     assert list(own.methods) == ["rnn", "linear", "esn"]
     assert list(unrolled.experiment("sine", ["esn", "rnn"]).methods) == ["rnn", "esn"]
 

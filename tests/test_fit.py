@@ -75,6 +75,16 @@ def test_seeds_that_did_not_tune_are_trained_with_the_chosen_rate_as_if_they_had
     assert abs(some.theta[some.chosen] - all_.theta[same][::-1]).max() > 1e-2
 
 
+def test_a_method_may_have_epochs_batches_and_a_schedule_of_its_own(make_run: MakeRun) -> None:
+    (own, data), (study, _) = make_run(TANH | {"epochs": 2, "batch": 11, "schedule": "cosine"}), make_run(TANH)
+    changed = study.experiment.fit.model_copy(update={"epochs": 2, "batch": 11, "schedule": "cosine"})
+    same = Run(study.experiment.model_copy(update={"fit": changed}), "method")
+    assert (own.fit, own.epochs) == (changed, 2) and study.fit == study.experiment.fit != changed
+    ours, theirs, others = (fit(each, data) for each in (own, same, study))
+    np.testing.assert_array_equal(ours.theta, theirs.theta)
+    assert len(ours.train_loss) == 2 and abs(ours.theta - others.theta).max() > 1e-3
+
+
 def test_with_one_choice_of_hyperparameters_all_seeds_are_trained_at_once(make_run: MakeRun) -> None:
     run, _ = make_run(TANH, seeds=4, tuning_seeds=2)
     assert run.epochs == run.experiment.fit.epochs and len(run.tuning_replicas()) == 4 and not run.final_replicas(0)

@@ -68,7 +68,10 @@ def experiment(
         if type(value) is not int or value < 0:
             raise UnrolledError(f"{key} is {value!r}: give a whole number of at least 0")
     own = row.model_copy(update={"fit": row.fit | changes, "methods": _listed(row.methods, methods, rows)})
-    return resolve(rows.model_copy(update={"studies": rows.studies | {study: own}} | seeds), study)
+    found = resolve(rows.model_copy(update={"studies": rows.studies | {study: own}} | seeds), study)
+    over = dict.fromkeys(changes.keys() & {"epochs", "batch", "schedule"})  # also over what a method's own row says
+    own_methods = {name: method.model_copy(update=over) for name, method in found.methods.items()}
+    return found.model_copy(update={"methods": own_methods})
 
 
 def _listed(entries: list[str | dict[str, dict[str, Any]]], wanted: Sequence[str], table: Table) -> list[Any]:

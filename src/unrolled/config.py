@@ -88,6 +88,9 @@ class DataRow(Row):
         return self.time_unit or ("dimensionless" if self.record is None else "samples")
 
 
+Schedule = Literal["constant", "cosine"]
+
+
 class FitRow(Row):
     """How long every method of a study is trained, and how hyperparameters are chosen.
 
@@ -99,7 +102,7 @@ class FitRow(Row):
 
     epochs: Count
     batch: Count
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Schedule = "constant"
     seeds: Count = 5
     tuning_seeds: Count = 1
     learning_rates: Positives = [3.0e-3, 1.0e-2]
@@ -112,13 +115,13 @@ class Method(Row):
     `options` are settings of the cell, the initialiser or the optimiser. `readout` lists the ReLU layers between the
     cell and the linear output; `flatten_window` gives the cell its whole window as one step; `truncate` cuts
     back-propagation every so many steps; of several thresholds in `clip_norm` or `clip_value` one is chosen on
-    validation data, as of the learning rates; `epochs` are in place of the study's, where an epoch costs more or less
-    than those of others; `input_noise` is the standard deviation of the noise on the inputs in
-    training; with `closed_loop` n the last n inputs of each training sequence are the network's own outputs. Where a
-    task has columns to choose from, `inputs` names them, `residual: linear` trains on what a linear
-    model lacks, and `steps` trains on that many first steps of each window. `requires` says where the method applies;
-    `compare_with` names a method that differs in one choice, and the choice. `tuned_by_hand` says how many settings
-    were tried by hand before the row was written, and on which data: "16 settings, on validation data".
+    validation data, as of the learning rates; `epochs`, `batch` and `schedule` are in place of the study's, where an
+    epoch costs more than those of others, or a protocol is published; `input_noise` is the standard deviation of the
+    noise on the inputs in training; with `closed_loop` n the last n inputs of each training sequence are the network's
+    own outputs. Where a task has columns to choose from, `inputs` names them, `residual: linear` trains on what a
+    linear model lacks, and `steps` trains on that many first steps of each window. `requires` says where the method
+    applies; `compare_with` names a method that differs in one choice, and the choice; `tuned_by_hand` says which
+    settings were, and on which data.
     """
 
     label: str
@@ -135,6 +138,8 @@ class Method(Row):
     clip_norm: Positives | None = None
     clip_value: Positives | None = None
     epochs: Count | None = None
+    batch: Count | None = None
+    schedule: Schedule | None = None
     input_noise: Positive | None = None
     closed_loop: Count | None = None
     inputs: Annotated[list[str], Field(min_length=1)] | None = None

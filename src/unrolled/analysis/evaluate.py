@@ -200,7 +200,7 @@ def _on(each: Evaluated, name: str, test: str) -> dict[str, Any]:
 
 def _updates(run: Run, data: Data) -> int:
     """Return how many updates an epoch has."""
-    return 1 if run.optimiser.once_an_epoch else -(-len(data.train["inputs"]) // run.experiment.fit.batch)
+    return 1 if run.optimiser.once_an_epoch else -(-len(data.train["inputs"]) // run.fit.batch)
 
 
 def _convergence(each: Evaluated) -> dict[str, Any]:

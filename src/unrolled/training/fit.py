@@ -69,10 +69,10 @@ def _train(
         torch.tensor, zip(*(run.hyperparameters[n] for n in numbers), strict=True)
     )
     optimiser: Optimiser = registry.make("optimisers", run.method.optimiser, run.method.options)
-    budget = run.experiment.fit
+    budget = run.fit
     validation = run.validation(data)
     batches = PopulationData(data.train, vars(validation), budget.batch, list(seeds), run.method.input_noise or 0.0)
-    updates = run.budget * batches.updates
+    updates = budget.epochs * batches.updates
     population = Population(
         network,
         optimiser,
@@ -91,7 +91,7 @@ def _train(
             # Batches are index look-ups, so loader workers would only cost; the optimiser is an item;
             # LeafSpec is Lightning's own use of PyTorch.
             warnings.filterwarnings("ignore", message=".*(does not have many workers|returned `None`|LeafSpec).*")
-            lightning = trainer(run.budget)
+            lightning = trainer(budget.epochs)
             if supports(population, batches, lightning.strategy.root_device) is None:
                 population.train_epoch, batches.whole_epochs = CompiledUpdate(population, batches).epoch, True
             lightning.fit(population, datamodule=batches)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled import registry
-from unrolled.config import Experiment, Method
+from unrolled.config import Experiment, FitRow, Method
 from unrolled.data import system
 from unrolled.data.system import System
 from unrolled.data.task import Data, Split, Task, TestSet
@@ -96,12 +96,13 @@ class Run:
     def epochs(self) -> int:
         """How many epochs tuning and the final replicas take together; 0 where there are none."""
         rounds = 1 + bool(self.final_replicas(0))
-        return rounds * self.budget if self.optimiser.iterative else 0
+        return rounds * self.fit.epochs if self.optimiser.iterative else 0
 
     @property
-    def budget(self) -> int:
-        """How many epochs each replica is trained for."""
-        return self.method.epochs or self.experiment.fit.epochs
+    def fit(self) -> FitRow:
+        """How each replica is trained: as the study says, but for what the method's row says itself."""
+        own = {key: getattr(self.method, key) for key in ("epochs", "batch", "schedule")}
+        return self.experiment.fit.model_copy(update={key: value for key, value in own.items() if value is not None})
 
     def select(self, data: Data) -> Data:
         """Return the data with only those columns and steps that the method gets."""

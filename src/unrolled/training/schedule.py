@@ -30,7 +30,7 @@ def cost(run: Run, data: Data) -> float:
 
     Per replica, with P weights: updates × T × B × P / units in training, (N T) × P in validation and prediction.
     """
-    network, epochs = run.network(), run.budget
+    network, epochs = run.network(), run.fit.epochs
     count, length = data.train["inputs"].shape[:2]
     replicas = len(run.tuning_replicas()) + len(run.final_replicas(0))
     weight = WEIGHT * network.parameters
@@ -40,7 +40,7 @@ def cost(run: Run, data: Data) -> float:
     gradient = count * length * UNIT * network.parameters / network.cell.features
     if issubclass(run.optimiser, GradientDescent):
         kernels = network.cell.compiled or not network.cell.weights()
-        epoch = -(-count // run.experiment.fit.batch) * UPDATE + gradient * (1.0 if kernels else TEXTBOOK)
+        epoch = -(-count // run.fit.batch) * UPDATE + gradient * (1.0 if kernels else TEXTBOOK)
     else:
         epoch = CURVATURE * gradient
     epoch += length * STEP + data.val["inputs"].shape[0] * length * weight
@@ -75,7 +75,7 @@ class Schedule:
 
     def passed(self, run: Run, epochs: int) -> None:
         """Note how many epochs of a run have passed; those of its final replicas cost as much as there are replicas."""
-        tuning, final, budget = len(run.tuning_replicas()), len(run.final_replicas(0)), run.budget
+        tuning, final, budget = len(run.tuning_replicas()), len(run.final_replicas(0)), run.fit.epochs
         replicas = tuning * min(epochs, budget) + final * max(epochs - budget, 0)
         self.shares[key_of(run)] = min(1.0, replicas / (budget * (tuning + final)))
 

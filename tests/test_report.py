@@ -165,6 +165,9 @@ def test_what_cannot_be_compared_gets_no_verdict_from_the_numbers(study: Evaluat
     [found] = compared(study, entry(value=1e-9, verdict="not comparable"))
     assert found["verdict"] == "not comparable"
     assert facts.literature([found]) == "Of 1 published values, ours is not comparable on 1."
+    rows = compared(study, *(entry(value=value * study.methods["gru"]["score"]) for value in (0.4, 0.6, 0.9, 2.0)))
+    said = "2 within a factor of 1.25 and 3 within a factor of 2 of the published error, or below it."
+    assert facts.literature(rows).endswith(said)
 
 
 def test_sources_stand_once_with_links() -> None:

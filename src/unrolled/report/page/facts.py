@@ -7,6 +7,9 @@ from unrolled.report.published import AS_GOOD, WITHIN
 from unrolled.report.results import Evaluation, Results
 from unrolled.report.words import listed, number
 
+FACTORS = (1.25, 2.0)
+"""Within which of the published error ours is said to be."""
+
 
 def seeds(results: Results, experiments: dict[str, dict[str, Any]]) -> str:
     """Say how many seeds there are: "3", or "3 to 5"."""
@@ -34,7 +37,7 @@ def of_study(study: Evaluation, experiment: dict[str, Any]) -> str:
     what = "trajectories" if metrics["steps"] and not record else "values"
     washout = f"; the first {data['washout']} steps are not scored (washout)" if data["washout"] else ""
     rates = listed([number(rate) for rate in fit["learning_rates"]])
-    schedule = "" if fit["schedule"] == "constant" else f" with {fit['schedule']} decay"
+    schedule = "" if fit["schedule"] == "constant" else " that stays for half of the updates and falls to a hundredth"
     return (
         f"Task: {metrics['task'].replace('_', ' ')} ({metrics['kind']}). {source}{parameters}. Step "
         f"{number(metrics['step'])}{unit}{steps}; {sizes} {what} for training, validation and test{washout}. "
@@ -56,9 +59,15 @@ def verdicts(claims: list[dict[str, Any]]) -> str:
 
 
 def literature(rows: list[dict[str, Any]]) -> str:
-    """Say how many of our numbers are as good as the published ones, better, worse."""
+    """Say how many of our numbers are as good as the published ones, better, worse; and met within which factor."""
     count = Counter(_kind(row["verdict"]) for row in rows)
-    return f"Of {len(rows)} published values, ours is {', '.join(f'{kind} on {n}' for kind, n in count.most_common())}."
+    ratios = [row["ours"] / row["value"] for row in rows if _kind(row["verdict"]) != "not comparable"]
+    met = {factor: sum(ratio <= factor for ratio in ratios) for factor in FACTORS}
+    within = listed([f"{n} within a factor of {factor:g}" for factor, n in met.items()])
+    said = f"Of {len(rows)} published values, ours is {', '.join(f'{kind} on {n}' for kind, n in count.most_common())}."
+    return (
+        f"{said} Of the {len(ratios)} that compare, {within} of the published error, or below it." if ratios else said
+    )
 
 
 def _kind(verdict: str) -> str:

@@ -114,7 +114,7 @@ def test_metrics_and_plots_are_shown(repro: Path, tmp_path: Path) -> None:
 
 def test_a_changed_row_retrains_that_row_only_and_going_back_nothing(copy: Path) -> None:
     before, rows, old = trained(copy), pairs(copy), table_of(copy)
-    said = run(copy, "dvc", "exp", "run", "-S", "methods.lstm.hidden=5", "train").stdout
+    said = run(copy, "dvc", "exp", "run", "-S", "+methods.lstm.hidden=5", "train").stdout
     changed = {pair for pair, row in pairs(copy).items() if row != rows[pair]}
     assert changed
     assert f"train: {len(changed)} runs trained, {len(rows) - len(changed)} kept" in said

@@ -24,6 +24,7 @@ def page(random_networks: Experiments, tmp_path_factory: pytest.TempPathFactory)
     folder, results = tmp_path_factory.mktemp("page"), made_up.results(random_networks)
     experiments = {study.name: made_up.experiment(study) for study in results.studies}
     claim = {"number": 1, "claim": "?", "measure": "?", "figure": "headline", "verdict": "holds", "words": "?"}
+    claim |= {"kind": "measured", "stability": 0.97}
     render.write(results, experiments, [claim], folder)
     return folder / "index.html"
 

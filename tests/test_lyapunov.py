@@ -106,7 +106,7 @@ def test_the_exponent_of_a_linear_network_is_that_of_its_closed_matrix(size: flo
     closed = w["W"] + w["V0"] @ w["U"]
     expected = np.log(abs(np.linalg.eigvals(closed)).max())
     seen = torch.randn(2, 7, 3, generator=torch.Generator().manual_seed(1))
-    found = autonomous.largest_exponent(made, theta, seen, steps=300, transient=100)
+    found = autonomous.exponents(made, theta, seen, steps=300, transient=100)[0]
     assert found == pytest.approx(expected, abs=2e-3)
     assert found != pytest.approx(np.log(abs(np.linalg.eigvals(w["W"])).max()), abs=2e-3), "the readout is in the loop"
 

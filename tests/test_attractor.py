@@ -21,9 +21,9 @@ LORENZ = {"system": "lorenz63", "task": "forecast", "step": 0.02, "steps": 30, "
 LORENZ |= {"standardise": True, "train": 4, "val": 2, "test": 12, "score": "valid_time"}
 
 
-def normal(shift: float, size: float = 1.0, count: int = 400_000) -> Array:
-    """Return normal points, (1, count, 1)."""
-    return shift + size * np.random.default_rng(round(1000 * shift)).normal(size=(1, count, 1))
+def normal(shift: float, seed: int = 0) -> Array:
+    """Return normal points, (1, 400000, 1)."""
+    return shift + np.random.default_rng(seed).normal(size=(1, 400_000, 1))
 
 
 def test_equal_sets_have_no_divergence_and_disjoint_ones_the_bound() -> None:
@@ -45,13 +45,13 @@ def test_equal_sets_have_no_divergence_and_disjoint_ones_the_bound() -> None:
 def test_of_two_normal_distributions_it_is_the_sum_over_cells() -> None:
     from scipy.stats import norm
 
-    truth, moved = normal(0.0), normal(0.5)
+    truth, moved = normal(0.0), normal(0.5, 1)
     edges = np.linspace(-2, 2, 11)[1:]
     p, q = (np.diff(norm.cdf(edges, mean)) for mean in (0.0, 0.5))
     p, q = p / p.sum(), q / q.sum()
     found = state_space_divergence(moved, truth)
     assert found == pytest.approx((p * np.log(p / q)).sum(), rel=0.05)
-    assert found > 20 * state_space_divergence(normal(0.0, count=300_000), truth)
+    assert found > 20 * state_space_divergence(normal(0.0, 2), truth)
 
 
 def test_what_is_outside_or_not_finite_is_in_no_cell() -> None:
@@ -80,7 +80,7 @@ def test_of_two_sines_it_is_the_distance_of_two_gaussians(apart: int) -> None:
 def test_orbits_that_settle_have_no_spectrum_in_common() -> None:
     noise = 1e-8 * np.random.default_rng(0).normal(size=(5, 4000, 1))
     assert hellinger_distance(3 + noise, sine(100)) == 1
-    assert hellinger_distance(3 + 1e4 * noise, sine(100)) < 1
+    assert hellinger_distance(3 + 1e7 * noise, sine(100)) < 1
 
 
 def test_the_prediction_error_is_in_variances() -> None:

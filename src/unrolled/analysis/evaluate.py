@@ -243,7 +243,7 @@ def _attractor(each: Evaluated, truth: attractor.Reference | None) -> dict[str, 
         return {"attractor": None}
     starts = torch.from_numpy(each.data.tests[loop].inputs[:STARTS])
     found = autonomous.exponents(each.run.network(each.data), torch.from_numpy(theta)[None], starts)
-    return {"attractor": None, "exponent": rounded(found and found[0] / each.run.experiment.data.step)}
+    return {"attractor": None, "exponent": found and rounded(found[0] / each.run.experiment.data.step)}
 
 
 def _rank(rows: dict[str, dict[str, Any]], sign: float) -> None:

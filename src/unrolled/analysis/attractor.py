@@ -29,7 +29,7 @@ BINS, SMOOTHING = 10, 1e-5
 SEGMENT, WIDTH, FREQUENCIES = 2000, 2, 500
 """Steps of a segment; standard deviation of the smoothing, in frequencies; and the first frequencies, which count."""
 SETTLED = 1e-3
-"""Standard deviations of the truth below which a segment has settled: rounding alone moves a network in float32 so far."""
+"""Standard deviations of the truth below which a segment has settled: rounding alone moves a network by less."""
 AHEAD = 20
 """Steps of the prediction error."""
 EXPONENT_STARTS, EXPONENT_TIME = 8, 100.0
@@ -83,7 +83,8 @@ def reference(run: Run, data: Data) -> Reference | None:
 def orbits(system: System, seed: list[int], step: float) -> Array:
     """Return orbits on the attractor, (`STARTS`, `STEPS`, d)."""
     start = system.start(np.random.default_rng(seed), STARTS)
-    return simulate(system, start, step * np.arange(TRANSIENT + STEPS), rtol=TOLERANCE)[:, TRANSIENT:]
+    times: Array = step * np.arange(TRANSIENT + STEPS, dtype=np.float64)
+    return simulate(system, start, times, rtol=TOLERANCE)[:, TRANSIENT:]
 
 
 def of_method(run: Run, theta: Array, predicted: Array, data: Data, truth: Array) -> dict[str, Any]:

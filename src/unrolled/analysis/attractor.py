@@ -159,7 +159,7 @@ def hellinger_distance(orbits: Array, truth: Array) -> float:
     Spectra are of standardised segments of 2000 steps, smoothed by a Gaussian of two frequencies, their mean over the
     segments, of which the first 500 frequencies count. Here they are normalised to sum to 1, as by Hess et al., so that
     equal spectra have distance 0; without that, what the cut and the smoothing lose stays in the distance. NaN where an
-    orbit diverges; orbits that settle have no power, and distance 1.
+    orbit diverges; segments that settle have no power: where all do, the distance is 1.
 
     Parameters
     ----------
@@ -177,16 +177,16 @@ def hellinger_distance(orbits: Array, truth: Array) -> float:
 
 
 def _spectra(series: Array, least: Array) -> Array:
-    """Return the mean spectrum of each dimension (F, d), which sums to 1, or to 0 where all segments have settled."""
+    """Return the mean spectrum of each dimension (F, d), which sums to the share of segments that move."""
     whole = series.shape[1] // SEGMENT * SEGMENT
     parts = series[:, :whole].reshape(-1, SEGMENT, series.shape[2])
     deviation = parts.std(axis=1, keepdims=True)
     moving = deviation > least
     standard = np.where(moving, (parts - parts.mean(axis=1, keepdims=True)) / np.where(moving, deviation, 1.0), 0.0)
     power = gaussian_filter1d(abs(np.fft.rfft(standard, axis=1)) ** 2, WIDTH, axis=1, mode="constant", truncate=5.0)
-    mean = power.mean(axis=0)[:FREQUENCIES]
-    total = mean.sum(axis=0)
-    return np.asarray(mean / np.where(total > 0, total, 1.0))
+    own = power[:, :FREQUENCIES]
+    total = own.sum(axis=1, keepdims=True)
+    return np.asarray((own / np.where(total > 0, total, 1.0)).mean(axis=0))
 
 
 def prediction_error(predicted: Array, later: Array, truth: Array) -> float:

@@ -33,6 +33,7 @@ def row(name: str, score: float, rank: int | None, **more: Any) -> dict[str, Any
     found |= {"cell": "elman", "initialiser": "uniform", "optimiser": "adam", "compare_with": {}}
     found |= {"trains": rank is not None, "recurrent": True, "autoregressive": False}
     found |= {"in_sample": 0.4, "out_of_sample": 0.4}
+    found |= {"attractor": {"d_stsp": 5.07, "d_h": None, "pe_20": 0.018, "exponents": None}}
     found |= {"tests": {"harder": {"score": 2 * score, "interval": interval(score, 3 * score)}}}
     return found | more
 
@@ -52,6 +53,7 @@ def study(name: str = "study", steps: int = 50) -> Evaluation:
     metrics |= {"step": 0.1, "time_unit": "s", "inputs": {"u": "V"}, "outputs": {"x": "mV"}, "steps": steps}
     metrics |= {
         "closed_loop": True,
+        "attractor_floor": None,
         "validated_in_closed_loop": False,
         "example_axis": "time",
         "lyapunov": None,

@@ -41,13 +41,14 @@ STUDY_KEYS = {
         "tests",
         "test_label",
         "methods",
+        "attractor_floor",
     ),
 }
 ROW_KEYS = {
     *("label", "about", "family", "cell", "initialiser", "optimiser", "hidden", "score", "interval", "logs", "seeds"),
     *("diverged", "trained", "learning_rate", "tried", "clip", "at_edge", "tuned_by_hand", "parameters", "passes"),
     *("trains", "autoregressive", "recurrent", "network", "rank", "chosen_by_validation", "val_loss", "best_epoch"),
-    *("updates", "deterministic", "extras"),
+    *("updates", "deterministic", "extras", "attractor"),
 }
 """What the page and the claims read of every method."""
 

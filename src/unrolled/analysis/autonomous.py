@@ -1,4 +1,4 @@
-"""A trained network in closed loop as an autonomous dynamical system, and its largest Lyapunov exponent."""
+"""A trained network in closed loop as an autonomous dynamical system, and its Lyapunov exponents."""
 
 import numpy as np
 import torch
@@ -43,36 +43,40 @@ class ClosedLoop:
         return self.network.readout(self.weights, state[0])
 
     def advance(self, state: Array, frame: Array) -> tuple[Array, Array]:
-        """Carry the states (N, d) and one tangent vector each, (N, d, 1), one step."""
+        """Carry the states (N, d) and m tangent vectors each, (N, d, m), one step."""
+        n, d, m = frame.shape
 
         def step(parts: State) -> State:
             return self.network.cell.step(self.weights, self.readout(parts), parts)
 
-        after, ahead = with_tangent(step, self.parts(state), self.parts(frame[:, :, 0]))
-        return flat(after)[0].numpy(), flat(ahead)[0].numpy()[:, :, None]
+        tangents = frame.transpose(0, 2, 1).reshape(n * m, d)
+        after, ahead = with_tangent(step, self.parts(state.repeat(m, axis=0)), self.parts(tangents))
+        return flat(after)[0].numpy()[::m], flat(ahead)[0].numpy().reshape(n, m, d).transpose(0, 2, 1)
 
 
-def largest_exponent(
-    network: Network, theta: Tensor, inputs: Tensor, steps: int = 600, transient: int = 200
-) -> float | None:
-    """Return the largest Lyapunov exponent per step of a network in closed loop, the mean over initial states.
+def exponents(
+    network: Network, theta: Tensor, inputs: Tensor, count: int = 1, steps: int = 600, transient: int = 200
+) -> list[float] | None:
+    """Return the largest Lyapunov exponents per step of a network in closed loop, means over initial states.
 
     Parameters
     ----------
     inputs : (N, T, D) tensor
         What it observes before the loop is closed; each gives an initial state.
+    count : int
+        How many; a network with a smaller state has fewer.
 
     Returns
     -------
-    float or None
-        None where a run diverges.
+    list of float, or None
+        Largest first; None where a run diverges.
     """
     loop = ClosedLoop(network, theta)
     state = loop.observe(inputs)
     with np.errstate(all="ignore"):
         try:
-            found = lyapunov.exponents(loop.advance, state, 1, steps, transient)
+            found = lyapunov.exponents(loop.advance, state, min(count, state.shape[1]), steps, transient)
         except np.linalg.LinAlgError:
             return None
-    mean = float(found.mean())
-    return mean if np.isfinite(mean) else None
+    mean = found.mean(axis=0)
+    return mean.tolist() if np.isfinite(mean).all() else None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from unrolled import registry
 from unrolled.analysis import (
+    attractor,
     autonomous,
     convergence,
     decay_rate,
@@ -78,7 +79,8 @@ def scored(run: Run, result: Result, data: Data) -> Evaluated:
 
 def evaluate(runs: list[Evaluated], data: Data) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     """Return a study's part of `reports/metrics.json`, and the tables of its figures."""
-    rows = {each.run.name: _row(each) for each in runs}
+    truth = attractor.reference(runs[0].run, data)
+    rows = {each.run.name: _row(each) | _attractor(each, truth) for each in runs}
     score: Score = registry.make("scores", runs[0].run.experiment.score)
     _rank(rows, -1.0 if score.higher_is_better else 1.0)
     _choose(rows)
@@ -88,7 +90,8 @@ def evaluate(runs: list[Evaluated], data: Data) -> tuple[dict[str, Any], dict[st
     found = tables.of_study(runs, data) | {"gradients": gradients}
     for name, rate in error_growth.growth_rates(found["growth"]).items():
         rows[name]["growth_rate"] = rounded(rate)
-    return _study(runs, data, score, gradients) | {"methods": rows}, found
+    floor = {"attractor_floor": truth and truth.floor}
+    return _study(runs, data, score, gradients) | floor | {"methods": rows}, found
 
 
 def _study(runs: list[Evaluated], data: Data, score: Score, gradients: pd.DataFrame) -> dict[str, Any]:
@@ -179,7 +182,6 @@ def _row(each: Evaluated) -> dict[str, Any]:
         loop, step = tests["closed_loop"], run.experiment.data.step
         own = power_spectrum.power_spectrum_error(predictions["closed_loop"][each.typical], loop.targets, step)
         row["power_spectrum_error"] = rounded(own)
-        row["exponent"] = _exponent(each)
     if further := _further(data):
         row["tests"] = {name: _on(each, "rmse", name) for name in further}
     if "in_sample" in tests:
@@ -231,13 +233,17 @@ def recurrent(run: Run) -> bool:
     return bool(cell.recurrent) and not run.method.flatten_window
 
 
-def _exponent(each: Evaluated) -> float | None:
-    """Return the largest Lyapunov exponent of the typical replica in closed loop, per unit of time."""
-    result = each.result
-    theta = torch.from_numpy(result.theta[result.chosen[each.typical]])[None]
-    starts = torch.from_numpy(each.data.tests["closed_loop"].inputs[:STARTS])
-    found = autonomous.largest_exponent(each.run.network(each.data), theta, starts)
-    return None if found is None else rounded(found / each.run.experiment.data.step)
+def _attractor(each: Evaluated, truth: attractor.Reference | None) -> dict[str, Any]:
+    """Return the attractor of the typical replica in closed loop, and the largest exponent wherever there is chaos."""
+    theta, loop = each.result.theta[each.result.chosen[each.typical]], "closed_loop"
+    if truth is not None:
+        own = attractor.of_method(each.run, theta, each.result.predictions[loop][each.typical], each.data, truth.orbits)
+        return {"attractor": own, "exponent": own["exponents"] and own["exponents"][0]}
+    if not power_spectrum.applies(each.data):
+        return {"attractor": None}
+    starts = torch.from_numpy(each.data.tests[loop].inputs[:STARTS])
+    found = autonomous.exponents(each.run.network(each.data), torch.from_numpy(theta)[None], starts)
+    return {"attractor": None, "exponent": found and rounded(found[0] / each.run.experiment.data.step)}
 
 
 def _rank(rows: dict[str, dict[str, Any]], sign: float) -> None:

@@ -1,12 +1,16 @@
-"""The tables of one study: its scores, and how far back gradients reach."""
+"""The tables of one study: its scores, its attractors, and how far back gradients reach."""
 
 from functools import partial
+from typing import Any
 
 from markupsafe import escape
 
 from unrolled.report.page.table import Cell, Table, or_nothing, small, spread, swatch, table
 from unrolled.report.results import Evaluation
 from unrolled.report.words import number
+
+FLOOR = "the system itself (floor)"
+ATTRACTOR = {"D_stsp": "d_stsp", "D_H": "d_h", "PE(20)": "pe_20"}
 
 
 def gradients(study: Evaluation) -> Table | None:
@@ -29,6 +33,26 @@ def gradients(study: Evaluation) -> Table | None:
 
 def _flow(study: Evaluation, key: str, name: str) -> str:
     return or_nothing(study.methods[name]["flow"].get(key))
+
+
+def attractor(study: Evaluation) -> Table | None:
+    """Return how near the methods' attractors are to that of a chaotic system, with the floor of each number."""
+    floor = study.metrics["attractor_floor"]
+    if floor is None:
+        return None
+    found = {FLOOR: floor} | {name: study.methods[name]["attractor"] for name in study.ordered}
+
+    def exponents(name: str) -> str:
+        return ", ".join(number(each) for each in found[name]["exponents"] or [])
+
+    columns: dict[str, Cell] = {"method": lambda name: name if name == FLOOR else swatch(study, name)}
+    columns |= {head: partial(_number, found, key) for head, key in ATTRACTOR.items()}
+    columns["exponents"] = exponents
+    return table(f"The attractor of {study.label}", columns, found)
+
+
+def _number(found: dict[str, dict[str, Any]], key: str, name: str) -> str:
+    return or_nothing(found[name][key])
 
 
 def scores(study: Evaluation) -> Table:

@@ -66,6 +66,7 @@ def render(
                 "findings": findings.of_study(study),
                 "figures": [each for each in drawn if each.study == study.name],
                 "scores": of_one_study.scores(study),
+                "attractor": of_one_study.attractor(study),
                 "gradients": of_one_study.gradients(study),
             }
             for study in studies

@@ -194,7 +194,7 @@ def test_adding_one_file_costs_one_study(repro: Path, copy: Path) -> None:
     page = found["reports/index.html"].decode()
     assert "peepholes included" in page and "My series" in page
     *_, claim = json.loads(found["reports/claims.json"])
-    assert claim["number"] == 99 and set(claim["numbers"]["advantage"]) == {"rossler"}
+    assert claim["number"] == 99 and set(claim["numbers"]["pairs"]) == {"rossler"}
 
     for name in FILES:
         (src / name).unlink()

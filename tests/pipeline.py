@@ -83,9 +83,9 @@ def shrink(folder: Path, exhaustive: bool = False) -> None:
     for method in table["methods"].values():
         if "steps" in method:
             method["steps"] = STEPS // 2
-    for changes in (each for study in studies.values() for each in study["methods"] if isinstance(each, dict)):
-        for row in changes.values():
-            row |= {"epochs": TINY["epochs"]} if "epochs" in row else {}
+    changes = [each for study in studies.values() for each in study["methods"] if isinstance(each, dict)]
+    for row in (row for rows in (table["methods"], *changes) for row in rows.values()):
+        row |= {key: value for key, value in TINY.items() if key in row}
     table["random_networks"] |= RANDOM_NETWORKS
     table |= {"studies": studies, "defaults": table["defaults"] | DEFAULTS}
     path.write_text(yaml.safe_dump(table, sort_keys=False))

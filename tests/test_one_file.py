@@ -126,6 +126,7 @@ class Sizes(StudyFigure):
 """Claim: peepholes help."""
 
 from unrolled.analysis.claim import Claim, Evidence, Judged, Numbers, against, balance, counted
+from unrolled.analysis.comparison import Pair
 
 
 class Peepholes(Claim):
@@ -136,12 +137,14 @@ class Peepholes(Claim):
     measured = "On every study with both."
     figure = "headline"
 
+    def pairs(self, evidence: Evidence) -> list[Pair]:
+        return against(evidence, lambda row: row["cell"] == "peephole")
+
     def measure(self, evidence: Evidence) -> Numbers | None:
-        factors = against(evidence, lambda row: row["cell"] == "peephole")
-        return {"advantage": factors} if factors else None
+        return evidence.over(self.pairs(evidence))
 
     def judge(self, numbers: Numbers) -> Judged:
-        return balance(numbers["advantage"]), counted(numbers["advantage"])
+        return balance(numbers), counted(numbers)
 ''',
 }
 ROWS = """
@@ -191,7 +194,7 @@ def test_adding_one_file_costs_one_study(repro: Path, copy: Path) -> None:
     page = found["reports/index.html"].decode()
     assert "peepholes included" in page and "My series" in page
     *_, claim = json.loads(found["reports/claims.json"])
-    assert claim["number"] == 99 and set(claim["numbers"]["advantage"]) == {"rossler"}
+    assert claim["number"] == 99 and set(claim["numbers"]["pairs"]) == {"rossler"}
 
     for name in FILES:
         (src / name).unlink()

@@ -24,7 +24,7 @@ from unrolled.data import store
 from unrolled.errors import UnrolledError
 from unrolled.report import results as evaluations
 from unrolled.stages import configure, evaluate, generate, random_networks, report, train
-from unrolled.training import results, tracking, workers
+from unrolled.training import processes, results, tracking, workers
 from unrolled.training.fit import fit
 from unrolled.training.runs import Run
 from unrolled.training.tracking import Tracker
@@ -52,7 +52,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(workers, "connect", connect)
     monkeypatch.setattr(workers, "train", work)
-    monkeypatch.setattr(evaluate, "ProcessPoolExecutor", InProcess)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", InProcess)
     return trained
 
 

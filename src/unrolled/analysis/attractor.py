@@ -33,7 +33,7 @@ SETTLED = 1e-3
 AHEAD = 20
 """Steps of the prediction error."""
 EXPONENT_STARTS, EXPONENT_TIME = 8, 100.0
-"""Orbits, and time on each, of the system's own Lyapunov exponents."""
+"""Orbits over which Lyapunov exponents are averaged, and the time on each of the system's own."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,13 @@ def reference(run: Run, data: Data) -> Reference | None:
     assert system is not None
     truth, second = (orbits(system, [row.seed, part], row.step) for part in (TRUTH, SECOND))
     seen, later = (run.task.decode(a.astype(np.float64), data.facts) for a in (loop.inputs[:, -1], loop.targets))
-    ahead = simulate(system, np.asarray(seen, dtype=np.float64), np.array([0.0, AHEAD * row.step], dtype=np.float64))[
-        :, -1
-    ]
-    start = truth[:EXPONENT_STARTS, 0]
-    exponents = lyapunov.of_system(system, start, EXPONENT_TIME).mean(axis=0)
+    span = np.array([0.0, AHEAD * row.step])
+    ahead = simulate(system, np.asarray(seen, dtype=np.float64), span)[:, -1]
+    own = lyapunov.of_system(system, truth[:EXPONENT_STARTS, 0], EXPONENT_TIME).mean(axis=0)
     floor = {
         **distances(second, truth),
         "pe_20": rounded(prediction_error(ahead, later[:, AHEAD - 1], truth)),
-        "exponents": [rounded(each) for each in exponents],
+        "exponents": [rounded(each) for each in own],
         "runs": STARTS,
         "transient": TRANSIENT,
         "steps": STEPS,
@@ -100,21 +98,25 @@ def of_method(run: Run, theta: Array, predicted: Array, data: Data, truth: Array
     truth : (N', T', d) array
         Orbits of the system.
     """
-    loop, network, weights = data.tests["closed_loop"], run.network(data), theta[None]
+    loop = data.tests["closed_loop"]
     starts = torch.from_numpy(loop.inputs[:STARTS])
-    free = run.ensemble(network, weights).closed_loop(starts, TRANSIENT + STEPS)[0, :, TRANSIENT:].numpy()
+    free = run.ensemble(run.network(data), theta[None]).closed_loop(starts, TRANSIENT + STEPS)[0, :, TRANSIENT:].numpy()
     own, ahead, later = (
         run.task.decode(a.astype(float), data.facts)
         for a in (free, predicted[:, AHEAD - 1], loop.targets[:, AHEAD - 1])
     )
-    seen = torch.from_numpy(loop.inputs[:EXPONENT_STARTS])
-    found = autonomous.exponents(network, torch.from_numpy(weights), seen, truth.shape[2])
-    step = run.experiment.data.step
     return {
         **distances(own, truth),
         "pe_20": rounded(prediction_error(ahead, later, truth)),
-        "exponents": None if found is None else [rounded(each / step) for each in found],
+        "exponents": exponents(run, theta, data, truth.shape[2]),
     }
+
+
+def exponents(run: Run, theta: Array, data: Data, count: int = 1) -> list[float | None] | None:
+    """Return the first Lyapunov exponents of one replica (P,) in closed loop, per unit of time; None if it has none."""
+    starts = torch.from_numpy(data.tests["closed_loop"].inputs[:EXPONENT_STARTS])
+    found = autonomous.exponents(run.network(data), torch.from_numpy(theta)[None], starts, count)
+    return None if found is None else [rounded(each / run.experiment.data.step) for each in found]
 
 
 def distances(orbits: Array, truth: Array) -> dict[str, float | None]:

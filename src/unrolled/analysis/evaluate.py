@@ -5,13 +5,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from unrolled import registry
 from unrolled.analysis import (
     attractor,
-    autonomous,
     convergence,
     decay_rate,
     error_growth,
@@ -30,8 +28,6 @@ from unrolled.training.runs import Result, Run
 
 Array = NDArray[Any]
 REFERENCE = "rnn"
-STARTS = 8
-"""Starts over which a network's Lyapunov exponent is averaged."""
 
 
 @dataclass(frozen=True)
@@ -241,9 +237,8 @@ def _attractor(each: Evaluated, truth: attractor.Reference | None) -> dict[str, 
         return {"attractor": own, "exponent": own["exponents"] and own["exponents"][0]}
     if not power_spectrum.applies(each.data):
         return {"attractor": None}
-    starts = torch.from_numpy(each.data.tests[loop].inputs[:STARTS])
-    found = autonomous.exponents(each.run.network(each.data), torch.from_numpy(theta)[None], starts)
-    return {"attractor": None, "exponent": found and rounded(found[0] / each.run.experiment.data.step)}
+    found = attractor.exponents(each.run, theta, each.data)
+    return {"attractor": None, "exponent": found and found[0]}
 
 
 def _rank(rows: dict[str, dict[str, Any]], sign: float) -> None:

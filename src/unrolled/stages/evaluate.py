@@ -1,8 +1,6 @@
 """Stage `evaluate`: score every method of every study on its test data."""
 
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 from unrolled import config, errors, files, fingerprint, paths, progress, registry
@@ -11,6 +9,7 @@ from unrolled.config import Experiment
 from unrolled.data import store
 from unrolled.progress import Stage
 from unrolled.training import results, workers
+from unrolled.training.processes import side_by_side
 from unrolled.training.runs import Run
 
 if TYPE_CHECKING:
@@ -63,11 +62,9 @@ def summary(name: str, metrics: dict[str, Any]) -> str:
 
 
 def _by_itself(name: str) -> tuple[str, float, float]:
-    """Evaluate one study in a process of its own, on one thread; return also its seconds, and those of compiling."""
-    import torch
+    """Evaluate one study in a process of its own; return also its seconds, and those of compiling."""
     from numba.core import event
 
-    torch.set_num_threads(1)
     begun, compiled = time.perf_counter(), list[float]()
     with event.install_timer("numba:compile", compiled.append):
         said = study(name)
@@ -81,24 +78,23 @@ def main() -> None:
     _prune(names)
     stale = [name for name in names if _stale(name)]
     if stale:
-        _side_by_side(sorted(stale, key=_size, reverse=True))
+        _evaluate_all(sorted(stale, key=_size, reverse=True))
     files.write_json(paths.SCORES, {name: _scores(name) for name in names})
     print(f"evaluate: {len(stale)} studies evaluated, {len(names) - len(stale)} kept")
 
 
-def _side_by_side(names: list[str]) -> None:
+def _evaluate_all(names: list[str]) -> None:
     """Evaluate studies in processes of their own, and show how far it is."""
     stage, cores, record = Stage("evaluate"), min(workers.count(), len(names)), progress.read()
     left = {name: progress.usual(record, f"evaluate {name}") for name in names}
     whole = sum(left.values())
     stage.plan(record.planned, cores)
     stage.show("starting", whole / cores, 0.0)
-    with ProcessPoolExecutor(cores, get_context("spawn")) as pool:
-        for name, (said, seconds, compiling) in zip(names, pool.map(_by_itself, names), strict=True):
-            del left[name]
-            stage.evaluated(name, seconds, compiling)
-            stage.tell(said)
-            stage.show(name, sum(left.values()) / cores, 1 - sum(left.values()) / whole)
+    for name, (said, seconds, compiling) in zip(names, side_by_side(_by_itself, names), strict=True):
+        del left[name]
+        stage.evaluated(name, seconds, compiling)
+        stage.tell(said)
+        stage.show(name, sum(left.values()) / cores, 1 - sum(left.values()) / whole)
     stage.line.clear()
 
 

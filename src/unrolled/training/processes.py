@@ -1,9 +1,7 @@
 """Work that is not training, side by side in processes of this machine, one thread each."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import TypeVar
 
@@ -21,19 +19,7 @@ def side_by_side(function: Callable[[Item], Result], items: Iterable[Item]) -> I
     """
     every = list(items)
     with (
-        _environment(workers.ENVIRONMENT),
+        workers.own_environment(),
         ProcessPoolExecutor(max(1, min(workers.count(), len(every))), get_context("spawn")) as pool,
     ):
         yield from pool.map(function, every)
-
-
-@contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Set environment variables for processes that start meanwhile."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)

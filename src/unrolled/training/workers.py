@@ -75,12 +75,21 @@ def preload() -> None:
     if os.environ.get("DASK_SCHEDULER_ADDRESS"):
         return
     os.environ["DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD"] = "forkserver"
+    multiprocessing.set_forkserver_preload(["unrolled.training.fit", "distributed"])
+    with own_environment():
+        forkserver.ensure_running()
+
+
+@contextmanager
+def own_environment() -> Iterator[None]:
+    """Set `ENVIRONMENT` for processes that start meanwhile."""
     before = {name: os.environ.get(name) for name in ENVIRONMENT}
     os.environ.update(ENVIRONMENT)
-    multiprocessing.set_forkserver_preload(["unrolled.training.fit", "distributed"])
-    forkserver.ensure_running()
-    for name, value in before.items():
-        os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
 
 def count() -> int:

@@ -1,5 +1,6 @@
 """Runs spread over workers: in which order, how many workers, and what comes back of those that fail."""
 
+import gc
 import os
 import signal
 import time
@@ -22,11 +23,16 @@ ADDRESS = "DASK_SCHEDULER_ADDRESS"
 
 
 @pytest.fixture(autouse=True)
-def clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start without the user's settings, and without long waits."""
+def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Start without the user's settings, and without long waits; close clients that could not connect.
+
+    Left to the collector, one may be closed while Dask starts the next loop, and wait for that loop's own lock.
+    """
     for name in (ADDRESS, "UNROLLED_WORKERS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(workers, "PATIENCE", 0.5)
+    yield
+    gc.collect()
 
 
 @pytest.mark.parametrize("asked", ["0", "-1", "two", "1.5", ""])

@@ -81,7 +81,7 @@ def experiment(shown: Evaluation) -> dict[str, Any]:
     """Return the resolved experiment of a study."""
     method = {"cell": "elman", "hidden": 4, "options": {"leak_rate": 0.3, "activation": "relu"}, "inputs": ["u"]}
     method |= dict.fromkeys(
-        ("clip_norm", "clip_value", "truncate", "steps", "input_noise", "residual", "closed_loop", "epochs")
+        ("clip_norm", "clip_value", "truncate", "steps", "input_noise", "residual", "closed_loop", "epochs", "centred")
     )
     method["tuned_by_hand"] = "5 settings, on validation data"
     data = {"system": "sine", "parameters": {"omega": 1.0}, "record": None, "washout": 5, "window": 7}

@@ -191,6 +191,8 @@ CONTRADICTIONS: list[tuple[dict[str, Any], list[str]]] = [
     ({"studies.lorenz.methods": [{"esn": {"closed_loop": 9}}]}, ["the optimiser 'ridge' does not train so"]),
     ({"studies.duffing.methods": [{"rnn": {"closed_loop": 9}}]}, ["the task has no closed loop"]),
     ({SINE + "methods": [{"rnn": {"closed_loop": 9}}]}, ["sees a window that slides"]),
+    ({"studies.recall_50.methods": [{"lstm": {"centred": True}}]}, ["lstm.centred: needs a cell whose inputs"]),
+    ({"studies.lorenz.methods": [{"rnn": {"centred": True}}]}, ["rnn.centred: outputs come back as inputs"]),
     ({"methods.rnn.hidden": 0}, [".methods.rnn: cell 'elman' needs 'hidden'"]),
     # task and system or record
     (

@@ -10,6 +10,8 @@ import pytest
 
 import made_up
 from conftest import Experiments
+from unrolled.analysis.claim import FAILS, HOLDS
+from unrolled.analysis.replication import Claims, replication
 from unrolled.report import forecast, gallery, published
 from unrolled.report.page import facts, of_methods, of_studies, render
 from unrolled.report.results import Evaluation, Results
@@ -50,6 +52,23 @@ def test_every_link_within_the_page_leads_somewhere_and_no_id_stands_twice(page:
     text = page(seconds={"study": {"gru": 1.0}})
     ids = re.findall(r'\bid="([^"]+)"', text)
     assert len(ids) == len(set(ids)) and set(re.findall(r'href="#([^"]+)"', text)) <= set(ids)
+
+
+def test_the_page_says_how_much_of_the_published_study_it_confirms(page: Any) -> None:
+    scored = {"rnn": {"score": 0.5, "chosen_by_validation": True}, "gru": {"score": 1.0, "chosen_by_validation": False}}
+    other = scored | {"gru": {"score": 3.0, "chosen_by_validation": False}}
+    verdicts: Claims = [{"number": 1, "verdict": HOLDS}]
+    found = replication(
+        ({"a": {"methods": scored}}, verdicts), ({"a": {"methods": other}}, [{"number": 1, "verdict": FAILS}])
+    )
+    text = page(replicated=found)
+    box = text[text.index('id="replication"') : text.index('id="findings"')]
+    assert "verdicts: 0 of 1 agree" in box and "winners: 1 of 1 agree" in box and "scores: 1 of 2 agree" in box
+    assert "decided verdicts that contradict: 1" in box
+    rows = re.findall(r'<th scope="row">([^<]+)</th>', box)
+    assert rows == ["verdict, claim 1", "score, a: gru"], "what contradicts comes first, what agrees is not there"
+    same = page(replicated=replication(({"a": {"methods": scored}}, verdicts), ({"a": {"methods": scored}}, verdicts)))
+    assert "What differs" not in same and 'id="replication"' not in page()
 
 
 def test_labels_stand_beside_ids(page: Any) -> None:

@@ -112,16 +112,16 @@ class FitRow(Row):
 class Method(Row):
     """One way of training one network: cell, initialiser, optimiser and what else differs.
 
-    `options` are settings of the cell, the initialiser or the optimiser. `readout` lists the ReLU layers between the
-    cell and the linear output; `flatten_window` gives the cell its whole window as one step; `truncate` cuts
+    `options` are settings of the cell, the initialiser or the optimiser. `readout` lists the ReLU layers between
+    the cell and the linear output; `flatten_window` gives the cell its whole window as one step; `truncate` cuts
     back-propagation every so many steps; of several thresholds in `clip_norm` or `clip_value` one is chosen on
-    validation data, as of the learning rates; `epochs`, `batch` and `schedule` are in place of the study's, where an
-    epoch costs more than those of others, or a protocol is published; `input_noise` is the standard deviation of the
-    noise on the inputs in training; with `closed_loop` n the last n inputs of each training sequence are the network's
-    own outputs. Where a task has columns to choose from, `inputs` names them, `residual: linear` trains on what a
-    linear model lacks, and `steps` trains on that many first steps of each window. `requires` says where the method
-    applies; `compare_with` names a method that differs in one choice, and the choice; `tuned_by_hand` says which
-    settings were, and on which data.
+    validation data, as of the learning rates; `epochs`, `batch` and `schedule` are in place of the study's, where
+    an epoch costs more than those of others, or a protocol is published; `input_noise` is the standard deviation of
+    the noise on the inputs in training; `centred` takes their means off inputs and targets; with `closed_loop` n
+    the last n inputs of each training sequence are the network's own outputs. Where a task has columns to choose
+    from, `inputs` names them, `residual: linear` trains on what a linear model lacks, and `steps` trains on that
+    many first steps of each window. `requires` says where the method applies; `compare_with` names a method that
+    differs in one choice, and the choice; `tuned_by_hand` says which settings were, and on which data.
     """
 
     label: str
@@ -141,6 +141,7 @@ class Method(Row):
     batch: Count | None = None
     schedule: Schedule | None = None
     input_noise: Positive | None = None
+    centred: bool = False
     closed_loop: Count | None = None
     inputs: Annotated[list[str], Field(min_length=1)] | None = None
     residual: Literal["linear"] | None = None

@@ -34,7 +34,8 @@ def main() -> None:
     """Copy the project to `full/`, without its results, and write the larger table there."""
     paths.run_own_code("unrolled.full")
     for name in _git("ls-files", "-co", "--exclude-standard").splitlines():
-        if name != "dvc.lock" and not name.startswith("reports/") and Path(name).is_file():
+        ours = name == "dvc.lock" or (name.startswith("reports/") and not name.startswith("reports/full/"))
+        if not ours and Path(name).is_file():
             target = FOLDER / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.exists() or target.read_bytes() != Path(name).read_bytes():

@@ -23,6 +23,8 @@ LOCAL = REPORTS / "local.html"
 PUBLISHED = REPORTS / "published.json"
 METRICS = REPORTS / "metrics.json"
 CLAIMS = REPORTS / "claims.json"
+FULL = REPORTS / "full"
+"""The published study, which `make publish` fills."""
 RANDOM_NETWORKS = REPORTS / "random_networks"
 RUNS = Path("runs")
 """What `unrolled run` makes, a folder a study."""

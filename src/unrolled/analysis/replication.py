@@ -46,6 +46,11 @@ class Replication:
         return [each for each in self.found if each.kind == kind]
 
     @property
+    def differing(self) -> list[Agreement]:
+        """What the two runs say differently."""
+        return [each for each in self.found if not each.agrees]
+
+    @property
     def contradictions(self) -> list[Agreement]:
         """The verdicts on which both runs decide, and differently."""
         return [each for each in self.found if each.contradicts]
@@ -116,21 +121,25 @@ def _absent(what: str, one: set[str], other: set[str]) -> list[str]:
     return [f"{what} {name} is not in the {side} run" for name, side in sorted(only)]
 
 
+def counts(result: Replication) -> list[str]:
+    """Return how many verdicts, winners and scores agree, and how many decided verdicts contradict each other."""
+    said = []
+    for kind, unit in (("verdict", ""), ("winner", " by validation"), ("score", f" within a factor of {REGION:g}")):
+        own = result.of(kind)
+        factors = [each.ratio for each in own if each.ratio is not None]
+        typical = f"; geometric mean ratio {np.exp(np.mean(np.log(factors))):.3g}" if factors else ""
+        said.append(f"{kind}s: {sum(each.agrees for each in own)} of {len(own)} agree{unit}{typical}")
+    return [*said, f"decided verdicts that contradict: {len(result.contradictions)}"]
+
+
 def lines(result: Replication) -> list[str]:
     """Return the comparison as lines of text: what differs in a table, the numbers of what agrees, what is missing."""
-    differing = [each for each in result.found if not each.agrees]
     table = [["", "", "first", "second", "ratio", ""]]
-    for each in differing:
+    for each in result.differing:
         ratio = "" if each.ratio is None else f"{each.ratio:.3g}"
         contradiction = "contradiction" if each.contradicts else ""
         table.append([each.kind, each.what, each.first, each.second, ratio, contradiction])
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     text = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table]
-    text = text if differing else ["Nothing differs."]
-    for kind, unit in (("verdict", ""), ("winner", " by validation"), ("score", f" within a factor of {REGION:g}")):
-        own = result.of(kind)
-        factors = [each.ratio for each in own if each.ratio is not None]
-        typical = f"; geometric mean ratio {np.exp(np.mean(np.log(factors))):.3g}" if factors else ""
-        text.append(f"{kind}s: {sum(each.agrees for each in own)} of {len(own)} agree{unit}{typical}")
-    text.append(f"decided verdicts that contradict: {len(result.contradictions)}")
-    return [*text, *(f"missing: {each}" for each in result.missing)]
+    text = text if result.differing else ["Nothing differs."]
+    return [*text, *counts(result), *(f"missing: {each}" for each in result.missing)]

@@ -13,8 +13,9 @@ WITHIN, AS_GOOD = "within our interval", f"as good, to {SAME - 1:.0%}"
 def compare(studies: list[Evaluation]) -> list[dict[str, Any]]:
     """Return each published value with ours, its interval and a verdict; those of absent studies are left out.
 
-    An entry has `study`, `method`, `value`, `source`, `differs`; `test` where it is held against another test set than
-    the first, `model` where it is another than the method's name says, `verdict` where the numbers cannot be compared.
+    Both are of the same score, in its `unit` here. An entry has `study`, `method`, `value`, `source`, `differs`;
+    `test` where it is held against another test set than the first, `model` where it is another than the method's
+    name says, `verdict` where the numbers cannot be compared.
     """
     rows = []
     for study in studies:
@@ -25,7 +26,12 @@ def compare(studies: list[Evaluation]) -> list[dict[str, Any]]:
             ours, best = study.on(entry["method"], test), study.best
             rows.append(
                 entry
-                | {"score": study.metrics["score"], "ours": ours["score"], "interval": ours["interval"]}
+                | {
+                    "score": study.metrics["score"],
+                    "unit": study.test_sets[test]["unit"],
+                    "ours": ours["score"],
+                    "interval": ours["interval"],
+                }
                 | {"verdict": entry.get("verdict") or verdict(entry["value"], ours, study.higher)}
                 | {"best_here": best, "best_score": study.on(best, test)["score"]}
             )

@@ -3,8 +3,10 @@
 from typing import cast
 
 from unrolled import config, errors, paths
+from unrolled.analysis import replication
 from unrolled.analysis.claim import Evidence, assess_all, plan
 from unrolled.analysis.random_networks.experiments import Numbers
+from unrolled.analysis.replication import Replication
 from unrolled.files import write_atomic, write_json
 from unrolled.report import published, results
 from unrolled.report.page import render
@@ -32,6 +34,12 @@ def _seconds(names: list[str]) -> dict[str, dict[str, float]]:
     return found
 
 
+def published_run(own: tuple[replication.Studies, replication.Claims]) -> Replication | None:
+    """Return the published study, where there is one, compared with this run."""
+    there = (paths.FULL / paths.METRICS.name).exists()
+    return replication.replication(replication.read(paths.FULL), own) if there else None
+
+
 @errors.one_line
 def main() -> None:
     """Render the comparison from all evaluations."""
@@ -44,7 +52,8 @@ def main() -> None:
     for name, own_metrics in metrics.items():
         own_metrics["comparisons"] = [each for pair, each in evidence.compared.items() if pair.study == name]
     claims = assess_all(evidence)
-    drawn = render.write(found, experiments, claims, paths.REPORTS)
+    replicated = published_run((metrics, claims))
+    drawn = render.write(found, experiments, claims, paths.REPORTS, replicated)
     write_json(paths.CLAIMS, claims)
     write_json(paths.PUBLISHED, published.compare(found.studies))
     write_json(paths.METRICS, metrics)
@@ -53,5 +62,5 @@ def main() -> None:
         own = [paths.FIGURES / f"{each.stem}.svg" for each in drawn if each.study == study.name]
         tracker.log_comparison(study.name, own, _numbers(study))
     # Times differ from run to run, so they stand on a page that is no output of the pipeline.
-    write_atomic(paths.LOCAL, render.render(found, experiments, drawn, claims, _seconds(names)).encode())
+    write_atomic(paths.LOCAL, render.render(found, experiments, drawn, claims, replicated, _seconds(names)).encode())
     print(f"report: {paths.INDEX}")

@@ -9,6 +9,7 @@ from unrolled.data.system import System
 from unrolled.data.task import Task
 from unrolled.errors import UnrolledError
 from unrolled.models.build import autoregressive, initialiser_of, network_of, problem_of, sized, widths
+from unrolled.training.centring import Centring
 
 ITEMS = (("cells", "cell"), ("initialisers", "initialiser"), ("optimisers", "optimiser"))
 
@@ -157,6 +158,7 @@ def _method(
     _check_items(method, place)
     _check_columns(method, task, row, place)
     _check_closed_loop(method, task, row, own, place)
+    _check_centred(method, task, row, own, place)
     if method.learning_rates is None:
         method = method.model_copy(update={"learning_rates": fit.learning_rates})
     if registry.load("cells", method.cell).recurrent:
@@ -188,6 +190,17 @@ def _check_closed_loop(method: Method, task: Task, row: DataRow, own: System | N
     }
     if reason := next((reason for reason, holds in reasons.items() if holds), None):
         raise UnrolledError(f"{place}.closed_loop is {method.closed_loop}: {reason}")
+
+
+def _check_centred(method: Method, task: Task, row: DataRow, own: System | None, place: str) -> None:
+    """Refuse to centre what has no place for the means, or what comes back as an input without them."""
+    if not method.centred:
+        return
+    reason = Centring.supports(network_of(method, row, *widths(method, row, task, own)).cell, method.flatten_window)
+    if autoregressive(method) or "closed_loop" not in task.lacks(row, own) or method.residual:
+        reason = "outputs come back as inputs, whose means are others: standardise the study's data"
+    if reason is not None:
+        raise UnrolledError(f"{place}.centred: {reason}")
 
 
 def _check_columns(method: Method, task: Task, row: DataRow, place: str) -> None:

@@ -13,6 +13,7 @@ from unrolled.data.task import Data
 from unrolled.models.build import autoregressive
 from unrolled.models.network import Network
 from unrolled.training.batches import PopulationData
+from unrolled.training.centring import Centring
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.population import Population
 from unrolled.training.runs import Array, Replica, Result, Run, choose, initial_weights
@@ -35,14 +36,17 @@ def fit(run: Run, data: Data, progress: Callable[[int], None] = lambda epochs: N
         Called after each epoch with 1.
     """
     data = run.select(data)
-    network = run.network(data)
-    rounds = [_train(run, network, data, run.tuning_replicas(), progress)]
+    network, centring = run.network(data), Centring(data) if run.method.centred else None
+    given = centring.apply(data) if centring else data
+    rounds = [_train(run, network, given, run.tuning_replicas(), progress)]
     chosen = choose(rounds[0]["tried"], rounds[0]["best_loss"], rounds[0]["diverged"])
     number = int(rounds[0]["tried"][chosen[0]])
     if final := run.final_replicas(number):
-        rounds.append(_train(run, network, data, final, progress))
+        rounds.append(_train(run, network, given, final, progress))
     # Losses are (epochs, S), all others (S, ...).
     arrays = {key: np.concatenate([each[key] for each in rounds], axis=int(key in LOSSES)) for key in rounds[0]}
+    if centring:
+        arrays |= {key: centring.undo(network, arrays[key]) for key in ("theta", "halfway")}
     chosen = np.flatnonzero(arrays["tried"] == number)
     predictions = _predictions(run, network, data, arrays["theta"][chosen])
     return Result(**arrays | {"passes": arrays["passes"][0]}, chosen=chosen, predictions=predictions)

@@ -121,6 +121,7 @@ def differences(row: dict[str, Any]) -> str:
         "truncated every": row["truncate"],
         "trained on steps": row["steps"],
         "input noise": row["input_noise"],
+        "inputs and outputs centred": "yes" if row["centred"] else None,
         "in closed loop over the last steps": row["closed_loop"],
         "epochs": row["epochs"],
         **{name.replace("_", " "): value for name, value in row["options"].items()},

@@ -6,7 +6,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from unrolled.report.page.table import Cell, Table, small, spread, swatch, table
+from unrolled.analysis.replication import Agreement, Replication, counts
+from unrolled.report.page.table import Cell, Table, or_nothing, small, spread, swatch, table
 from unrolled.report.results import FIRST, Evaluation
 from unrolled.report.words import number
 
@@ -49,6 +50,7 @@ def published(rows: list[dict[str, Any]], studies: list[Evaluation]) -> Table | 
     columns: dict[str, Cell] = {
         "study": where,
         "method": method,
+        "score": lambda row: escape(known[row["study"]].metrics["score_label"]) + small(row["unit"]),
         "published": lambda row: number(row["value"]),
         "ours": lambda row: number(row["ours"]) + small(spread(row["interval"])),
         "verdict": lambda row: row["verdict"],
@@ -96,3 +98,18 @@ def claims(known: list[dict[str, Any]], figures: set[str]) -> Table | None:
     }
     prose = ("claim", "what the numbers say")
     return table("The claims", columns, known, prose, lambda claim: f"claim-{claim['number']}") if known else None
+
+
+def replication(found: Replication) -> tuple[list[str], Table | None]:
+    """Return how much of the published study this run confirms, in lines, and what differs, as a table."""
+    columns: dict[str, Cell] = {
+        "": lambda each: f"{each.kind}, {each.what}",
+        "here": lambda each: each.second,
+        "published": lambda each: each.first,
+        "ratio": lambda each: or_nothing(each.ratio),
+        "contradiction": lambda each: "●" if each.contradicts else "",
+    }
+    missing = [f"{len(found.missing)} claims, studies or methods are in one of them only"] if found.missing else []
+    order: list[Agreement] = sorted(found.differing, key=lambda each: not each.contradicts)
+    differing = table("What this run says differently from the published study", columns, order) if order else None
+    return [*counts(found), *missing], differing

@@ -6,6 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from unrolled.analysis.replication import Replication
 from unrolled.files import write_atomic
 from unrolled.report import findings, gallery, published
 from unrolled.report.findings.overview import overall
@@ -17,10 +18,16 @@ Experiments = dict[str, dict[str, Any]]
 """The resolved experiment of each study, as in `data/experiments/STUDY.json`."""
 
 
-def write(results: Results, experiments: Experiments, claims: list[dict[str, Any]], folder: Path) -> list[Drawn]:
+def write(
+    results: Results,
+    experiments: Experiments,
+    claims: list[dict[str, Any]],
+    folder: Path,
+    replicated: Replication | None = None,
+) -> list[Drawn]:
     """Make `folder/index.html` and its figures, from all studies or a few; return the figures."""
     drawn = gallery.draw(results, folder / "figures")
-    write_atomic(folder / "index.html", render(results, experiments, drawn, claims).encode())
+    write_atomic(folder / "index.html", render(results, experiments, drawn, claims, replicated).encode())
     return drawn
 
 
@@ -29,6 +36,7 @@ def render(
     experiments: Experiments,
     drawn: list[Drawn],
     claims: list[dict[str, Any]],
+    replicated: Replication | None = None,
     seconds: dict[str, dict[str, float]] | None = None,
 ) -> str:
     """Return the page, which looks for its figures in the folder `figures` beside it.
@@ -42,6 +50,8 @@ def render(
         In the order of the page.
     claims : list of dict
         As in claims.json; none for a page of a few studies.
+    replicated : Replication, optional
+        The published study, compared with this run.
     seconds : dict, optional
         Training times by study and method, which add a table.
     """
@@ -59,6 +69,7 @@ def render(
         overall=overall(studies) if len(studies) > 1 else [],
         intro=facts.intro(results, experiments),
         seeds=facts.seeds(results, experiments),
+        replication=of_studies.replication(replicated) if replicated else None,
         figures={section: _of(section, drawn) for section in ("overview", "why")},
         of_study={
             study.name: {

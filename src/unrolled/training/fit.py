@@ -1,6 +1,7 @@
 """Training a run: from initial weights to its result."""
 
 import logging
+import os
 import warnings
 from collections.abc import Callable
 
@@ -104,11 +105,11 @@ def _train(
 
 
 def trainer(epochs: int) -> pl.Trainer:
-    """Return a quiet Lightning trainer; it takes a GPU when there is one."""
+    """Return a quiet Lightning trainer on the CPU, or on what `UNROLLED_ACCELERATOR` names (`gpu`, `auto`)."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     return pl.Trainer(
         max_epochs=epochs,
-        accelerator="auto",
+        accelerator=os.environ.get("UNROLLED_ACCELERATOR", "cpu"),
         devices=1,
         logger=False,
         enable_checkpointing=False,

@@ -31,8 +31,8 @@ def known_type(x: Tensor) -> bool:
 
 def supported(*tensors: Tensor) -> bool:
     """Return whether the kernels can take these tensors: on the CPU, and all of one type that they know."""
-    first = tensors[0]
-    return first.device.type == "cpu" and known_type(first) and len({each.dtype for each in tensors}) == 1
+    here = all(each.device.type == "cpu" for each in tensors)
+    return here and known_type(tensors[0]) and len({each.dtype for each in tensors}) == 1
 
 
 def in_order(x: Tensor) -> Tensor:

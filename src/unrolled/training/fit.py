@@ -94,8 +94,9 @@ def _train(
     if optimiser.iterative:
         with warnings.catch_warnings():
             # Batches are index look-ups, so loader workers would only cost; the optimiser is an item;
-            # LeafSpec is Lightning's own use of PyTorch.
-            warnings.filterwarnings("ignore", message=".*(does not have many workers|returned `None`|LeafSpec).*")
+            # LeafSpec is Lightning's own use of PyTorch; a GPU is left alone because small networks are slower there.
+            ignored = "does not have many workers|returned `None`|LeafSpec|GPU available but not used"
+            warnings.filterwarnings("ignore", message=f".*({ignored}).*")
             lightning = trainer(budget.epochs)
             if supports(population, batches, lightning.strategy.root_device) is None:
                 population.train_epoch, batches.whole_epochs = CompiledUpdate(population, batches).epoch, True

@@ -64,6 +64,9 @@ class HessianFree(Optimiser):
         if self.train is None:
             self._begin(population, batch)
         assert self.train is not None
+        if self.train[0].device != batch[0].device:  # begun before the population moved to its GPU
+            self._begin(population, (self.train[0].to(batch[0].device), self.train[1].to(batch[1].device)))
+        assert self.train is not None
         self.size = self.size or batch[0].shape[1]  # of all batches but an epoch's last
         epoch = -(-self.train[0].shape[1] // self.size)  # batches an epoch
         place, wanted = self.calls % epoch, min(epoch, self.settings.batches)

@@ -58,6 +58,7 @@ def study(name: str = "study", steps: int = 50) -> Evaluation:
         "example_axis": "time",
         "lyapunov": None,
         "measured": False,
+        "group": "memory",
         "reference": "rnn",
     }
     metrics |= {"test_label": "test set", "tests": {"harder": {"label": "harder", "unit": "mV"}}, "lost_above": 0.4}
@@ -69,6 +70,15 @@ def study(name: str = "study", steps: int = 50) -> Evaluation:
     tables = {"curves": curves(), "forecasts": forecasts(methods), "data": data(), "growth": growth()}
     tables |= {"power_spectrum": spectra(methods), "gradients": gradients(methods)}
     return Evaluation(name, metrics, tables, looks(FAMILIES))
+
+
+def answers() -> dict[str, Any]:
+    """Return what a reader asks, answered for two such studies."""
+    pair = {"one": "linear", "other": "gru", "ratio": 1.2, "p": 0.01, "answer": "better", "note": "", "terms": {}}
+    mean = {"ratio": 1.2, "p": 0.2, "weights": {"study": 0.5, "other": 0.5}, "answer": "undecided"}
+    asked = {"id": "lstm", "question": "Is the LSTM better than the GRU?", "verdict": "undecided"}
+    pairs = {"study": pair, "other": pair | {"answer": "undecided"}}
+    return {"choices": pairs, "questions": [asked | {"pairs": pairs, "over_studies": mean}]}
 
 
 def results(random_networks: tuple[Any, dict[str, pd.DataFrame]], studies: list[Evaluation] | None = None) -> Results:

@@ -143,19 +143,20 @@ def test_memory_names_who_reaches_farthest(study: Evaluation) -> None:
 
 def test_overall_counts_baselines_and_divergence(study: Evaluation) -> None:
     said = overview.overall([study])
-    assert said[0].startswith("Validation chooses a method without recurrence on 1 of 1") and "5 of 45" in said[-1]
-    assert overview.overall([made_up.reversed_ranks(study)])[0].startswith("Validation chooses a recurrent")
+    assert said[2].startswith("Validation chooses a method without recurrence on 1 of 1") and "5 of 45" in said[1]
+    assert overview.overall([made_up.reversed_ranks(study)])[2].startswith("Validation chooses a recurrent")
 
 
 def test_what_has_not_converged_is_counted_and_named(study: Evaluation) -> None:
     trained = [row for row in study.methods.values() if row["state"]]
-    assert overview.converged([study]).startswith(
+    assert overview.convergence([study]).startswith(
         f"Of {len(trained)} trainings (a method on a study) {len(trained)} have"
     )
     trained[0] |= {"state": "still improving", "converged": False}
     trained[1] |= {"state": "at chance", "converged": False}
-    said = overview.converged([study])
+    said = overview.convergence([study])
     assert f"{len(trained) - 2} have converged" in said
+    assert overview.converged([study]) == f"{len(trained) - 2} of {len(trained)} trainings have converged."
     assert said.endswith("; 1 still improving, 1 at chance; still improving on The study (1).")
 
 

@@ -62,7 +62,7 @@ def test_the_page_says_how_much_of_the_published_study_it_confirms(page: Any) ->
         ({"a": {"methods": scored}}, verdicts), ({"a": {"methods": other}}, [{"number": 1, "verdict": FAILS}])
     )
     text = page(replicated=found)
-    box = text[text.index('id="replication"') : text.index('id="findings"')]
+    box = text[text.index('id="replication"') : text.index('id="trust"')]
     assert "verdicts: 0 of 1 agree" in box and "winners: 1 of 1 agree" in box and "scores: 1 of 2 agree" in box
     assert "decided verdicts that contradict: 1" in box
     rows = re.findall(r'<th scope="row">([^<]+)</th>', box)
@@ -97,7 +97,7 @@ def test_the_method_that_validation_chooses_is_bold_and_said_to_be_chosen(page: 
     study, other = made_up.study(), made_up.study("other", 200)
     study.methods["linear"]["chosen_by_validation"], study.methods["gru"]["chosen_by_validation"] = False, True
     text = page([study, other])
-    assert "<b>0.4</b>" in text and text.count("<b>0.35</b>") == 1, "the lowest test score is bold where it is chosen"
+    assert "<b>0.4 ◆</b>" in text and text.count("<b>0.35 ◆</b>") == 1, "the chosen one is marked, not the lowest"
     assert text.count("<small>chosen</small>") == 2
 
 
@@ -123,7 +123,7 @@ def test_training_times_stand_on_the_local_page_only(page: Any) -> None:
 def test_a_diverged_method_is_said_to_be(page: Any) -> None:
     other = made_up.study()
     other.methods["rnn"] |= {"score": None, "logs": None, "rank": None, "interval": made_up.interval(None, None)}
-    assert page([other, made_up.study("other", 200)]).count("<td>diverged</td>") == 2
+    assert page([other, made_up.study("other", 200)]).count(">diverged</td>") == 3
 
 
 def test_facts_have_units_and_washout(study: Evaluation) -> None:

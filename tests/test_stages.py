@@ -299,13 +299,11 @@ def test_evaluate_writes_numbers_and_tables_and_keeps_what_has_not_changed(
 ) -> None:
     assert evaluated() == set(STUDIES)
     assert "2 studies evaluated, 0 kept" in capsys.readouterr().out
-    scores = json.loads(paths.SCORES.read_text(encoding="utf-8"))
-    assert scores.keys() == set(STUDIES) and all(value > 0 for row in scores.values() for value in row.values())
+    found = evaluations.read(STUDIES)
+    assert all(row["score"] > 0 for study in found.studies for row in study.methods.values())
     for name in STUDIES:
         assert {path.stem for path in paths.evaluated(name).glob("*.csv")} | {"curves"} == set(tables.NAMES)
         assert (paths.CURVES / f"{name}.csv").is_file()
-        metrics = json.loads((paths.evaluated(name) / "metrics.json").read_text(encoding="utf-8"))[name]
-        assert {m: row["score"] for m, row in metrics["methods"].items()} == scores[name]
     assert evaluated() == set()
     change(sine__label="other")
     assert evaluated() == {"sine"}
@@ -336,7 +334,6 @@ def test_evaluate_forgets_studies_that_are_gone(trained: Path) -> None:
     assert evaluated() == set() and not old.exists()
     assert [path.name for path in paths.STUDIES.iterdir()] == ["sine"]
     assert [path.name for path in paths.CURVES.iterdir()] == ["sine.csv"]
-    assert json.loads(paths.SCORES.read_text(encoding="utf-8")).keys() == {"sine"}
 
 
 def test_report_writes_the_page_its_figures_and_all_numbers(
@@ -379,7 +376,6 @@ def test_a_study_whose_data_cannot_be_had_is_not_run_and_says_why(
     assert paths.TRAINED.is_dir() and not list(paths.TRAINED.iterdir())
     found = evaluations.read(["santa_fe"])
     assert found.studies == [] and found.not_run == {"santa_fe": reason}
-    assert json.loads(paths.SCORES.read_text(encoding="utf-8")) == {"santa_fe": {}}
     with refused("study 'santa_fe' is not run", "pip install reservoirpy"):
         store.load("santa_fe")
 

@@ -19,6 +19,8 @@ Positives = Annotated[list[Positive], Field(min_length=1)]
 CONFIGURE = "run `dvc repro configure`"
 RESERVED = ("index", "random_networks")
 """Names that the stage `configure` gives to files of its own."""
+Group = Literal["memory", "chaos", "driven", "autonomous", "measured"]
+"""What kind of task a study is, for people: the page is in this order."""
 Capability = Literal["closed_loop", "linear_system", "record", "initial_state"]
 """What a method may require of a study: a test in closed loop, a linear driven system, a measured record, the initial
 state among the inputs."""
@@ -157,13 +159,14 @@ class Method(Row):
 
 
 class Study(Row):
-    """One question: a label, its data, how methods are trained on it, the score that ranks them, and the methods.
+    """One question: its label, group and data, how methods are trained on it, the score that ranks them, the methods.
 
     `methods` lists groups and methods; an entry `{name: {...}}` says what differs in a method's row here.
     """
 
     label: str
     question: str
+    group: Group = "autonomous"
     data: DataRow
     fit: dict[str, Any]
     """As in `FitRow`, over the defaults."""
@@ -278,6 +281,7 @@ class Experiment(Row):
     name: str
     label: str
     question: str
+    group: Group = "autonomous"
     seed: Natural
     data: DataRow
     fit: FitRow

@@ -101,6 +101,7 @@ def _study(runs: list[Evaluated], data: Data, score: Score, gradients: pd.DataFr
         "better": "higher" if score.higher_is_better else "lower",
         "label": run.experiment.label,
         "question": run.experiment.question,
+        "group": run.experiment.group,
         "task": row.task,
         "kind": run.task.kind,
         "measured": row.record is not None,

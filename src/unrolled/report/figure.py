@@ -12,13 +12,16 @@ import matplotlib.figure as mpl
 from unrolled import registry
 from unrolled.report.results import Evaluation, Results
 
+LEADING = 30
+"""The order up to which a study's figures stand unfolded."""
+
 
 class StudyFigure(registry.Item, ABC):
     """A figure of one study, drawn for every study that it applies to."""
 
     caption: ClassVar[str]
     order: ClassVar[int] = 50
-    """Its place among the figures of a study: lowest first, ties by name."""
+    """Its place among the figures of a study: lowest first, ties by name; those up to `LEADING` stand unfolded."""
     heading: ClassVar[str] = ""
     """What stands above it, if anything."""
 
@@ -32,9 +35,12 @@ class StudyFigure(registry.Item, ABC):
 
 
 class OverviewFigure(registry.Item, ABC):
-    """A figure of all studies, or of the random networks: in the overview, or in the chapter on why networks forget."""
+    """A figure of all studies, or of the random networks.
 
-    section: ClassVar[Literal["overview", "why"]]
+    In the section on trust, beside the leaderboard (`overview`), or in the chapter on why networks forget.
+    """
+
+    section: ClassVar[Literal["trust", "overview", "why"]]
     caption: ClassVar[str]
     order: ClassVar[int] = 50
     """Its place in its section: lowest first, ties by name."""

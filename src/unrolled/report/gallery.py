@@ -38,7 +38,7 @@ class Drawn:
 
     @property
     def section(self) -> str:
-        """Where it stands: "overview", "why" or "study"."""
+        """Where it stands: "trust", "overview", "why" or "study"."""
         return "study" if isinstance(self.item, StudyFigure) else self.item.section
 
 

@@ -49,3 +49,8 @@ def verdict(value: float, ours: dict[str, Any], higher: bool) -> str:
     if factor < SAME:
         return AS_GOOD
     return f"ours is {'worse' if worse else 'better'}, by a factor of {number(factor)} at least"
+
+
+def compares(row: dict[str, Any]) -> bool:
+    """Return whether ours can be held against a published value: a row of `compare`."""
+    return "not comparable" not in row["verdict"]

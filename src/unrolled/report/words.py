@@ -10,7 +10,9 @@ def number(value: float | None) -> str:
     """Return three digits, with a power of ten only where the number reads better so."""
     if value is None:
         return "none"
-    if value == 0 or 1e-3 <= abs(value) < 1e4:
+    if 999.5 <= abs(value) < 1e4:
+        return f"{value:.0f}"
+    if value == 0 or 1e-3 <= abs(value) < 999.5:
         return f"{value:.3g}"
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa}×10{str(int(exponent)).translate(SUPERSCRIPTS)}"
@@ -30,9 +32,9 @@ def result(measured: Mapping[str, Any]) -> str:
     return f"{number(measured['score'])} ({interval['kind']}: {number(interval['low'])} to {number(interval['high'])})"
 
 
-def listed(names: Iterable[str], nothing: str = "none") -> str:
+def listed(names: Iterable[str], nothing: str = "none", last: str = " and ") -> str:
     """Return names with commas, the last with "and"; where a name has a comma of its own, with semicolons."""
-    *first, last = [*names] or [nothing]
-    if first and any("," in name for name in (*first, last)):
-        return "; ".join([*first, last])
-    return f"{', '.join(first)} and {last}" if first else last
+    *first, end = [*names] or [nothing]
+    if first and any("," in name for name in (*first, end)):
+        return "; ".join([*first, end])
+    return f"{', '.join(first)}{last}{end}" if first else end

@@ -79,7 +79,6 @@ def main() -> None:
     stale = [name for name in names if _stale(name)]
     if stale:
         _evaluate_all(sorted(stale, key=_size, reverse=True))
-    files.write_json(paths.SCORES, {name: _scores(name) for name in names})
     print(f"evaluate: {len(stale)} studies evaluated, {len(names) - len(stale)} kept")
 
 
@@ -122,9 +121,3 @@ def _stale(name: str) -> bool:
 def _size(name: str) -> int:
     """Return how large a study's data are: the largest are evaluated first."""
     return sum(path.stat().st_size for path in paths.dataset(name).glob("*.npz"))
-
-
-def _scores(name: str) -> dict[str, float | None]:
-    """Return the headline of each method of a study."""
-    metrics = files.read_json(paths.evaluated(name) / "metrics.json", "run `dvc repro evaluate`")[name]
-    return {method: row["score"] for method, row in metrics.get("methods", {}).items()}

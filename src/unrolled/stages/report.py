@@ -3,7 +3,7 @@
 from typing import cast
 
 from unrolled import config, errors, paths
-from unrolled.analysis import replication
+from unrolled.analysis import questions, replication
 from unrolled.analysis.claim import Evidence, assess_all, plan
 from unrolled.analysis.random_networks.experiments import Numbers
 from unrolled.analysis.replication import Replication
@@ -52,9 +52,11 @@ def main() -> None:
     for name, own_metrics in metrics.items():
         own_metrics["comparisons"] = [each for pair, each in evidence.compared.items() if pair.study == name]
     claims = assess_all(evidence)
-    replicated = published_run((metrics, claims))
-    drawn = render.write(found, experiments, claims, paths.REPORTS, replicated)
+    answers, replicated = questions.answers(evidence), published_run((metrics, claims))
+    drawn = render.write(found, experiments, claims, paths.REPORTS, answers, replicated)
     write_json(paths.CLAIMS, claims)
+    write_json(paths.ANSWERS, answers)
+    write_json(paths.HEADLINE, questions.headline(metrics, claims))
     write_json(paths.PUBLISHED, published.compare(found.studies))
     write_json(paths.METRICS, metrics)
     tracker = tracking.connect()
@@ -62,5 +64,7 @@ def main() -> None:
         own = [paths.FIGURES / f"{each.stem}.svg" for each in drawn if each.study == study.name]
         tracker.log_comparison(study.name, own, _numbers(study))
     # Times differ from run to run, so they stand on a page that is no output of the pipeline.
-    write_atomic(paths.LOCAL, render.render(found, experiments, drawn, claims, replicated, _seconds(names)).encode())
+    write_atomic(
+        paths.LOCAL, render.render(found, experiments, drawn, claims, answers, replicated, _seconds(names)).encode()
+    )
     print(f"report: {paths.INDEX}")

@@ -45,6 +45,7 @@ def resolve(table: Table, name: str) -> Experiment:
         name=name,
         label=study.label,
         question=study.question,
+        group=study.group,
         seed=table.seed,
         data=row,
         fit=fit,

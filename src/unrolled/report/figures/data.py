@@ -15,7 +15,8 @@ class Data(StudyFigure):
     """Each channel against time, coloured by split."""
 
     caption = "The data that the methods are trained, tuned and tested on."
-    order = 10
+    order = 60
+    heading = "The data"
 
     def applies(self, study: Evaluation) -> bool:
         """Return whether the task names channels of its data."""

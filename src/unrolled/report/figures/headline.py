@@ -20,6 +20,7 @@ class Headline(OverviewFigure):
 
     section = "overview"
     order = 10
+    heading = "Every score with its seeds"
     caption = (
         "Test score of every method on every study, the best at the top: of an error the lowest (logarithmic axis "
         "where errors differ by factors), of a valid time the longest. Small marks are single seeds at the "

@@ -1,8 +1,7 @@
-"""Training and validation loss by epoch."""
+"""Training and validation loss by update."""
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from unrolled.report.figure import StudyFigure
 from unrolled.report.results import Evaluation
@@ -17,9 +16,10 @@ class LearningCurves(StudyFigure):
     """Both losses side by side on the same logarithmic axis."""
 
     caption = (
-        "Mean square error by epoch at each method's chosen learning rate: median over the seeds; of the five with the "
-        "lowest validation loss also the range (band). What is scored in closed loop is validated so, but trained one "
-        "step ahead. Methods solved in one step have no curve, and what lies far above the start is cut off."
+        "Mean square error by update at each method's chosen learning rate: median over the seeds; of the five with "
+        "the lowest validation loss also the range (band). The mark is the epoch of the lowest validation loss, the "
+        "weights that are scored. What is scored in closed loop is validated so, but trained one step ahead. Methods "
+        "solved in one step have no curve, and what lies far above the start is cut off."
     )
     order = 30
     heading = "Learning curves"
@@ -30,29 +30,28 @@ class LearningCurves(StudyFigure):
 
     def draw(self, study: Evaluation) -> Figure:
         """Draw one line a method."""
-        table = study.tables["curves"]
-        figure, axes = new(9, 5.6, columns=2, sharey=True)
+        table = self._by_update(study)
+        figure, axes = new(9.5, 5.4, columns=2, sharey=True)
         val = table[table["loss"] == "val"]
         leading = val.groupby("method")["median"].min().nsmallest(BANDS).index
         for axis, (loss, label) in zip(axes[0], PANELS.items(), strict=True):
             for name, part in table[table["loss"] == loss].groupby("method", sort=False):
-                look = study.look(str(name))
+                look, losses = study.look(str(name)), val[val["method"] == name]["median"].to_numpy()
                 axis.plot(
-                    part["epoch"],
+                    part["update"],
                     part["median"],
                     color=look.colour,
                     ls=look.dash,
-                    lw=1.4,
+                    lw=1.3,
                     marker=look.marker,
-                    ms=4,
-                    markevery=[-1],
+                    ms=5,
+                    markevery=[int(losses.argmin())],
                     label=study.label_of(str(name), 30),
                 )
                 if name in leading:
-                    axis.fill_between(part["epoch"], part["low"], part["high"], color=look.colour, alpha=0.13, lw=0)
+                    axis.fill_between(part["update"], part["low"], part["high"], color=look.colour, alpha=0.13, lw=0)
             axis.set_yscale("log")
-            axis.set_xlabel("epoch")
-            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axis.set_xlabel("update")
             loop = loss == "val" and study.metrics["validated_in_closed_loop"]
             axis.set_title(f"{label}, in closed loop" if loop else label)
         first = table[table["epoch"] == 1]["median"]
@@ -63,9 +62,18 @@ class LearningCurves(StudyFigure):
         return figure
 
     @staticmethod
+    def _by_update(study: Evaluation) -> pd.DataFrame:
+        """Return the curves with the number of updates after each epoch."""
+        table = study.tables["curves"]
+        last = table.groupby("method")["epoch"].transform("max")
+        updates = table["method"].map({name: row["updates"] for name, row in study.methods.items()})
+        return table.assign(update=table["epoch"] * updates / last)
+
+    @staticmethod
     def _title(study: Evaluation, val: pd.DataFrame) -> str:
         lowest = val.sort_values("median").iloc[0]
+        states = [study.methods[name]["state"] for name in dict.fromkeys(val["method"])]
         return (
-            f"Lowest validation loss of a method trained in epochs: {study.label_of(lowest['method'])}, "
-            f"{lowest['median']:.2g} in epoch {lowest['epoch']}"
+            f"{states.count('converged')} of {len(states)} methods trained in epochs have converged; lowest validation "
+            f"loss: {study.label_of(lowest['method'])}, {lowest['median']:.2g} after {lowest['update']:.0f} updates"
         )

@@ -19,6 +19,7 @@ class Reach(OverviewFigure):
 
     section = "overview"
     order = 30
+    heading = "Error of recall against the length"
     caption = (
         "Recall of two marked values (the adding problem): test error against the length T of the sequence, geometric"
         " mean over the seeds with its t interval, each method trained anew at each length. Above the dashed line "

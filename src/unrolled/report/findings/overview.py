@@ -23,10 +23,16 @@ def overall(studies: list[Evaluation]) -> list[str]:
     diverged = sum(row["diverged"] for study in studies for row in study.methods.values())
     trained = sum(row["trained"] for study in studies for row in study.methods.values())
     last = f"{diverged} of {trained} trained replicas diverged."
-    return [text for text in (first, converged(studies), gates(studies), otherwise(studies), last) if text]
+    return [text for text in (convergence(studies), last, first, gates(studies), otherwise(studies)) if text]
 
 
 def converged(studies: list[Evaluation]) -> str:
+    """Say in a few words how many trainings have come to their end."""
+    states = [row["state"] for study in studies for row in study.methods.values() if row["state"]]
+    return f"{states.count('converged')} of {len(states)} trainings have converged." if states else ""
+
+
+def convergence(studies: list[Evaluation]) -> str:
     """Say how many methods' trainings came to their end, and which did not."""
     named = [(study.label_of(n), study.label, row["state"]) for study in studies for n, row in study.methods.items()]
     trained = [each for each in named if each[2]]

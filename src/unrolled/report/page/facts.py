@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from unrolled.report.published import AS_GOOD, WITHIN
+from unrolled.report.published import AS_GOOD, WITHIN, compares
 from unrolled.report.results import Evaluation, Results
 from unrolled.report.words import listed, number
 
@@ -22,7 +22,7 @@ def intro(results: Results, experiments: dict[str, dict[str, Any]]) -> str:
     names = {name for study in results.studies for name in study.methods}
     on = f"{len(results.studies)} studies" if len(results.studies) > 1 else "one study"
     number_of = seeds(results, experiments)
-    return f"{len(names)} methods on {on}, with {number_of} seeds each and hyperparameters tuned on validation data."
+    return f"{len(names)} methods on {on}, {number_of} seeds each, hyperparameters tuned on validation data."
 
 
 def of_study(study: Evaluation, experiment: dict[str, Any]) -> str:
@@ -61,7 +61,7 @@ def verdicts(claims: list[dict[str, Any]]) -> str:
 def literature(rows: list[dict[str, Any]]) -> str:
     """Say how many of our numbers are as good as the published ones, better, worse; and met within which factor."""
     count = Counter(_kind(row["verdict"]) for row in rows)
-    ratios = [row["ours"] / row["value"] for row in rows if _kind(row["verdict"]) != "not comparable"]
+    ratios = [row["ours"] / row["value"] for row in rows if compares(row)]
     met = {factor: sum(ratio <= factor for ratio in ratios) for factor in FACTORS}
     within = listed([f"{n} within a factor of {factor:g}" for factor, n in met.items()])
     said = f"Of {len(rows)} published values, ours is {', '.join(f'{kind} on {n}' for kind, n in count.most_common())}."

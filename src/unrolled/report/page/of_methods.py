@@ -1,11 +1,12 @@
 """Tables whose rows are methods: their scores on all studies, their training times, and what each is."""
 
 from functools import partial
+from math import inf, log10
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from unrolled.report.page.table import Cell, Table, small, spread, swatch, table
+from unrolled.report.page.table import Cell, Table, Value, heat, small, spread, swatch, table
 from unrolled.report.results import Evaluation, Results
 from unrolled.report.words import listed, number
 
@@ -37,8 +38,11 @@ def _named(method: Method) -> str:
     return swatch(method.study, method.name)
 
 
-def comparison(results: Results, experiments: dict[str, dict[str, Any]]) -> Table:
-    """Return every method on every study."""
+def leaderboard(results: Results, experiments: dict[str, dict[str, Any]]) -> tuple[Table, Table | None]:
+    """Return every method on every study: those on at least half of the studies, and the others.
+
+    A cell is filled by the factor between a method's score and the study's best, on a logarithmic scale.
+    """
 
     def rows(method: Method) -> list[dict[str, Any]]:
         return [study.methods[method.name] for study in results.studies if method.name in study.methods]
@@ -51,18 +55,36 @@ def comparison(results: Results, experiments: dict[str, dict[str, Any]]) -> Tabl
         "weights": lambda method: _range([row["parameters"] for row in rows(method)]),
         "diverged": lambda m: f"{sum(r['diverged'] for r in rows(m))} of {sum(r['trained'] for r in rows(m))}",
     }
-    return table("Every method on every study", columns, _methods(results), css=lambda method: method.css)
+    known = _methods(results)
+    often = [method for method in known if 2 * len(rows(method)) >= len(results.studies)]
+    made = [
+        table(caption, columns, part, css=lambda method: method.css, method=lambda method: method.name)
+        for caption, part in (("Leaderboard", often), ("Methods on few studies", [m for m in known if m not in often]))
+    ]
+    return made[0], made[1] if made[1].rows else None
 
 
-def _score(study: Evaluation, absent: dict[str, str], method: Method) -> str:
+def _score(study: Evaluation, absent: dict[str, str], method: Method) -> str | Value:
     row = study.methods.get(method.name)
     if row is None:
-        return Markup('<span class="soft" title="{}">–</span>').format(absent.get(method.name, "not run"))
+        return Value(Markup('<span title="{}">–</span>').format(absent.get(method.name, "not run")), None, "hatched")
     if row["score"] is None:
-        return "diverged"
-    value = Markup("<b>{}</b>" if row["chosen_by_validation"] else "{}").format(number(row["score"]))
-    rank, state = f"rank {row['rank']}" if row["rank"] else "", "" if row["converged"] else row["state"] or ""
-    return value + small(spread(row["interval"])) + small(rank) + small(state)
+        return Value("diverged", None)
+    value = Markup("<b>{} ◆</b>" if row["chosen_by_validation"] else "{}").format(number(row["score"]))
+    behind, state = factor(study, row["score"]), "" if row["converged"] else row["state"] or ""
+    times = f"× {number(behind)}" if row["rank"] else ""
+    return Value(
+        value + small(times) + small(spread(row["interval"])) + small(state),
+        behind if behind < inf else None,
+        heat(1 - log10(behind) / 2 if 0 < behind < inf else 0.0) if row["rank"] else "",
+    )
+
+
+def factor(study: Evaluation, score: float) -> float:
+    """Return by which factor a score is behind the study's best: 1 of the best itself."""
+    best = study.methods[study.ranked[0]]["score"]
+    low, high = (score, best) if study.higher else (best, score)
+    return 1.0 if low == high else high / low if low > 0 else inf
 
 
 def _range(sizes: list[int]) -> str:
@@ -110,7 +132,9 @@ def methods(results: Results, experiments: dict[str, dict[str, Any]]) -> Table:
         "why not everywhere": absent,
     }
     prose = ("what it is", "what else differs", "why not everywhere")
-    return table("Methods", columns, _methods(results), prose=prose, css=lambda method: method.css)
+    return table(
+        "Methods", columns, _methods(results), prose, css=lambda method: method.css, method=lambda method: method.name
+    )
 
 
 def differences(row: dict[str, Any]) -> str:

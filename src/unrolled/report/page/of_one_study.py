@@ -28,7 +28,7 @@ def gradients(study: Evaluation) -> Table | None:
     }
     columns: dict[str, Cell] = {"method": lambda name: swatch(study, name)}
     columns |= {head: partial(_flow, study, key) for head, key in heads.items()}
-    return table(f"Gradients of {study.label}", columns, followed) if followed else None
+    return table(f"Gradients of {study.label}", columns, followed, method=str) if followed else None
 
 
 def _flow(study: Evaluation, key: str, name: str) -> str:
@@ -48,7 +48,7 @@ def attractor(study: Evaluation) -> Table | None:
     columns: dict[str, Cell] = {"method": lambda name: name if name == FLOOR else swatch(study, name)}
     columns |= {head: partial(_number, found, key) for head, key in ATTRACTOR.items()}
     columns["exponents"] = exponents
-    return table(f"The attractor of {study.label}", columns, found)
+    return table(f"The attractor of {study.label}", columns, found, method=lambda name: "" if name == FLOOR else name)
 
 
 def _number(found: dict[str, dict[str, Any]], key: str, name: str) -> str:
@@ -88,4 +88,4 @@ def scores(study: Evaluation) -> Table:
         "diverged": lambda name: f"{rows[name]['diverged']} of {rows[name]['trained']}",
     }
     css = lambda name: "" if rows[name]["trains"] else "passive"  # noqa: E731
-    return table(f"Scores: {study.score}", columns, study.ordered, css=css)
+    return table(f"Scores: {study.score}", columns, study.ordered, css=css, method=str)

@@ -9,9 +9,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from unrolled.analysis.replication import Replication
 from unrolled.files import write_atomic
 from unrolled.report import findings, gallery, published
-from unrolled.report.findings.overview import overall
+from unrolled.report.figure import LEADING
+from unrolled.report.findings.overview import converged, overall
 from unrolled.report.gallery import Drawn
-from unrolled.report.page import facts, of_methods, of_one_study, of_studies
+from unrolled.report.page import facts, first_screen, of_methods, of_one_study, of_studies
 from unrolled.report.results import Results
 
 Experiments = dict[str, dict[str, Any]]
@@ -23,11 +24,12 @@ def write(
     experiments: Experiments,
     claims: list[dict[str, Any]],
     folder: Path,
+    answers: dict[str, Any] | None = None,
     replicated: Replication | None = None,
 ) -> list[Drawn]:
     """Make `folder/index.html` and its figures, from all studies or a few; return the figures."""
     drawn = gallery.draw(results, folder / "figures")
-    write_atomic(folder / "index.html", render(results, experiments, drawn, claims, replicated).encode())
+    write_atomic(folder / "index.html", render(results, experiments, drawn, claims, answers, replicated).encode())
     return drawn
 
 
@@ -36,6 +38,7 @@ def render(
     experiments: Experiments,
     drawn: list[Drawn],
     claims: list[dict[str, Any]],
+    answers: dict[str, Any] | None = None,
     replicated: Replication | None = None,
     seconds: dict[str, dict[str, float]] | None = None,
 ) -> str:
@@ -50,6 +53,8 @@ def render(
         In the order of the page.
     claims : list of dict
         As in claims.json; none for a page of a few studies.
+    answers : dict, optional
+        As in answers.json.
     replicated : Replication, optional
         The published study, compared with this run.
     seconds : dict, optional
@@ -62,27 +67,41 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    studies = results.studies
-    literature = published.compare(studies)
+    studies, whole = results.studies, len(results.studies) > 1
+    literature, answers = published.compare(studies), answers or {}
+    board, few = of_methods.leaderboard(results, experiments) if whole else (None, None)
     return environment.get_template("template.html").render(
         results=results,
-        overall=overall(studies) if len(studies) > 1 else [],
+        single=not whole,
+        answer=first_screen.answer(studies) if whole else "",
+        memory_map=first_screen.memory_map(results, experiments),
+        choices=first_screen.choices(studies, answers),
+        questions=first_screen.short_answers(studies, answers) if whole else [],
+        groups=[
+            (group, words, members)
+            for group, words in first_screen.GROUPS.items()
+            if (members := [study for study in studies if study.metrics["group"] == group])
+        ],
+        overall=overall(studies) if whole else [],
         intro=facts.intro(results, experiments),
+        state=converged(studies),
         seeds=facts.seeds(results, experiments),
         replication=of_studies.replication(replicated) if replicated else None,
-        figures={section: _of(section, drawn) for section in ("overview", "why")},
+        figures={section: _of(section, drawn) for section in ("trust", "overview", "why")},
         of_study={
             study.name: {
                 "facts": facts.of_study(study, experiments[study.name]),
                 "findings": findings.of_study(study),
-                "figures": [each for each in drawn if each.study == study.name],
+                "figures": (own := [each for each in drawn if each.study == study.name]),
+                "first": sum(each.item.order <= LEADING for each in own),
                 "scores": of_one_study.scores(study),
                 "attractor": of_one_study.attractor(study),
                 "gradients": of_one_study.gradients(study),
             }
             for study in studies
         },
-        comparison=of_methods.comparison(results, experiments) if len(studies) > 1 else None,
+        leaderboard=board,
+        few=few,
         kinds=of_studies.kinds(studies),
         published=of_studies.published(literature, studies),
         literature=facts.literature(literature),

@@ -1,6 +1,4 @@
-"""What is said over studies and beside scores: mean ranks, growth rates, decay rates."""
-
-from typing import Any
+"""What is said beside scores: growth rates and decay rates."""
 
 import numpy as np
 import pandas as pd
@@ -8,40 +6,8 @@ import pytest
 
 from unrolled.analysis.decay_rate import decay_rate, decay_rates
 from unrolled.analysis.error_growth import growth_rates
-from unrolled.analysis.summary import summary
 from unrolled.data.system import hold
 from unrolled.data.systems.oscillator import Oscillator
-
-
-def studies(*orders: str) -> dict[str, Any]:
-    """Return made-up studies, the methods of each a letter, best first; capitals are not trained."""
-    return {
-        str(number): {"methods": {m: {"rank": order.index(m) + 1, "trains": True} for m in sorted(order)}}
-        for number, order in enumerate(orders)
-    }
-
-
-def test_methods_rank_among_themselves_where_all_of_them_are() -> None:
-    found = summary(studies("xabc", "acb", "bac", "ab"))["ranks"]
-    assert found["studies"] == ["0", "1", "2"], "c, in three of four, is not in the last"
-    assert found["methods"]["a"] == {"mean": pytest.approx(4 / 3, rel=1e-5), "ranks": {"0": 1, "1": 1, "2": 2}}
-    assert list(found["methods"]) == ["a", "b", "c"]
-
-
-def test_without_methods_in_common_there_are_no_mean_ranks() -> None:
-    for made in (studies(), studies("a"), studies("ab", "cd", "ef"), {"0": {"not_run": "no data"}}):
-        assert summary(made)["ranks"]["methods"] == {}
-
-
-def test_the_two_rates_are_compared_over_all_trained_networks() -> None:
-    made = studies("abcde")
-    flows = {"a": (-3.0, -3.1), "b": (-2.0, -0.5), "c": (0.1, -1.0), "d": (-1.0, None)}
-    for name, (exponent, after) in flows.items():
-        made["0"]["methods"][name]["flow"] = {"exponent": exponent, "after": after}
-    found = summary(made)["gradient_rates"]
-    assert found == {"networks": 3, "forgetting": pytest.approx(2 / 3, rel=1e-5), "spearman": pytest.approx(0.5)}
-    made["0"]["methods"]["a"]["trains"] = False
-    assert summary(made)["gradient_rates"] == {"networks": 2, "forgetting": None, "spearman": None}
 
 
 def test_growth_is_fitted_between_noise_and_saturation() -> None:

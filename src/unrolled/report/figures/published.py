@@ -1,0 +1,59 @@
+"""Published values against ours, as ratios."""
+
+import textwrap
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from unrolled.report import published
+from unrolled.report.figure import OverviewFigure
+from unrolled.report.results import FIRST, Results
+from unrolled.report.style import GREY, new, title
+
+
+class Published(OverviewFigure):
+    """One mark a published value: our score over it."""
+
+    section = "trust"
+    order = 10
+    heading = "Published against ours"
+    caption = (
+        "Our score (geometric mean over the seeds, with its t interval) over the published one, of a study's first "
+        "test set; left of the line ours has the smaller error. Protocols differ nearly everywhere: the table below "
+        "says how, value by value. Open: of a protocol too different to compare."
+    )
+
+    def applies(self, results: Results) -> bool:
+        """Return whether anything is published on the studies here."""
+        return len(self._rows(results)) > 0
+
+    @staticmethod
+    def _rows(results: Results) -> list[dict[str, Any]]:
+        return [row for row in published.compare(results.studies) if row.get("test", FIRST) == FIRST]
+
+    def draw(self, results: Results) -> Figure:
+        """Draw the ratios, in the order of the table."""
+        known = {study.name: study for study in results.studies}
+        rows = self._rows(results)[::-1]
+        figure, axes = new(9, 1.4 + 0.3 * len(rows))
+        axis, labels = axes[0, 0], []
+        for height, row in enumerate(rows):
+            study, value = known[row["study"]], row["value"]
+            look, low, high = study.look(row["method"]), row["interval"]["low"], row["interval"]["high"]
+            compared = published.compares(row)
+            if low is not None:
+                axis.plot([low / value, high / value], [height] * 2, color=look.colour, lw=1.8)
+            fill = look.colour if compared else "white"
+            axis.plot(row["ours"] / value, height, look.marker, color=look.colour, mfc=fill, ms=7)
+            own = study.label_of(row["method"])
+            labels.append(textwrap.shorten(f"{study.label}: {row.get('model') or own}", 58, placeholder=" …"))
+        axis.axvline(1, color="black", lw=1)
+        axis.axvline(2, color=GREY, lw=0.8, ls=":")
+        axis.set_xscale("log")
+        axis.set_yticks(range(len(rows)), labels, fontsize=8.5)
+        axis.set_ylim(-0.7, len(rows) - 0.3)
+        axis.set_xlabel("our score over the published one (below 1: ours is the smaller error)")
+        ratios = [row["ours"] / row["value"] for row in rows if published.compares(row)]
+        met = sum(ratio <= 2 for ratio in ratios)
+        title(figure, f"Of {len(ratios)} published values that compare, ours is within a factor of two on {met}")
+        return figure

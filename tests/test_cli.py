@@ -142,6 +142,22 @@ def test_run_passes_on_what_is_asked(
     assert capsys.readouterr().out == "report: page.html\n" * 2
 
 
+def test_studies_are_listed_and_one_is_shown(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["list"])
+    head, _, *lines = capsys.readouterr().out.splitlines()
+    metrics = {name: json.loads((paths.evaluated(name) / "metrics.json").read_text())[name] for name in STUDIES}
+    assert head.split()[:2] == ["study", "methods"] and [line.split()[0] for line in lines] == list(STUDIES)
+    for name, line in zip(STUDIES, lines, strict=True):
+        rows = metrics[name]["methods"]
+        [chosen] = [method for method, row in rows.items() if row["chosen_by_validation"]]
+        assert line.split()[1:3] == [str(len(rows)), chosen] and max(map(len, lines)) <= 120
+        cli.main(["show", name])
+        said = capsys.readouterr().out
+        assert metrics[name]["question"] in said and all(f" {method} " in said for method in rows)
+        assert [text.split()[1] for text in said.splitlines() if text.startswith("◆  ")] == [chosen]
+    assert "study 'sin' is not known; did you mean 'sine'?" in refuses(capsys, "show", "sin")
+
+
 def test_a_figure_is_drawn_in_its_place_or_where_one_wants_it(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

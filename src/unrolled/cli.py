@@ -10,6 +10,8 @@ from unrolled.errors import UnrolledError
 EPILOG = """\
 examples:
   unrolled run sine --methods rnn,gru --epochs 5     one study by itself, its page in runs/sine/reports/index.html
+  unrolled list                                      the studies, and what validation chooses on each
+  unrolled show oscillator                           the scores of one study
   unrolled figure learning_curves sine               one figure of an evaluated study, in seconds
   unrolled forecast sine --steps 400                 forecast 400 steps with the champion
   unrolled forecast oscillator --method lstm
@@ -35,6 +37,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--methods", help="only these, separated by commas")
     run.add_argument("--epochs", type=_count, help="in place of those of params.yaml")
     run.add_argument("--seeds", type=_count, help="in place of those of params.yaml")
+    commands.add_parser("list", help="the studies that are evaluated, and which method validation chooses")
+    show = commands.add_parser("show", help="the scores of one evaluated study")
+    show.add_argument("study", help="a study of params.yaml")
     figure = commands.add_parser("figure", help="draw one figure from what is evaluated")
     figure.add_argument("name", help="a file of src/unrolled/report/figures")
     figure.add_argument("study", nargs="?", help="a study, for a figure of one")
@@ -67,6 +72,24 @@ def run(study: str, methods: str | None, **changes: int | None) -> None:
     wanted = [name.strip() for name in methods.split(",")] if methods else []
     page = run_study.run(study, wanted, **{key: value for key, value in changes.items() if value is not None})
     print(f"report: {page}")
+
+
+def list_studies() -> None:
+    """Print the studies."""
+    from unrolled.report import results, terminal
+
+    print("\n".join(terminal.studies(results.read(config.studies()))))
+
+
+def show(study: str) -> None:
+    """Print the scores of one study."""
+    from unrolled.report import results, terminal
+
+    config.experiment(study)
+    found = results.read([study])
+    if study in found.not_run:
+        raise UnrolledError(f"study '{study}' is not run: {found.not_run[study]}")
+    print("\n".join(terminal.scores(found.studies[0])))
 
 
 def figure(name: str, study: str | None, out: Path | None) -> None:
@@ -116,7 +139,15 @@ def track(study: list[str]) -> None:
         print(f"{name}: {sum(run.study == name for run in runs)} methods are in {tracking.uri()}")
 
 
-COMMANDS: dict[str, Any] = {"run": run, "figure": figure, "forecast": forecast, "compare": compare, "track": track}
+COMMANDS: dict[str, Any] = {
+    "run": run,
+    "list": list_studies,
+    "show": show,
+    "figure": figure,
+    "forecast": forecast,
+    "compare": compare,
+    "track": track,
+}
 
 
 @errors.one_line

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [PART ...]`: measure, print, write results.json and the README.
+"""`python -m benchmarks [PART ...]`: measure, print, write results.json, README.md, and a few rows into the front page.
 
 A part by itself replaces its own rows and keeps the others.
 """
@@ -17,7 +17,10 @@ from unrolled import registry
 PARTS = ("growth", "pipeline", "generation", "training", "updates", "methods")
 SPREAD = ("growth", "pipeline")
 """Parts that start processes of their own."""
-RESULTS, README = Path(__file__).parent / "results.json", Path(__file__).parents[1] / "README.md"
+RESULTS, README = Path(__file__).parent / "results.json", Path(__file__).parent / "README.md"
+FRONT = Path(__file__).parents[1] / "README.md"
+SHORT = ("elman T200 B32 H64", "lstm T200 B32 H64", "gru T200 B32 H64", "data: lorenz63", "esn 500 units")
+"""What the rows begin with that the project's README shows."""
 BEGIN, END = "<!-- bench -->\n", "<!-- /bench -->"
 
 
@@ -47,7 +50,7 @@ def table(rows: list[Row]) -> str:
 
 
 def into_readme(readme: str, rows: list[Row]) -> str:
-    """Return the README with the table between its marks replaced."""
+    """Return a README with the table between its marks replaced."""
     before, rest = readme.split(BEGIN)
     return before + BEGIN + table(rows) + END + rest.split(END)[1]
 
@@ -68,7 +71,8 @@ def main(*parts: str) -> None:
     old = json.loads(RESULTS.read_text()) if parts and RESULTS.exists() else []
     rows = merged(old, found)
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    README.write_text(into_readme(README.read_text(encoding="utf-8"), rows), encoding="utf-8")
+    for path, shown in ((README, rows), (FRONT, [row for row in rows if row["name"].startswith(SHORT)])):
+        path.write_text(into_readme(path.read_text(encoding="utf-8"), shown), encoding="utf-8")
     print(f"\n{table(rows)}\ncells without a compiled form: {', '.join(not_compiled())}")
 
 

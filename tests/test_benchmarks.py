@@ -12,7 +12,7 @@ import torch
 
 from benchmarks import __main__ as benchmark
 from benchmarks import _lightning, generation, growth, methods, training, updates
-from benchmarks.__main__ import BEGIN, END, PARTS, README, into_readme, main, merged, not_compiled, table
+from benchmarks.__main__ import BEGIN, END, FRONT, PARTS, README, SHORT, into_readme, main, merged, not_compiled, table
 from benchmarks._measure import Row, alternating, row
 from conftest import make_cell
 from unrolled.data import forcing
@@ -26,7 +26,8 @@ def test_the_readme_gets_the_table_between_its_marks() -> None:
     readme = into_readme(before + after, rows)
     assert readme == f"# Title\n\n{BEGIN}{table(rows)}{END}{after}" and "| a | x | 1 | 2 | 2 | 25 % |" in readme
     assert into_readme(readme, rows) == readme, "again it is the same"
-    into_readme(README.read_text(encoding="utf-8"), rows)  # which has the marks
+    for path in (README, FRONT):  # which have the marks
+        into_readme(path.read_text(encoding="utf-8"), rows)
 
 
 def test_a_part_replaces_its_own_rows_only() -> None:
@@ -39,14 +40,17 @@ def test_a_part_replaces_its_own_rows_only() -> None:
 def test_one_part_is_written_beside_the_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     results, readme = tmp_path / "results.json", tmp_path / "README.md"
     results.write_text(json.dumps([row("a", "x", 1.0, 2.0)]))
-    readme.write_text(f"# Title\n{BEGIN}{END}")
-    monkeypatch.setattr(benchmark, "RESULTS", results)
-    monkeypatch.setattr(benchmark, "README", readme)
-    monkeypatch.setattr(generation, "rows", lambda: iter([row("b", "x", 1.0, 3.0)]))
+    front, short = tmp_path / "front.md", f"{SHORT[0]} and more"
+    for path in (readme, front):
+        path.write_text(f"# Title\n{BEGIN}{END}")
+    for name, path in (("RESULTS", results), ("README", readme), ("FRONT", front)):
+        monkeypatch.setattr(benchmark, name, path)
+    monkeypatch.setattr(generation, "rows", lambda: iter([row(short, "x", 1.0, 3.0)]))
     main("generation")
     found = json.loads(results.read_text())
-    assert [each["name"] for each in found] == ["a", "b"]
+    assert [each["name"] for each in found] == ["a", short]
     assert readme.read_text() == f"# Title\n{BEGIN}{table(found)}{END}"
+    assert front.read_text() == f"# Title\n{BEGIN}{table(found[1:])}{END}"
 
 
 def test_an_unknown_part_is_named() -> None:

@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
 from unrolled import config, paths, registry
+from unrolled.analysis import gradient_flow
 from unrolled.analysis.score import Score
 from unrolled.config import Experiment, Table
 from unrolled.data import datasets
@@ -151,6 +153,15 @@ class Trained:
     def ensemble(self) -> Ensemble:
         """The trained networks: call it with inputs (B, T, D), or let it run in closed loop."""
         return self.run.ensemble(self.network, self.theta)
+
+    @cached_property
+    def gradients(self) -> pd.DataFrame:
+        """How far back gradients reach, before, halfway through and after training: quartiles of their size by lag.
+
+        Columns `when`, `lag`, `low`, `median`, `high` and `loss`, as in `analysis.gradient_flow`.
+        """
+        table, _ = gradient_flow.of_method(self.run, self.result, self.run.select(self.data))
+        return table
 
     def forecast(self, inputs: Any, steps: int) -> Array:
         """Forecast from inputs (B, T, D) in their units with the best replica, (B, steps, K); see `Predictor`."""

@@ -15,7 +15,7 @@ from unrolled import __version__, cli, config, paths, run_study
 from unrolled.data import store
 from unrolled.report.forecast import of as series_of
 from unrolled.stages import configure, evaluate, generate
-from unrolled.training import results, tracking, workers
+from unrolled.training import champion, results, tracking, workers
 from unrolled.training.fit import fit
 from unrolled.training.predictor import Predictor
 from unrolled.training.runs import Run
@@ -194,7 +194,7 @@ def test_the_champion_forecasts_as_its_run_predicts(
 def test_the_champion_is_the_method_that_the_metrics_call_chosen(study: str, project: Path) -> None:
     [chosen] = [name for name, row in metrics_of(study)["methods"].items() if row["chosen_by_validation"]]
     own = config.experiment(study)
-    assert tracking.load_predictor(study, None, {each: Run(own, each) for each in own.methods})[0] == chosen
+    assert champion.load_predictor(study, None, {each: Run(own, each) for each in own.methods})[0] == chosen
 
 
 def metrics_of(study: str) -> dict[str, Any]:

@@ -56,11 +56,11 @@ def test_mlflow_lists_the_experiments(browser: webdriver.Chrome, mlflow_ui: str)
         "Emulation.setDeviceMetricsOverride", {"width": 1400, "height": 1200, "deviceScaleFactor": 1, "mobile": False}
     )
     browser.get(f"{mlflow_ui}/#/experiments")
-    see(browser, "sine", "noisy_sine", "oscillator")
+    see(browser, "unrolled/sine", "unrolled/noisy_sine", "unrolled/oscillator")
 
 
 def test_mlflow_shows_nested_runs_and_a_chart(browser: webdriver.Chrome, mlflow_ui: str, store) -> None:  # type: ignore[no-untyped-def]
-    experiment = store.get_experiment_by_name("sine").experiment_id
+    experiment = store.get_experiment_by_name("unrolled/sine").experiment_id
     browser.get(f"{mlflow_ui}/#/experiments/{experiment}/runs")
     see(browser, "lstm", "gru", "comparison")
     [run] = store.search_runs([experiment], "tags.method = 'gru'")

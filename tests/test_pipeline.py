@@ -101,7 +101,8 @@ def told(content: bytes, folder: Path) -> list[str]:
 
 def test_times_and_places_are_in_no_output(repro: Path) -> None:
     assert {name: found for name, content in outputs(repro).items() if (found := told(content, repro))} == {}
-    assert str(repro) in told((repro / "mlflow.db").read_bytes(), repro)  # where they may stand
+    assert told(f"made in {repro}".encode(), repro) == [str(repro)], "or else nothing could be found"
+    assert str(repro).encode() not in (repro / "mlflow.db").read_bytes(), "a copy would write there"
 
 
 def test_metrics_and_plots_are_shown(repro: Path, tmp_path: Path) -> None:
@@ -128,7 +129,7 @@ def test_a_changed_row_retrains_that_row_only_and_going_back_nothing(copy: Path)
 def test_the_store_has_experiments_runs_and_champions(repro: Path, store) -> None:  # type: ignore[no-untyped-def]
     rows = pairs(repro)
     for study in metrics_of(repro):
-        experiment = store.get_experiment_by_name(study)
+        experiment = store.get_experiment_by_name(f"unrolled/{study}")
         runs = store.search_runs([experiment.experiment_id], max_results=1000)
         parents = {r.data.tags["method"]: r for r in runs if r.data.tags.get("kind") == "method"}
         assert set(parents) == {method for name, method in rows if name == study}

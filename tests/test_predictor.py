@@ -1,6 +1,7 @@
 """A trained model as others use it: raw values in, raw values out, the same as the run's own predictions."""
 
 import functools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +93,43 @@ def test_saved_and_loaded_it_is_the_same(study: str, tmp_path: Path, monkeypatch
     assert again.names == predictor.names == data.facts["inputs"]
 
 
-def test_a_pickle_is_not_loaded(tmp_path: Path) -> None:
-    np.savez(tmp_path / "bad.npz", theta=np.array([{}]), about=np.array("{}"))
-    with pytest.raises(ValueError, match="allow_pickle"):
-        Predictor.load(tmp_path / "bad.npz")
+def damaged(path: Path, **changes: Any) -> Path:
+    """Write a model of the sine with some entries changed, by their path through the JSON, or the weights."""
+    predictor = Predictor.of(*trained("sine"))
+    about = json.loads(json.dumps(predictor.about))
+    theta = changes.pop("theta", predictor.theta)
+    for place, value in changes.items():
+        *folders, last = place.split("__")
+        functools.reduce(dict.__getitem__, folders, about)[last] = value
+    np.savez(path, theta=theta, about=np.array(json.dumps(about)))
+    return path
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"theta": np.array([{}])},
+        {"theta": np.zeros((1, 3), np.float32)},
+        {"theta": np.full((1, 41), np.nan, np.float32)},
+        {"row__task": "../../evil"},
+        {"row__system": "os"},
+        {"method__cell": "os"},
+        {"method__hidden": 10**9},
+        {"method__unknown": 1},
+        {"facts__inputs": {"y": "V"}},
+        {"facts__step": "1"},
+        {"facts__scaling": {"mean": [0.0, 1.0], "standard_deviation": [1.0, 1.0]}},
+        {"facts__scaling": {"mean": [0.0], "standard_deviation": [0.0]}},
+        {"facts": None},
+        {"residual": "x"},
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_together_is_refused_in_one_line(
+    changes: dict[str, Any], tmp_path: Path, refused: Refused
+) -> None:
+    with refused("no model that unrolled wrote", "nothing in it was run"):
+        Predictor.load(damaged(tmp_path / "predictor.npz", **changes))
 
 
 @pytest.mark.parametrize("shape", [(1, 5), (1, 5, 3), (5,)])

@@ -82,9 +82,10 @@ class Recorder:
         """Note a finished run."""
         self.told.append(f"log {done.run.name}")
 
-    def complete(self, runs: list[Run]) -> None:
+    def complete(self, runs: list[Run]) -> bool:
         """Note how many runs there are in all."""
         self.told.append(f"complete {len(runs)}")
+        return True
 
     def log_comparison(self, study: str, figures: list[Path], numbers: dict[str, Any]) -> None:
         """Note a comparison."""

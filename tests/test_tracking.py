@@ -16,7 +16,7 @@ from unrolled import paths
 from unrolled.config import DataRow
 from unrolled.data import datasets, store
 from unrolled.data.task import Data
-from unrolled.training import results, tracking
+from unrolled.training import champion, mlflow_store, results, tracking
 from unrolled.training.fit import fit
 from unrolled.training.predictor import Predictor
 from unrolled.training.runs import Run
@@ -80,7 +80,7 @@ def tracker(folder: Path, done: dict[str, Done]) -> Tracker:
 
 def methods_of(tracker: Tracker) -> dict[str, Any]:
     """Return the run of each method."""
-    [experiment] = [each for each in tracker.client.search_experiments() if each.name == "study"]
+    [experiment] = [each for each in tracker.client.search_experiments() if each.name == "unrolled/study"]
     found = tracker.client.search_runs([experiment.experiment_id], "tags.kind = 'method'")
     assert len(found) == len(METHODS)
     return {run.data.tags["method"]: run for run in found}
@@ -136,7 +136,7 @@ def test_logging_again_adds_nothing_but_what_was_cut_off(tracker: Tracker, done:
     runs = [each.run for each in done.values()]
     tracker.complete(runs)
     before = methods_of(tracker)
-    versions = tracker.client.search_model_versions(f"name = '{tracking.model_name('study')}'")
+    versions = tracker.client.search_model_versions(f"name = '{mlflow_store.model_name('study')}'")
     assert len(versions) == 1, "the champion is registered once"
     tracker.client.set_terminated(before["start"].info.run_id, "KILLED")
     tracker.complete(runs)
@@ -154,7 +154,7 @@ def test_the_champion_is_the_trained_method_with_the_lowest_validation_loss(
         result = done[name].result
         return float(result.best_loss[result.chosen].min())
 
-    name, predictor = tracking.load_predictor("study", None, {n: each.run for n, each in done.items()})
+    name, predictor = champion.load_predictor("study", None, {n: each.run for n, each in done.items()})
     assert lowest("start") < lowest("linear") < lowest("rnn"), "what is not trained is no champion"
     assert name == "linear"
     expected = Predictor.of(done["linear"].run, done["linear"].result, data)
@@ -167,7 +167,7 @@ def test_the_champion_is_the_trained_method_with_the_lowest_validation_loss(
 def test_the_model_takes_raw_values_of_any_length_and_gives_raw_values(
     tracker: Tracker, done: dict[str, Done], data: Data
 ) -> None:
-    model = mlflow.pyfunc.load_model(f"models:/{tracking.model_name('study')}@champion")
+    model = mlflow.pyfunc.load_model(f"models:/{mlflow_store.model_name('study')}@champion")
     predictor = Predictor.of(done["linear"].run, done["linear"].result, data)
     raw = data.facts["scaling"]["mean"] + np.array(data.facts["scaling"]["standard_deviation"]) * np.concatenate(
         [data.tests["test"].inputs, data.tests["test"].inputs], axis=1
@@ -184,7 +184,7 @@ def test_the_model_takes_raw_values_of_any_length_and_gives_raw_values(
 
 def test_a_named_method_is_made_from_its_result(tracker: Tracker, done: dict[str, Done], data: Data) -> None:
     runs = {name: each.run for name, each in done.items()}
-    name, predictor = tracking.load_predictor("study", "rnn", runs)
+    name, predictor = champion.load_predictor("study", "rnn", runs)
     expected = Predictor.of(done["rnn"].run, done["rnn"].result, data).predict(data.example, {"steps": 3})
     assert name == "rnn" and np.array_equal(predictor.predict(data.example, {"steps": 3}), expected)
 
@@ -194,12 +194,12 @@ def test_a_model_that_is_not_there_is_said_in_one_line(
 ) -> None:
     runs = {name: each.run for name, each in done.items()}
     with refused("method of study 'study' 'rn' is not known", "did you mean 'rnn'?"):
-        tracking.load_predictor("study", "rn", runs)
+        champion.load_predictor("study", "rn", runs)
     with refused("has no model of 'other'", "dvc repro train", "unrolled track"):
-        tracking.load_predictor("other", None, runs)
+        champion.load_predictor("other", None, runs)
     other = Run(experiment_of(ROW, METHODS, seeds=3), "rnn")
     with refused("has no model of 'study' by rnn"):
-        tracking.load_predictor("study", "rnn", {"rnn": other})
+        champion.load_predictor("study", "rnn", {"rnn": other})
 
 
 def test_figures_and_numbers_of_a_comparison_are_logged_anew(tracker: Tracker, tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_figures_and_numbers_of_a_comparison_are_logged_anew(tracker: Tracker, t
     for value in (0.5, 0.25):
         tracker.log_comparison("study", [figure], {"rnn": value, "start": None})
     tracker.log_comparison("never trained", [figure], {})
-    experiment = tracker.client.get_experiment_by_name("study").experiment_id
+    experiment = tracker.client.get_experiment_by_name("unrolled/study").experiment_id
     [own] = tracker.client.search_runs([experiment], "tags.kind = 'comparison'")
     assert own.data.metrics == {"rnn": 0.25}
     assert [each.path for each in tracker.client.list_artifacts(own.info.run_id, "figures")] == ["figures/ranks.svg"]

@@ -107,11 +107,11 @@ def forecast(study: str, method: str | None, steps: int | None, out: Path | None
     from unrolled.data import store
     from unrolled.report.forecast import draw
     from unrolled.report.forecast import of as series_of
-    from unrolled.training import tracking
+    from unrolled.training import champion
     from unrolled.training.runs import Run
 
     own = config.experiment(study)
-    name, predictor = tracking.load_predictor(study, method, {each: Run(own, each) for each in own.methods})
+    name, predictor = champion.load_predictor(study, method, {each: Run(own, each) for each in own.methods})
     series = series_of(predictor, store.load(study), steps)
     path = out or Path("forecasts") / f"{study}-{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,14 +129,15 @@ def compare(first: Path, second: Path) -> None:
 def track(study: list[str]) -> None:
     """Log every trained method that the store does not have, of some studies or of all."""
     from unrolled.stages.train import all_runs
-    from unrolled.training import tracking
+    from unrolled.training import mlflow_store, tracking
 
     for name in study:
         config.experiment(name)
     runs = [run for run in all_runs() if not study or run.study in study]
-    tracking.connect().complete(runs)
+    if not tracking.connect().complete(runs):
+        raise UnrolledError("not everything is in MLflow: run `unrolled track` when it works again")
     for name in dict.fromkeys(run.study for run in runs):
-        print(f"{name}: {sum(run.study == name for run in runs)} methods are in {tracking.uri()}")
+        print(f"{name}: {sum(run.study == name for run in runs)} methods are in {mlflow_store.named()}")
 
 
 COMMANDS: dict[str, Any] = {

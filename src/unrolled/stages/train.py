@@ -67,5 +67,7 @@ def main() -> None:
     missing = [run for run in runs if not results.kept(run)]
     tracker = tracking.connect()
     train(missing, tracker.log, following(read(), {run.study for run in missing}))
-    tracker.complete(runs)
+    whole = tracker.complete(runs)
     print(f"train: {len(missing)} runs trained, {len(runs) - len(missing)} kept; MLflow took {tracker.spent:.1f} s")
+    if not whole:
+        print("unrolled: MLflow lacks some of these runs; `unrolled track` logs them when it works again")

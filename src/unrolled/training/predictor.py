@@ -4,12 +4,14 @@ MLflow loads it by `_load_pyfunc`, the entry point of its python_function flavou
 """
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import FiniteFloat, NonNegativeInt, PositiveFloat
 
 from unrolled import registry
 from unrolled.config import DataRow, Method
@@ -18,11 +20,41 @@ from unrolled.data.task import Data, Task
 from unrolled.errors import UnrolledError
 from unrolled.models.build import autoregressive, network_of, widths
 from unrolled.models.ensemble import Ensemble
+from unrolled.registry import Settings
 from unrolled.training.runs import Result, Run
 
 Array = NDArray[Any]
-KEPT = ("step", "time_unit", "inputs", "outputs", "scaling", "washout", "linear_model")
-"""Of the data's facts: step, names and units, scaling, and what makes the columns of a simulation."""
+
+
+class Scaling(Settings):
+    """Of the inputs' columns, in their units."""
+
+    mean: list[FiniteFloat]
+    standard_deviation: list[PositiveFloat]
+
+
+class Facts(Settings):
+    """Of the data's facts: step, names and units, scaling, and what makes the columns of a simulation."""
+
+    step: FiniteFloat
+    time_unit: str
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    scaling: Scaling | None = None
+    washout: NonNegativeInt = 0
+    linear_model: list[tuple[list[FiniteFloat], list[list[FiniteFloat]], FiniteFloat]] | None = None
+
+    def fit(self, inputs: dict[str, str], outputs: dict[str, str]) -> bool:
+        """Return whether names, units and numbers of columns are those of a task."""
+        scaling = self.scaling.model_dump() if self.scaling else {}
+        linear = self.linear_model or []
+        return (
+            (self.inputs, self.outputs) == (inputs, outputs)
+            and all(len(values) == len(inputs) for values in scaling.values())
+            and len(linear) == (0 if self.linear_model is None else len(outputs))
+            and all(len(b) == len(a) + 1 for a, b, _ in linear)
+            and all(len(row) == len(inputs) - len(outputs) for _, b, _ in linear for row in b)
+        )
 
 
 class Predictor:
@@ -34,6 +66,11 @@ class Predictor:
         The rows of data and method, the scale of a residual, and names, units, step and scaling of the data.
     theta : (1, P) array
         Its weights.
+
+    Raises
+    ------
+    UnrolledError
+        If the parts do not fit together.
     """
 
     def __init__(self, about: dict[str, Any], theta: NDArray[np.float32]) -> None:
@@ -42,6 +79,13 @@ class Predictor:
         self.row, self.system = row, system.of(row)
         self.task: Task = registry.load("tasks", row.task)(**row.settings)
         network = network_of(method, row, *widths(method, row, self.task, self.system), about["residual"])
+        if theta.dtype != np.float32 or theta.shape != (1, network.parameters) or not np.isfinite(theta).all():
+            raise UnrolledError(f"weights are not (1, {network.parameters}) finite values of float32")
+        if not isinstance(about["residual"], float | None):
+            raise UnrolledError("the scale of a residual is no number")
+        known = Facts.model_validate_json(json.dumps(self.facts))
+        if not known.fit(self.task.inputs(row, self.system), self.task.outputs(row, self.system)):
+            raise UnrolledError(f"columns and scaling are not those of the task '{row.task}'")
         columns, chosen = self.task.columns(row), method.inputs or self.task.default_inputs(row)
         self.columns = [number for number, column in enumerate(columns) if column in chosen]
         self.ensemble = Ensemble(network, torch.from_numpy(theta), self.task.many_to_one, autoregressive(method))
@@ -49,7 +93,7 @@ class Predictor:
     @classmethod
     def of(cls, run: Run, result: Result, data: Data) -> "Predictor":
         """Return the predictor of a run's best replica by validation loss."""
-        facts = {key: data.facts[key] for key in KEPT if key in data.facts}
+        facts = {key: data.facts[key] for key in Facts.model_fields if key in data.facts}
         residual = run.network(run.select(data)).residual
         row, method = run.experiment.data.model_dump(), run.method.model_dump()
         about = {"study": run.study, "row": row, "method": method, "residual": residual, "facts": facts}
@@ -66,9 +110,19 @@ class Predictor:
 
     @classmethod
     def load(cls, path: Path) -> "Predictor":
-        """Read it: arrays and JSON only, no code is run."""
-        with np.load(path, allow_pickle=False) as archive:
-            return cls(json.loads(str(archive["about"])), archive["theta"])
+        """Read it: arrays and JSON only, of which no code is run.
+
+        Raises
+        ------
+        UnrolledError
+            If it is anything else, whatever that is: the file may be another's.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                return cls(json.loads(str(archive["about"])), archive["theta"])
+        except Exception as error:
+            said = textwrap.shorten(" ".join(str(error).split()), 160)
+            raise UnrolledError(f"is no model that unrolled wrote ({said}); nothing in it was run") from None
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> NDArray[np.float64]:
         """Forecast `params["steps"]` steps, (B, steps, K), from inputs (B, T, D), all in their units.

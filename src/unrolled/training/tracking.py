@@ -1,49 +1,34 @@
 """MLflow, a view of the files: what ran, how it was trained, which model is best.
 
-It stands beside the pipeline. A store that cannot be written is an error before any training; one that fails later
-costs its view, never a result: `unrolled track` logs it again.
+It stands beside the pipeline. A store that cannot be used is an error before any training; one that fails later costs
+neither a result nor much time: what it missed is logged when it answers again, or by `unrolled track`.
 """
 
-import contextlib
 import functools
-import io
-import logging
-import os
 import subprocess
-import tempfile
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import numpy as np
-from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag, ViewType
-from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
+from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
-from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
 
-from unrolled import paths, registry
+from unrolled import paths
 from unrolled.data import store
 from unrolled.errors import UnrolledError
-from unrolled.training import results
-from unrolled.training.predictor import Predictor
+from unrolled.training import champion, mlflow_faults, mlflow_store, results
 from unrolled.training.runs import Result, Run
 from unrolled.training.workers import Done
 
-DEFAULT = "sqlite:///mlflow.db"
-ARTIFACTS = Path("mlartifacts")
 BATCH = 1000
 """Most metrics MLflow takes in one batch."""
 ENDLESS = 1e30
 """What stands for infinity, which MLflow does not show."""
-
-
-def uri() -> str:
-    """Return the store: `MLFLOW_TRACKING_URI`, or else the embedded one."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT
+FINISHED = "attributes.status = 'FINISHED'"
+PAUSE = 60.0
+"""Seconds after a failure in which nothing is tried."""
 
 
 def connect() -> "Tracker":
@@ -54,29 +39,7 @@ def connect() -> "Tracker":
     UnrolledError
         If the store does not answer or cannot be written.
     """
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    mlflow.set_tracking_uri(uri())
-    mlflow.set_registry_uri(uri())
-    path = Path(uri().removeprefix("sqlite:///")) if uri().startswith("sqlite:///") else None
-    try:
-        if path is not None and not path.exists():  # MLflow cannot go on with a SQLite store that is half made
-            new = path.with_name(f".{path.name}.new")
-            new.unlink(missing_ok=True)
-            MlflowClient(f"sqlite:///{new}", f"sqlite:///{new}").search_experiments(max_results=1)
-            new.replace(path)
-        client = MlflowClient()
-        client.search_experiments(max_results=1)
-        if path is not None and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
-            raise PermissionError(f"{path} is not writable")
-        return Tracker(client)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:160]
-        raise UnrolledError(
-            f"the MLflow store {uri()} cannot be used ({reason}): make it writable, or name another in "
-            "MLFLOW_TRACKING_URI; nothing already computed is lost"
-        ) from None
+    return Tracker(mlflow_store.connect())
 
 
 def _now() -> int:
@@ -84,10 +47,10 @@ def _now() -> int:
 
 
 class Tracker:
-    """All writing to the store; after a failure it warns once and writes no more."""
+    """All writing to the store; a failure is said once, and tried again after a pause."""
 
     def __init__(self, client: MlflowClient) -> None:
-        self.client, self.broken, self.spent = client, False, 0.0
+        self.client, self.broken, self.spent, self.silent_until = client, False, 0.0, 0.0
         self.experiments: dict[str, str] = {}
 
     @functools.cached_property
@@ -97,35 +60,43 @@ class Tracker:
         return found.stdout.strip() or "unknown"
 
     def guarded(self, action: Callable[[], Any]) -> Any:
-        """Run one write, so that a failing store costs no result."""
-        if self.broken:
+        """Run one write, so that a failing store costs no result, and one that does not answer little time."""
+        if time.monotonic() < self.silent_until:
             return None
         begun = time.perf_counter()
         try:
-            return action()
-        except (MlflowException, OSError) as error:
-            self.broken = True
-            reason = " ".join(str(error).split())[:160]
-            print(f"unrolled: MLflow failed ({reason}); results are kept, `unrolled track` logs them later")
+            found = action()
+        except UnrolledError:
+            raise
+        except Exception as error:  # of MLflow, of its database, of the network, of the disk
+            self._failed(error)
             return None
         finally:
             self.spent += time.perf_counter() - begun
+        if self.broken:
+            self.broken = False
+            print("unrolled: MLflow answers again; what it missed is logged at the end of training")
+        return found
+
+    def _failed(self, error: Exception) -> None:
+        if not self.broken:
+            reason, remedy = mlflow_faults.of(error, mlflow_store.named())
+            print(
+                f"unrolled: MLflow failed ({reason}): {remedy}; results are kept, and logged when it works again, "
+                "or by `unrolled track`"
+            )
+        self.broken, self.silent_until = True, time.monotonic() + PAUSE
+        self.experiments.clear()  # so that what is half written now is closed then
 
     def experiment(self, run: Run) -> str:
-        """Return the id of a study's experiment, made if need be; runs that a kill left open are closed."""
+        """Return the id of a study's experiment, made if need be."""
         if run.study not in self.experiments:
-            found = self.client.get_experiment_by_name(run.study)
-            place = ARTIFACTS.resolve().as_uri() if uri() == DEFAULT else None
-            own = found.experiment_id if found else self.client.create_experiment(run.study, artifact_location=place)
             note = f"{run.experiment.question}\n\nThe comparison: `{paths.INDEX}` (section *{run.study}*)."
-            self.client.set_experiment_tag(own, "mlflow.note.content", note)
-            for left in self._search(own, "attributes.status = 'RUNNING'"):
-                self.client.set_terminated(left.info.run_id, "KILLED")
-            self.experiments[run.study] = own
+            self.experiments[run.study] = mlflow_store.open_experiment(self.client, run.study, note)
         return self.experiments[run.study]
 
     def _search(self, experiment: str, condition: str) -> list[Any]:
-        return list(self.client.search_runs([experiment], condition, ViewType.ACTIVE_ONLY, max_results=1000))
+        return mlflow_store.search(self.client, experiment, condition)
 
     def log(self, done: Done) -> None:
         """Write a finished run: parameters, data, curves of the chosen replicas, what training cost."""
@@ -138,6 +109,7 @@ class Tracker:
             "mlflow.runName": run.name,
             "mlflow.note.content": f"{run.method.label}. {run.method.about}".rstrip(". "),
             "mlflow.source.git.commit": self.commit,
+            "owner": mlflow_store.owner(),
             "study": run.study,
             "method": run.name,
             "kind": "method",
@@ -163,7 +135,8 @@ class Tracker:
     def _replica(self, own: str, parent: str, run: Run, result: Result, replica: int, start: int, end: int) -> None:
         """Write the curves of one chosen replica as a child of its method's run."""
         seed, rate = int(result.seeds[replica]), float(result.learning_rates[replica])
-        tags = {"mlflow.parentRunId": parent, "mlflow.runName": f"{run.name} seed {seed}", "kind": "replica"}
+        tags = {"mlflow.parentRunId": parent, "mlflow.runName": f"{run.name} seed {seed}"}
+        tags |= {"owner": mlflow_store.owner(), "kind": "replica"}
         child = self.client.create_run(own, start, tags).info.run_id
         curves = {"train_loss": result.train_loss[:, replica], "val_loss": result.val_loss[:, replica]}
         metrics = [_metric(n, v, end, epoch) for n, curve in curves.items() for epoch, v in enumerate(curve, start=1)]
@@ -173,46 +146,41 @@ class Tracker:
             self.client.log_batch(child, metrics[first : first + BATCH], params if first == 0 else [])
         self.client.set_terminated(child, end_time=end)
 
-    def complete(self, runs: list[Run]) -> None:
-        """Log what the store does not have yet, and register the champion of each study."""
+    def complete(self, runs: list[Run]) -> bool:
+        """Log what the store does not have yet, and register the champion of each study; return whether all is there.
+
+        A store that failed before is tried once more, without a pause.
+        """
+        self.silent_until = 0.0
         for study in dict.fromkeys(run.study for run in runs):
             self.guarded(functools.partial(self._complete, [run for run in runs if run.study == study]))
+        return not self.broken
 
     def _complete(self, runs: list[Run]) -> None:
         own = self.experiment(runs[0])
-        whole = self._search(own, "tags.kind = 'method' and attributes.status = 'FINISHED'")
+        whole = self._search(own, f"tags.kind = 'method' and {FINISHED}")
         there = {each.data.tags.get("fingerprint") for each in whole}
         for run in runs:
             if results.mark(run) not in there:
                 seconds = results.seconds(run)
                 self._log(run, results.finished(run), results.ended(run) - (seconds or 0.0), seconds)
         if trained := [run for run in runs if run.optimiser.trains]:
-            self._register_champion(own, min(trained, key=lambda run: results.finished(run).loss))
-
-    def _register_champion(self, own: str, run: Run) -> None:
-        """Register the method that validation chooses under the alias `champion`, as the report does."""
-        name, mark = model_name(run.study), results.mark(run)
-        with contextlib.suppress(MlflowException):  # there may be none yet
-            if self.client.get_model_version_by_alias(name, "champion").tags.get("fingerprint") == mark:
-                return
-        [*_, logged] = self._search(own, f"tags.fingerprint = '{mark}' and attributes.status = 'FINISHED'")
-        version = _log_model(logged.info.run_id, name, run, results.finished(run))
-        self.client.set_terminated(logged.info.run_id, end_time=logged.info.end_time)  # MLflow had set it anew
-        self.client.set_model_version_tag(name, version, "fingerprint", mark)
-        self.client.set_model_version_tag(name, version, "method", run.name)
-        self.client.set_registered_model_alias(name, "champion", version)
+            best = min(trained, key=lambda run: results.finished(run).loss)
+            [*_, logged] = self._search(own, f"tags.fingerprint = '{results.mark(best)}' and {FINISHED}")
+            champion.register(self.client, logged, best)
 
     def log_comparison(self, study: str, figures: list[Path], numbers: dict[str, float | None]) -> None:
         """Put a study's figures and numbers into its run `comparison`, made anew each time."""
         self.guarded(lambda: self._log_comparison(study, figures, numbers))
 
     def _log_comparison(self, study: str, figures: list[Path], numbers: dict[str, float | None]) -> None:
-        found = self.client.get_experiment_by_name(study)
-        if found is None:
+        found = self.client.get_experiment_by_name(mlflow_store.experiment_name(study))
+        if found is None or found.lifecycle_stage == "deleted":
             return
         for old in self._search(found.experiment_id, "tags.kind = 'comparison'"):
             self.client.delete_run(old.info.run_id)
         tags = {"mlflow.runName": "comparison", "kind": "comparison", "mlflow.source.git.commit": self.commit}
+        tags["owner"] = mlflow_store.owner()
         run = self.client.create_run(found.experiment_id, tags=tags).info.run_id
         self.client.log_batch(
             run, [_metric(name, value, _now()) for name, value in numbers.items() if value is not None]
@@ -241,65 +209,3 @@ def _params(run: Run, result: Result) -> list[Param]:
 def _dataset(run: Run) -> Dataset:
     source = f'{{"uri": "{paths.dataset(run.study)}"}}'
     return Dataset(run.study, store.checksum(run.study)[:16], "local", source)
-
-
-def model_name(study: str) -> str:
-    """Return the name of a study's registered model."""
-    return f"unrolled-{study}"
-
-
-def _log_model(logged: str, name: str, run: Run, result: Result) -> str:
-    """Log the predictor as pyfunc with signature and example, in the data's units; return the new version."""
-    data = store.load(run.study)
-    predictor = Predictor.of(run, result, data)
-    example = np.asarray(data.example, dtype=float)  # as the signature asks for
-    output = predictor.predict(example, {"steps": 2})
-    # (B, T, D) in, (B, steps, K) out: of the example only D and K bind a user.
-    inputs, outputs = (
-        Schema([TensorSpec(np.dtype(float), (-1, -1, n))]) for n in (len(predictor.names), output.shape[2])
-    )
-    signature = ModelSignature(inputs, outputs, ParamSchema([ParamSpec("steps", "long", 2)]))
-    quiet = contextlib.redirect_stderr(io.StringIO())  # MLflow tells of every registration there
-    with tempfile.TemporaryDirectory() as folder, quiet, warnings.catch_warnings(), mlflow.start_run(run_id=logged):
-        warnings.simplefilter("ignore")
-        path = Path(folder) / "predictor.npz"
-        predictor.save(path)
-        info = mlflow.pyfunc.log_model(
-            name="predictor",
-            loader_module="unrolled.training.predictor",
-            data_path=str(path),
-            signature=signature,
-            input_example=example,
-            registered_model_name=name,
-            pip_requirements=["torch", "numpy", "pydantic"],
-        )
-    return str(info.registered_model_version)
-
-
-def load_predictor(study: str, method: str | None, runs: dict[str, Run]) -> tuple[str, Predictor]:
-    """Return a method's name and its predictor: the champion from the registry, or the named method.
-
-    Raises
-    ------
-    UnrolledError
-        If the method is unknown, or the store has no such model yet.
-    """
-    if method is not None and method not in runs:
-        raise registry.unknown(f"method of study '{study}'", method, list(runs))
-    client = connect().client
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            if method is None:
-                version = client.get_model_version_by_alias(model_name(study), "champion")
-                place = mlflow.artifacts.download_artifacts(f"models:/{model_name(study)}@champion", dst_path=folder)
-                return version.tags["method"], Predictor.load(Path(place) / "data" / "predictor.npz")
-            experiment = client.get_experiment_by_name(study)
-            marks = f"tags.fingerprint = '{results.mark(runs[method])}' and attributes.status = 'FINISHED'"
-            [found, *_] = client.search_runs([experiment.experiment_id], marks, max_results=1)
-            path = client.download_artifacts(found.info.run_id, f"{method}.npz", folder)
-            return method, Predictor.of(runs[method], results.read(Path(path))[1], store.load(study))
-    except (MlflowException, OSError, ValueError, AttributeError):
-        raise UnrolledError(
-            f"{uri()} has no model of '{study}'{f' by {method}' if method else ''}: run `dvc repro train`, "
-            "or `unrolled track` if it was trained elsewhere"
-        ) from None

@@ -1,4 +1,5 @@
 PYTHON ?= python3
+PORT ?= 5000
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
@@ -44,12 +45,12 @@ bench: setup ## ours against what you would use instead: benchmarks/results.json
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e ".[dev,bench]"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks
 
-ui: setup ## open MLflow on the embedded store
-	@$(BIN)/mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port 5000
+ui: setup ## open MLflow on the embedded store, for this machine only (PORT=5001: elsewhere)
+	@$(BIN)/python -m unrolled.training.mlflow_ui $(PORT)
 
 lint: setup ## ruff, mypy and the direction of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 clean: ## remove results, caches and the MLflow store; git's files stay
-	rm -rf $(filter-out data/measured/,$(wildcard data/*/)) mlflow.db mlartifacts forecasts reports/local.html .dvc/cache .dvc/tmp .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(filter-out data/measured/,$(wildcard data/*/)) mlflow.db* mlartifacts forecasts reports/local.html .dvc/cache .dvc/tmp .pytest_cache .mypy_cache .ruff_cache
 	find src tests benchmarks -name __pycache__ -type d -exec rm -rf {} +

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -211,3 +212,22 @@ def test_a_forecast_is_drawn_in_its_units(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_results_of_nothing_make_a_page(tmp_path: Path) -> None:
     render.write(Results([], not_run={"a": "b"}), {}, [], tmp_path)
     assert "was not run: b" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+EVIL = "<img src=x onerror='alert(1)'>\"&"
+
+
+def test_no_name_of_a_table_or_record_becomes_markup(page: Any) -> None:
+    """Labels, units, questions and reasons come from tables, and columns from others' files."""
+    evil, plain = made_up.study(), made_up.study("other", 200)
+    evil.metrics.update(dict.fromkeys(("label", "question", "score_label", "unit", "time_unit"), EVIL))
+    evil.metrics.update({"inputs": {EVIL: EVIL}, "outputs": {EVIL: EVIL}})
+    for row in evil.methods.values():
+        row |= {"label": EVIL, "about": EVIL, "tuned_by_hand": EVIL}
+    text = page([evil, plain])
+    assert "onerror" in text, "or else the test sees nothing"
+    found: list[tuple[str, list[str]]] = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: found.append((tag, [name for name, _ in attributes]))  # type: ignore[method-assign]
+    parser.feed(text)
+    assert [each for each in found if "onerror" in each[1] or each == ("img", ["src"])] == [] and len(found) > 100

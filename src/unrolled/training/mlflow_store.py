@@ -26,6 +26,8 @@ OWNER = paths.KEPT.parent / "owner"
 """The id of this folder, drawn once; another clone has another."""
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 """So that a server that is gone costs seconds; MLflow's own defaults come to 16 minutes a request."""
+QUIET = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+"""No two lines a run, and no bars, in the midst of ours."""
 
 
 def uri() -> str:
@@ -95,7 +97,7 @@ def connect() -> MlflowClient:
     """
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what they report is raised too
-    for name, value in PATIENCE.items():
+    for name, value in (PATIENCE | QUIET).items():
         os.environ.setdefault(name, value)
     mlflow.set_tracking_uri(uri())
     mlflow.set_registry_uri(uri())

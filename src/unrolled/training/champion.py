@@ -33,12 +33,13 @@ MISSING = r"No such (file|artifact)|404|does not exist"
 def register(client: MlflowClient, logged: Any, run: Run) -> None:
     """Register a run's predictor as the champion of its study, unless it is; `logged` is the run in MLflow."""
     name, tags = mlflow_store.model_name(run.study), {"fingerprint": results.mark(run), "owner": mlflow_store.owner()}
-    predictor = Predictor.of(run, results.finished(run), store.load(run.study))
+    data = store.load(run.study)
+    predictor = Predictor.of(run, results.finished(run), data)
     with contextlib.suppress(MlflowException, OSError, UnrolledError):  # none yet, its files lost, or another's
         version = client.get_model_version_by_alias(name, ALIAS)
         if tags.items() <= version.tags.items() and _same(_load(name, version.version), predictor):
             return
-    number = _log(logged.info.run_id, name, predictor, store.load(run.study).example)
+    number = _log(logged.info.run_id, name, predictor, data.example)
     client.set_terminated(logged.info.run_id, end_time=logged.info.end_time)  # MLflow had set it anew
     for key, value in (tags | {"method": run.name}).items():
         client.set_model_version_tag(name, number, key, value)

@@ -45,8 +45,8 @@ def main(given: str) -> None:
     print(f"MLflow: http://{HOST}:{port} (end it with Ctrl-C)", flush=True)
     for name in ELSEWHERE:
         os.environ.pop(name, None)
-    command = ["-m", "mlflow", "ui", "--backend-store-uri", mlflow_store.uri(), "--host", HOST, "--port", str(port)]
-    os.execv(sys.executable, [sys.executable, *command])
+    command = ["-m", "mlflow", "ui", "--backend-store-uri", mlflow_store.uri(), "--workers", "1"]
+    os.execv(sys.executable, [sys.executable, *command, "--host", HOST, "--port", str(port)])
 
 
 if __name__ == "__main__":

@@ -164,8 +164,10 @@ class Tracker:
             if results.mark(run) not in there:
                 seconds = results.seconds(run)
                 self._log(run, results.finished(run), results.ended(run) - (seconds or 0.0), seconds)
-        if trained := [run for run in runs if run.optimiser.trains]:
-            best = min(trained, key=lambda run: results.finished(run).loss)
+        trained = [run for run in runs if run.optimiser.trains]
+        losses = [results.finished(run).loss for run in trained]
+        if np.isfinite(lowest := min(losses, default=np.inf)):
+            best = trained[losses.index(lowest)]
             [*_, logged] = self._search(own, f"tags.fingerprint = '{results.mark(best)}' and {FINISHED}")
             champion.register(self.client, logged, best)
 

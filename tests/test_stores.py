@@ -495,6 +495,14 @@ def test_a_champion_of_another_study_is_not_taken(
         champion.load_predictor("study", None, RUNS)
 
 
+def test_a_champion_of_other_data_is_not_compared_with_these(here: Callable[[str], Path], refused: Refused) -> None:
+    here("older")
+    assert tracking.connect().complete(list(RUNS.values()))
+    other = experiment_of(ROW.model_copy(update={"step": 0.2}), METHODS)
+    with refused("was trained on other data than the table now asks for: run `dvc repro`"):
+        champion.load_predictor("study", None, {name: Run(other, name) for name in METHODS})
+
+
 def test_what_mlflow_loads_holds_no_pickle(here: Callable[[str], Path]) -> None:
     folder = here("plain")
     assert tracking.connect().complete(list(RUNS.values()))

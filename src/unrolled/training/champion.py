@@ -99,13 +99,13 @@ def load_predictor(study: str, method: str | None, runs: dict[str, Run]) -> tupl
     Raises
     ------
     UnrolledError
-        If the method is unknown, the store has no such model of ours yet, or another's in its place.
+        If the method is unknown, the store has no such model of ours yet, or another's in its place, or of other data.
     """
     if method is not None and method not in runs:
         raise registry.unknown(f"method of study '{study}'", method, list(runs))
     client = mlflow_store.connect()
     try:
-        return _champion(client, study) if method is None else _result(client, runs[method])
+        return _champion(client, study, runs) if method is None else _result(client, runs[method])
     except (MlflowException, OSError, LookupError) as error:
         if getattr(error, "error_code", "") != "RESOURCE_DOES_NOT_EXIST" and not isinstance(error, LookupError):
             reason, remedy = mlflow_faults.of(error, mlflow_store.named())
@@ -117,7 +117,7 @@ def load_predictor(study: str, method: str | None, runs: dict[str, Run]) -> tupl
         ) from None
 
 
-def _champion(client: MlflowClient, study: str) -> tuple[str, Predictor]:
+def _champion(client: MlflowClient, study: str, runs: dict[str, Run]) -> tuple[str, Predictor]:
     name = mlflow_store.model_name(study)
     version = client.get_model_version_by_alias(name, ALIAS)
     method, who = version.tags.get("method", ""), f"{name}, version {version.version}, in {mlflow_store.named()}"
@@ -127,6 +127,8 @@ def _champion(client: MlflowClient, study: str) -> tuple[str, Predictor]:
         raise UnrolledError(f"{who} {error}; `unrolled track` registers ours again") from None
     if predictor.about.get("study") != study or not re.fullmatch(r"[A-Za-z0-9_-]+", method):
         raise UnrolledError(f"{who} is not of the study '{study}': `unrolled track` registers ours again")
+    if any(predictor.row != run.experiment.data for run in runs.values()):
+        raise UnrolledError(f"{who} was trained on other data than the table now asks for: run `dvc repro`")
     return method, predictor
 
 

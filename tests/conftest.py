@@ -160,10 +160,11 @@ def copy(repro: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(repro: Path) -> Any:
-    """Return a client of the clone's MLflow store."""
+def store(repro: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a client of the clone's MLflow store, and stand there: the paths of its artifacts are relative."""
     from mlflow.tracking import MlflowClient
 
+    monkeypatch.chdir(repro)
     uri = f"sqlite:///{repro / 'mlflow.db'}"
     return MlflowClient(uri, uri)
 

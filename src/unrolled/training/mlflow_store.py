@@ -1,12 +1,12 @@
 """The MLflow store: where it is, what in it is ours, whether it can be used, and what to do where not."""
 
+import contextlib
 import getpass
 import logging
 import os
 import re
 import sqlite3
 import uuid
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,8 @@ def _ready(path: Path) -> None:
             if not path.exists():
                 new.unlink(missing_ok=True)
                 MlflowClient(f"sqlite:///{new}", f"sqlite:///{new}").search_experiments(max_results=1)
-                _place(new, "0", Path("mlruns/0") if not path.is_absolute() else None)
+                if not path.is_absolute():
+                    _place(new, "0", Path("mlruns/0"))
                 new.replace(path)
         lock.unlink(missing_ok=True)
     if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
@@ -146,11 +147,25 @@ def search(client: MlflowClient, experiment: str, condition: str) -> list[Any]:
 
 
 def open_experiment(client: MlflowClient, study: str, note: str) -> str:
-    """Return the id of a study's experiment, made or restored if need be; what a kill left open of ours is closed."""
-    name = experiment_name(study)
+    """Return the id of a study's experiment, made or restored if need be; what a kill left open of ours is closed.
+
+    Its artifacts lie beside a SQLite store. Where the path of the store is relative, so is theirs, which MLflow itself
+    would make absolute: a folder that is moved or copied takes its runs along, and writes to no other.
+    """
+    name, path = experiment_name(study), database()
+    place = None if path is None else path.parent / ARTIFACTS
     found = client.get_experiment_by_name(name)
-    own = str(found.experiment_id) if found else _create(client, name)
-    if found and found.lifecycle_stage == "deleted":
+    if found is None:
+        try:
+            client.create_experiment(name, place.resolve().as_uri() if place else None, {"owner": owner()})
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another made it in the meantime
+                raise
+        found = client.get_experiment_by_name(name)
+    own = str(found.experiment_id)
+    if path and place and not path.is_absolute():
+        _place(path, own, place)
+    if found.lifecycle_stage == "deleted":
         client.restore_experiment(own)
         print(f"unrolled: the experiment {name} was deleted in MLflow; it is restored")
     client.set_experiment_tag(own, "mlflow.note.content", note)
@@ -159,29 +174,10 @@ def open_experiment(client: MlflowClient, study: str, note: str) -> str:
     return own
 
 
-def _create(client: MlflowClient, name: str) -> str:
-    """Make an experiment and return its id; its artifacts lie beside a SQLite store.
-
-    Where the path of the store is relative, so is theirs, which MLflow itself would make absolute: a folder that is
-    moved or copied takes its runs along, and writes to no other.
-    """
-    path = database()
-    place = None if path is None else path.parent / ARTIFACTS
-    try:
-        own = client.create_experiment(name, place.resolve().as_uri() if place else None, {"owner": owner()})
-    except MlflowException:  # another made it in the meantime
-        if (found := client.get_experiment_by_name(name)) is None:
-            raise
-        return str(found.experiment_id)
-    if path is not None:
-        _place(path, own, place)
-    return str(own)
-
-
-def _place(database: Path, experiment: str, artifacts: Path | None) -> None:
-    if artifacts is not None and not artifacts.is_absolute():
-        with closing(sqlite3.connect(database)) as store, store:
-            store.execute(
-                "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?",
-                (artifacts.as_posix(), int(experiment)),
-            )
+def _place(database: Path, experiment: str, artifacts: Path) -> None:
+    """Say in a SQLite store where the artifacts of an experiment's new runs go, by a relative path."""
+    with contextlib.closing(sqlite3.connect(database)) as store, store:
+        store.execute(
+            "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ? AND artifact_location <> ?",
+            (artifacts.as_posix(), int(experiment), artifacts.as_posix()),
+        )

@@ -104,8 +104,14 @@ def told(content: bytes, folder: Path) -> list[str]:
 def test_times_and_places_are_in_no_output(repro: Path) -> None:
     assert {name: found for name, content in outputs(repro).items() if (found := told(content, repro))} == {}
     assert told(f"made in {repro}".encode(), repro) == [str(repro)], "or else nothing could be found"
+
+
+def test_a_copy_of_the_store_would_write_to_no_other_folder(repro: Path) -> None:
+    places = {"experiments": "artifact_location", "runs": "artifact_uri", "logged_models": "artifact_location"}
     with closing(sqlite3.connect(repro / "mlflow.db")) as database:
-        assert str(repro) not in "".join(database.iterdump()), "a copy would write there"
+        for table, column in (places | {"model_versions": "storage_location"}).items():
+            found = [row[0] for row in database.execute(f"SELECT {column} FROM {table}")]
+            assert found and {each.split("/")[0] for each in found} <= {"mlartifacts", "mlruns"}, table
 
 
 def test_metrics_and_plots_are_shown(repro: Path, tmp_path: Path) -> None:

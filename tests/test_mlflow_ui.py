@@ -1,5 +1,7 @@
 """What a person sees of the pipeline's runs in the MLflow UI, in headless Chromium."""
 
+import json
+import re
 import socket
 import subprocess
 import time
@@ -12,6 +14,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+import pipeline
 from pipeline import BIN
 
 pytestmark = [
@@ -59,14 +62,33 @@ def test_mlflow_lists_the_experiments(browser: webdriver.Chrome, mlflow_ui: str)
     see(browser, "unrolled/sine", "unrolled/noisy_sine", "unrolled/oscillator")
 
 
+def test_the_link_of_make_ui_opens_the_methods_sorted_by_score(
+    browser: webdriver.Chrome, mlflow_ui: str, store, repro: Path
+) -> None:  # type: ignore[no-untyped-def]
+    command = [
+        "python",
+        "-c",
+        "from unrolled.training import mlflow_store, mlflow_ui; "
+        f"print(*mlflow_ui.links(mlflow_store.connect(), '{mlflow_ui}'), sep='\\n')",
+    ]
+    links = dict(line.split() for line in pipeline.run(repro, *command).stdout.splitlines()[1:])
+    rows = pipeline.json.loads((repro / "reports/metrics.json").read_text())["sine"]["methods"]
+    ranked = sorted((name for name in rows if rows[name]["rank"]), key=lambda name: rows[name]["rank"])
+    browser.get(links["unrolled/sine"])
+    see(browser, *ranked[:3])
+    text = browser.find_element(By.TAG_NAME, "body").text
+    places = [re.search(rf"^{name}$", text, re.M) for name in ranked[:3]]
+    assert all(places) and [m.start() for m in places] == sorted(m.start() for m in places), text[:2000]
+
+
 def test_mlflow_shows_nested_runs_and_a_chart(browser: webdriver.Chrome, mlflow_ui: str, store) -> None:  # type: ignore[no-untyped-def]
     experiment = store.get_experiment_by_name("unrolled/sine").experiment_id
     browser.get(f"{mlflow_ui}/#/experiments/{experiment}/runs")
-    see(browser, "lstm", "gru", "comparison")
+    see(browser, "lstm", "gru", "rnn")
     [run] = store.search_runs([experiment], "tags.method = 'gru'")
     [child, *_] = store.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'")
     browser.get(f"{mlflow_ui}/#/experiments/{experiment}/runs/{child.info.run_id}")
-    see(browser, "gru seed", "Parent run", "best_val_loss")
+    see(browser, "gru seed", "Parent run", "val/best_loss")
     browser.get(f"{mlflow_ui}/#/experiments/{experiment}/runs/{child.info.run_id}/model-metrics")
-    see(browser, "val_loss", "train_loss")
+    see(browser, "val/loss", "train/loss")
     WebDriverWait(browser, 60).until(lambda page: page.find_elements(By.CSS_SELECTOR, ".js-plotly-plot, canvas"))

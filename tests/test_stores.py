@@ -114,14 +114,14 @@ def test_a_copied_folder_leaves_the_old_one_alone_and_needs_it_no_more(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///./{database.name}")  # another name for MLflow's memory
     tracker = tracking.connect()
     assert tracker.complete(list(RUNS.values()))
-    tracker.log_comparison("study", [database.with_name("data") / "studies/study/dataset.json"], {})
+    tracker.log_scores(list(RUNS.values()), {"linear": {"test/score": 1.0}}, {"better": "lower"})
     assert content(old) == before
     shutil.rmtree(old)
     assert champion.load_predictor("study", None, RUNS)[0] == "linear"
     assert champion.load_predictor("study", "linear", RUNS)[0] == "linear"
     with closing(sqlite3.connect(database)) as rows:
         assert str(tmp_path) not in "".join(rows.iterdump())
-    assert {path.name for path in (new / "mlartifacts").glob("*/artifacts/*")} == {"linear.npz", "start.npz", "figures"}
+    assert {path.name for path in (new / "mlartifacts").glob("*/artifacts/*")} == {"linear.npz", "start.npz"}
     assert len(methods()) == 2, "what the old folder had logged came along"
 
 
@@ -139,14 +139,14 @@ def test_two_owners_on_one_store_never_touch_each_others(
     monkeypatch.setenv("UNROLLED_OWNER", "alice")
     alice = tracking.connect()
     assert alice.complete(list(RUNS.values()))
-    alice.log_comparison("study", [], {"rank": 1.0})
+    alice.log_scores(list(RUNS.values()), {"linear": {"test/score": 1.0}}, {"better": "lower"})
     experiment = alice.client.get_experiment_by_name("unrolled/alice/study").experiment_id
     running = alice.client.create_run(experiment, tags={"owner": "alice"}).info.run_id
     hers = all_runs()
     monkeypatch.setenv("UNROLLED_OWNER", "bob")
     bob = tracking.connect()
     assert bob.complete(list(RUNS.values()))
-    bob.log_comparison("study", [], {"rank": 2.0})
+    bob.log_scores(list(RUNS.values()), {"linear": {"test/score": 2.0}}, {"better": "lower"})
     # Even where his runs stand in her experiment, which only someone's own hands bring about.
     alien = bob.client.create_run(experiment, tags={"owner": "bob", "kind": "method"}).info.run_id
     everything = all_runs()
@@ -247,7 +247,7 @@ def test_a_deleted_experiment_is_restored(
     assert tracker.complete([RUNS["linear"]])
     tracker.client.delete_experiment(tracker.client.get_experiment_by_name("unrolled/me/study").experiment_id)
     again = tracking.connect()
-    again.log_comparison("study", [], {})
+    again.log_scores([RUNS["linear"]], {}, {"better": "lower"})
     assert again.complete(list(RUNS.values()))
     assert (
         capsys.readouterr().out == "unrolled: the experiment unrolled/me/study was deleted in MLflow; it is restored\n"

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import mlflow
 import numpy as np
@@ -16,7 +17,7 @@ from unrolled import paths
 from unrolled.config import DataRow
 from unrolled.data import datasets, store
 from unrolled.data.task import Data
-from unrolled.training import champion, mlflow_store, results, tracking
+from unrolled.training import champion, mlflow_store, mlflow_ui, results, tracking
 from unrolled.training.fit import fit
 from unrolled.training.predictor import Predictor
 from unrolled.training.runs import Run
@@ -100,26 +101,53 @@ def test_a_method_is_a_run_with_what_it_was_trained_by(tracker: Tracker, done: d
     assert float(params["chosen.learning_rate"]) == pytest.approx(result.learning_rates[result.chosen[0]])
     assert own.data.tags["mlflow.note.content"] == "RNN. simple"
     assert own.data.tags["fingerprint"] == results.mark(done["rnn"].run)
-    assert own.data.metrics["training_seconds"] == SECONDS
-    assert own.data.metrics["best_val_loss"] == pytest.approx(np.median(result.best_loss[result.chosen]))
-    assert own.data.metrics["forward_passes"] == result.passes[0]
+    assert own.data.metrics["cost/seconds"] == SECONDS
+    assert own.data.metrics["val/best_loss"] == pytest.approx(np.median(result.best_loss[result.chosen]))
+    assert own.data.metrics["cost/passes"] == result.passes @ [1, 1, 2]
+    assert own.data.metrics["cost/weights"] == done["rnn"].run.network().parameters
+    assert own.data.metrics["val/best_epoch"] == np.median(result.val_loss[:, result.chosen].argmin(axis=0) + 1)
+    middle = tracker.client.get_metric_history(own.info.run_id, "val/loss")
+    np.testing.assert_allclose(
+        [m.value for m in sorted(middle, key=lambda m: m.step)],
+        np.median(result.val_loss[:, result.chosen], axis=1),
+        rtol=1e-6,
+    )
+    source = {key: own.data.tags[f"mlflow.{key}"] for key in ("source.name", "source.type", "user")}
+    assert source == {
+        "source.name": "python -m unrolled.stages train",
+        "source.type": "LOCAL",
+        "user": mlflow_store.user(),
+    }
     [dataset] = own.inputs.dataset_inputs
     assert dataset.dataset.name == "study" and dataset.dataset.digest == store.checksum("study")[:16]
     kept = tracker.client.download_artifacts(own.info.run_id, "rnn.npz")
     assert results.read(Path(kept))[0] == results.mark(done["rnn"].run)
 
 
-def test_each_chosen_replica_is_a_child_with_its_curves(tracker: Tracker, done: dict[str, Done]) -> None:
+def test_every_replica_is_a_child_with_its_curves(tracker: Tracker, done: dict[str, Done]) -> None:
     parent, result = methods_of(tracker)["rnn"], done["rnn"].result
-    children = {int(child.data.params["seed"]): child for child in replicas_of(tracker, parent)}
-    assert sorted(children) == [0, 1]
-    for place in result.chosen:
-        child = children[int(result.seeds[place])]
-        assert float(child.data.params["learning_rate"]) == pytest.approx(result.learning_rates[place])
-        for name, curve in (("train_loss", result.train_loss), ("val_loss", result.val_loss)):
+    children = {
+        (int(c.data.params["seed"]), float(c.data.params["learning_rate"])): c for c in replicas_of(tracker, parent)
+    }
+    assert len(children) == len(result.seeds) == 4, "two rates with two seeds, those that tuned included"
+    for place in range(4):
+        child = children[int(result.seeds[place]), pytest.approx(result.learning_rates[place])]  # type: ignore[index]
+        assert child.data.tags["chosen"] == str(place in result.chosen).lower()
+        assert child.data.metrics["val/best_loss"] == pytest.approx(result.best_loss[place])
+        for name, curve in (("train/loss", result.train_loss), ("val/loss", result.val_loss)):
             logged = sorted(tracker.client.get_metric_history(child.info.run_id, name), key=lambda m: m.step)
             assert [m.step for m in logged] == [1, 2, 3]
             np.testing.assert_allclose([m.value for m in logged], curve[:, place], rtol=1e-6)
+
+
+def test_long_curves_are_thinned_and_keep_their_ends() -> None:
+    curve = np.arange(1.0, 751.0)
+    logged = tracking._curves(curve, 2 * curve, 7)
+    for name, factor in (("train/loss", 1), ("val/loss", 2)):
+        own = [(m.step, m.value) for m in logged if m.key == name]
+        assert own[0] == (1, factor) and own[-1] == (750, 750 * factor) and 90 < len(own) <= 101
+        assert all(value == factor * step for step, value in own)
+    assert tracking._curves(curve[:0], curve[:0], 7) == [] and len(tracking._curves(curve[:3], curve[:3], 7)) == 6
 
 
 def test_runs_start_and_end_when_their_training_did(tracker: Tracker) -> None:
@@ -202,16 +230,36 @@ def test_a_model_that_is_not_there_is_said_in_one_line(
         champion.load_predictor("study", "rnn", {"rnn": other})
 
 
-def test_figures_and_numbers_of_a_comparison_are_logged_anew(tracker: Tracker, tmp_path: Path) -> None:
-    figure = tmp_path / "ranks.svg"
-    figure.write_text("<svg/>")
+def test_scores_stand_on_the_methods_runs_and_anew_each_time(tracker: Tracker, done: dict[str, Done]) -> None:
+    runs = [each.run for each in done.values()]
     for value in (0.5, 0.25):
-        tracker.log_comparison("study", [figure], {"rnn": value, "start": None})
-    tracker.log_comparison("never trained", [figure], {})
-    experiment = tracker.client.get_experiment_by_name("unrolled/study").experiment_id
-    [own] = tracker.client.search_runs([experiment], "tags.kind = 'comparison'")
-    assert own.data.metrics == {"rnn": 0.25}
-    assert [each.path for each in tracker.client.list_artifacts(own.info.run_id, "figures")] == ["figures/ranks.svg"]
+        numbers = {"rnn": {"test/score": value, "test/rank": 1.0}, "start": {"test/score": None}}
+        tracker.log_scores(runs, numbers, {"score": "RMSE (mV)", "better": "lower"})
+    found = methods_of(tracker)
+    assert found["rnn"].data.metrics["test/score"] == 0.25 and found["rnn"].data.metrics["test/rank"] == 1.0
+    assert not any(key.startswith("test/") for key in (*found["start"].data.metrics, *found["linear"].data.metrics))
+    experiment = tracker.client.get_experiment_by_name("unrolled/study")
+    assert (experiment.tags["score"], experiment.tags["better"]) == ("RMSE (mV)", "lower")
+    other = Run(experiment_of(ROW, METHODS, "rmse", seeds=3), "rnn")  # never logged
+    tracker.log_scores([other], {"rnn": {"test/score": 9.0}}, {})
+    assert methods_of(tracker)["rnn"].data.metrics["test/score"] == 0.25
+
+
+def test_the_pages_have_a_link_a_study_sorted_by_score(tracker: Tracker, done: dict[str, Done]) -> None:
+    for better, ascending in (("lower", "true"), ("higher", "false")):
+        tracker.log_scores([done["rnn"].run], {}, {"better": better})
+        head, link = mlflow_ui.links(tracker.client, "http://127.0.0.1:5000")
+        assert head.startswith("MLflow: http://127.0.0.1:5000 ")
+        name, place = link.split()
+        own = tracker.client.get_experiment_by_name("unrolled/study").experiment_id
+        assert name == "unrolled/study" and place.startswith(f"http://127.0.0.1:5000/#/experiments/{own}/runs?")
+        asked = dict(parse_qsl(place.partition("?")[2]))
+        assert asked == {
+            "workflowType": "machine_learning",
+            "searchFilter": "tags.kind = 'method'",
+            "orderByKey": "metrics.`test/score`",
+            "orderByAsc": ascending,
+        }
 
 
 class Broken:

@@ -1,6 +1,6 @@
 """Stage `report`: one page, its figures, the verdicts, and all numbers in one file."""
 
-from typing import cast
+from typing import Any, cast
 
 from unrolled import config, errors, paths
 from unrolled.analysis import questions, replication
@@ -17,12 +17,22 @@ from unrolled.training.results import seconds
 from unrolled.training.runs import Run
 
 
-def _numbers(study: Evaluation) -> dict[str, float | None]:
-    """Return what MLflow shows of a study's methods: test scores, and how far back their gradients reach."""
-    numbers = {f"test {name}": row["score"] for name, row in study.methods.items()}
-    for name, row in study.methods.items():
-        numbers |= {f"gradient {key} {name}": value for key, value in row.get("flow", {}).items()}
-    return numbers
+def _numbers(study: Evaluation) -> dict[str, dict[str, float | None]]:
+    """Return what MLflow shows of each method: scores, whether it has converged, how far its gradients reach."""
+    return {name: _of_method(row) for name, row in study.methods.items()}
+
+
+def _of_method(row: dict[str, Any]) -> dict[str, float | None]:
+    flow = row.get("flow", {})
+    found = {"test/score": row["score"], "test/rank": row["rank"], "test/chosen": float(row["chosen_by_validation"])}
+    found |= {f"test/{name}": other["score"] for name, other in row.get("tests", {}).items()}
+    found |= {f"memory/steps_{when}": _steps(flow.get(when)) for when in ("before", "after")}
+    return found | {"converged": None if row["state"] is None else float(row["converged"])}
+
+
+def _steps(rate: float | None) -> float | None:
+    """Return the steps in which a gradient shrinks e-fold; None where it does not."""
+    return -1 / rate if rate is not None and rate < 0 else None
 
 
 def _seconds(names: list[str]) -> dict[str, dict[str, float]]:
@@ -70,6 +80,7 @@ def main() -> None:
         print(f"unrolled: {error}")
     else:
         for study in found.studies:
-            own = [paths.FIGURES / f"{each.stem}.svg" for each in drawn if each.study == study.name]
-            tracker.log_comparison(study.name, own, _numbers(study))
+            own = config.experiment(study.name)
+            tags = {"score": study.score, "better": study.metrics["better"]}
+            tracker.log_scores([Run(own, name) for name in own.methods], _numbers(study), tags)
     print(f"report: {paths.INDEX}")

@@ -50,7 +50,7 @@ def owner() -> str:
     """
     asked = os.environ.get("UNROLLED_OWNER")
     if asked is None:
-        return f"{_user()}-{_folder()}"
+        return f"{user()}-{_folder()}"
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", asked):
         raise UnrolledError(f"UNROLLED_OWNER is '{asked}': give letters, digits, '.', '_' and '-', or unset it")
     return asked
@@ -65,7 +65,8 @@ def _folder() -> str:
     return re.sub("[^0-9a-f]", "", OWNER.read_text())
 
 
-def _user() -> str:
+def user() -> str:
+    """Return the user's name, of letters, digits, `.`, `_` and `-`."""
     try:
         return re.sub(r"[^A-Za-z0-9._-]", "_", getpass.getuser())
     except (OSError, KeyError):  # in a container, a user may have no name

@@ -3,6 +3,9 @@
 import os
 import socket
 import sys
+from urllib.parse import quote, urlencode
+
+from mlflow.tracking import MlflowClient
 
 from unrolled import errors, paths
 from unrolled.errors import UnrolledError
@@ -24,6 +27,19 @@ def free(port: int) -> bool:
     return True
 
 
+def links(client: MlflowClient, address: str) -> list[str]:
+    """Return the address of each study's methods, sorted by test score, the best first."""
+    found = [each for each in client.search_experiments() if each.tags.get("owner") == mlflow_store.owner()]
+    lines = [f"MLflow: {address} (end it with Ctrl-C)"]
+    width = max((len(each.name) for each in found), default=0)
+    for each in sorted(found, key=lambda each: int(each.experiment_id)):
+        query = {"workflowType": "machine_learning", "searchFilter": "tags.kind = 'method'"}
+        query |= {"orderByKey": "metrics.`test/score`", "orderByAsc": str(each.tags.get("better") != "higher").lower()}
+        place = f"{address}/#/experiments/{each.experiment_id}/runs?{urlencode(query, quote_via=quote)}"
+        lines.append(f"  {each.name.ljust(width)}  {place}")
+    return lines
+
+
 @errors.one_line
 def main(given: str) -> None:
     """Become MLflow's server on a port.
@@ -41,8 +57,7 @@ def main(given: str) -> None:
     if not free(port):
         other = next((each for each in range(port + 1, port + 100) if each < 2**16 and free(each)), 8080)
         raise UnrolledError(f"port {port} is taken: `make ui PORT={other}`, or end the program that listens there")
-    mlflow_store.connect()
-    print(f"MLflow: http://{HOST}:{port} (end it with Ctrl-C)", flush=True)
+    print("\n".join(links(mlflow_store.connect(), f"http://{HOST}:{port}")), flush=True)
     for name in ELSEWHERE:
         os.environ.pop(name, None)
     command = ["-m", "mlflow", "ui", "--backend-store-uri", mlflow_store.uri(), "--workers", "1"]

@@ -8,7 +8,6 @@ import functools
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,11 @@ from unrolled import paths
 from unrolled.data import store
 from unrolled.errors import UnrolledError
 from unrolled.training import champion, mlflow_faults, mlflow_store, results
-from unrolled.training.runs import Result, Run
+from unrolled.training.runs import Array, Result, Run
 from unrolled.training.workers import Done
 
-BATCH = 1000
-"""Most metrics MLflow takes in one batch."""
+POINTS = 100
+"""Of a curve, at most about so many are logged; MLflow takes 1000 numbers in one batch."""
 ENDLESS = 1e30
 """What stands for infinity, which MLflow does not show."""
 FINISHED = "attributes.status = 'FINISHED'"
@@ -108,8 +107,7 @@ class Tracker:
         tags = {
             "mlflow.runName": run.name,
             "mlflow.note.content": f"{run.method.label}. {run.method.about}".rstrip(". "),
-            "mlflow.source.git.commit": self.commit,
-            "owner": mlflow_store.owner(),
+            **self._source(),
             "study": run.study,
             "method": run.name,
             "kind": "method",
@@ -119,31 +117,48 @@ class Tracker:
         }
         parent = self.client.create_run(own, start, tags).info.run_id
         self.client.log_inputs(parent, [DatasetInput(_dataset(run))])
-        for replica in result.chosen:
-            self._replica(own, parent, run, result, int(replica), start, end)
+        for replica in range(len(result.seeds)):
+            self._replica(own, parent, run, result, replica, start, end)
+        forward, backward, curvature = result.passes.tolist()
         numbers = {
-            "best_val_loss": float(np.median(result.best_loss[result.chosen])),
+            "val/best_loss": float(np.median(result.best_loss[result.chosen])),
             "diverged": float(result.diverged.sum()),
-            **dict(zip(("forward_passes", "backward_passes", "curvature_passes"), result.passes.tolist(), strict=True)),
-            **({} if seconds is None else {"training_seconds": seconds}),
+            "cost/passes": forward + backward + 2 * curvature,
+            "cost/weights": float(run.network().parameters),
+            **({} if seconds is None else {"cost/seconds": seconds}),
         }
+        if len(result.val_loss):
+            best = result.val_loss[:, result.chosen].argmin(axis=0) + 1
+            numbers["val/best_epoch"] = float(np.median(best))
+        train, val = (np.median(each[:, result.chosen], axis=1) for each in (result.train_loss, result.val_loss))
+        metrics = [_metric(k, v, end) for k, v in numbers.items()] + _curves(train, val, end)
         mark = [RunTag("fingerprint", results.mark(run))]
-        self.client.log_batch(parent, [_metric(k, v, end) for k, v in numbers.items()], _params(run, result), mark)
+        self.client.log_batch(parent, metrics, _params(run, result), mark)
         self.client.log_artifact(parent, str(results.path_of(run.study, run.name)))
         self.client.set_terminated(parent, end_time=end)
 
+    def _source(self) -> dict[str, str]:
+        """Return the tags that say where a run comes from, and whose it is."""
+        return {
+            "mlflow.source.name": "python -m unrolled.stages train",
+            "mlflow.source.type": "LOCAL",
+            "mlflow.source.git.commit": self.commit,
+            "mlflow.user": mlflow_store.user(),
+            "owner": mlflow_store.owner(),
+        }
+
     def _replica(self, own: str, parent: str, run: Run, result: Result, replica: int, start: int, end: int) -> None:
-        """Write the curves of one chosen replica as a child of its method's run."""
-        seed, rate = int(result.seeds[replica]), float(result.learning_rates[replica])
-        tags = {"mlflow.parentRunId": parent, "mlflow.runName": f"{run.name} seed {seed}"}
-        tags |= {"owner": mlflow_store.owner(), "kind": "replica"}
+        """Write one replica as a child of its method's run: its curves, and its hyperparameters."""
+        seed, tried = int(result.seeds[replica]), run.hyperparameters[int(result.tried[replica])]
+        chosen = {key: f"{value:g}" for key, value in tried._asdict().items() if np.isfinite(value)}
+        tags = {"mlflow.parentRunId": parent, "mlflow.runName": f"{run.name} seed {seed} rate {tried.learning_rate:g}"}
+        tags |= self._source() | {"kind": "replica", "chosen": str(replica in result.chosen).lower()}
         child = self.client.create_run(own, start, tags).info.run_id
-        curves = {"train_loss": result.train_loss[:, replica], "val_loss": result.val_loss[:, replica]}
-        metrics = [_metric(n, v, end, epoch) for n, curve in curves.items() for epoch, v in enumerate(curve, start=1)]
-        metrics.append(_metric("best_val_loss", result.best_loss[replica], end))
-        params = [Param("seed", str(seed)), Param("learning_rate", f"{rate:g}")]
-        for first in range(0, len(metrics), BATCH):
-            self.client.log_batch(child, metrics[first : first + BATCH], params if first == 0 else [])
+        metrics = _curves(result.train_loss[:, replica], result.val_loss[:, replica], end)
+        metrics += [_metric("val/best_loss", result.best_loss[replica], end)]
+        metrics += [_metric("diverged", float(result.diverged[replica]), end)]
+        params = [Param("seed", str(seed)), *(Param(key, value) for key, value in chosen.items())]
+        self.client.log_batch(child, metrics, params)
         self.client.set_terminated(child, end_time=end)
 
     def complete(self, runs: list[Run]) -> bool:
@@ -171,29 +186,46 @@ class Tracker:
             [*_, logged] = self._search(own, f"tags.fingerprint = '{results.mark(best)}' and {FINISHED}")
             champion.register(self.client, logged, best)
 
-    def log_comparison(self, study: str, figures: list[Path], numbers: dict[str, float | None]) -> None:
-        """Put a study's figures and numbers into its run `comparison`, made anew each time."""
-        self.guarded(lambda: self._log_comparison(study, figures, numbers))
+    def log_scores(self, runs: list[Run], numbers: dict[str, dict[str, float | None]], tags: dict[str, str]) -> None:
+        """Put the scores of a study's methods into their runs, and what the study is scored by into its experiment.
 
-    def _log_comparison(self, study: str, figures: list[Path], numbers: dict[str, float | None]) -> None:
-        found = self.client.get_experiment_by_name(mlflow_store.experiment_name(study))
+        Parameters
+        ----------
+        runs : list of Run
+            Of one study.
+        numbers : dict
+            By method: `test/score`, `test/rank`, ...; what is None is left out.
+        tags : dict
+            Of the experiment: `score`, and which is `better`.
+        """
+        self.guarded(lambda: self._log_scores(runs, numbers, tags))
+
+    def _log_scores(self, runs: list[Run], numbers: dict[str, dict[str, float | None]], tags: dict[str, str]) -> None:
+        found = self.client.get_experiment_by_name(mlflow_store.experiment_name(runs[0].study))
         if found is None or found.lifecycle_stage == "deleted":
             return
-        for old in self._search(found.experiment_id, "tags.kind = 'comparison'"):
-            self.client.delete_run(old.info.run_id)
-        tags = {"mlflow.runName": "comparison", "kind": "comparison", "mlflow.source.git.commit": self.commit}
-        tags["owner"] = mlflow_store.owner()
-        run = self.client.create_run(found.experiment_id, tags=tags).info.run_id
-        self.client.log_batch(
-            run, [_metric(name, value, _now()) for name, value in numbers.items() if value is not None]
-        )
-        for path in figures:
-            self.client.log_artifact(run, str(path), "figures")
-        self.client.set_terminated(run)
+        for key, value in tags.items():
+            self.client.set_experiment_tag(found.experiment_id, key, value)
+        logged = self._search(found.experiment_id, f"tags.kind = 'method' and {FINISHED}")
+        by_mark = {each.data.tags.get("fingerprint"): each.info.run_id for each in reversed(logged)}
+        for run in runs:
+            if own := by_mark.get(results.mark(run)):
+                known = {key: value for key, value in numbers.get(run.name, {}).items() if value is not None}
+                self.client.log_batch(own, [_metric(key, value, _now()) for key, value in known.items()])
 
 
 def _metric(name: str, value: float, stamp: int, step: int = 0) -> Metric:
     return Metric(name, float(np.nan_to_num(value, nan=ENDLESS, posinf=ENDLESS)), stamp, step)
+
+
+def _curves(train: Array, val: Array, stamp: int) -> list[Metric]:
+    """Return both losses by epoch, of long trainings about `POINTS` of each."""
+    every = -(-len(val) // POINTS) or 1
+    return [
+        _metric(name, float(curve[epoch - 1]), stamp, epoch)
+        for name, curve in (("train/loss", train), ("val/loss", val))
+        for epoch in sorted({*range(1, len(curve) + 1, every), *([len(curve)] if len(curve) else [])})
+    ]
 
 
 def _params(run: Run, result: Result) -> list[Param]:

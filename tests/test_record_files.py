@@ -356,7 +356,7 @@ CLOCKS = {
     "uneven": (with_line(6, "17.5,3.6,30"), "it does not go on by whole steps of 4, within 10% (2 such in all)"),
     "another step": (
         re.sub(r"\n(\d+),", lambda at: f"\n{5 * int(at[1]) / 4},", BASE),
-        "its steps are 5, but `step` in",
+        "it goes in steps of 5, and `step` in",
     ),
     "no time": (with_line(6, ",3.6,30"), "line 6 has no time"),
     "a word": (with_line(6, "noon,3.6,30"), "line 6 holds 'noon', where others hold a number"),
@@ -381,7 +381,7 @@ def test_a_clock_is_looked_at_whether_named_or_not(kind: str, named: bool, in_tm
 def test_the_newest_first_is_turned_round_only_when_asked(in_tmp: Path, refused: Refused) -> None:
     with refused("looks like a clock", "but the newest comes first: with `time` it is turned round"):
         load("\n".join([LINES[0], *LINES[:0:-1]]))
-    with refused("its steps are 60 s, but `step` in the study's 'data' is 4 s"):
+    with refused("it goes in steps of 60 s, and `step` in the study's 'data' is 4 s"):
         load(dated("%d.%m.%Y %H:%M", step=60), time="time", time_unit="s")
     with refused("so that `step` needs a unit"):
         load(dated("%H:%M:%S"), time="time", time_unit="fortnights")
@@ -488,6 +488,22 @@ def test_a_column_is_listed_once_and_keys_name_listed_ones(refused: Refused) -> 
             asks(**change)
     silverbox = RecordRow(source="silverbox", outputs=["V2"], decimal=",")
     assert "comes without a file, so it takes no 'decimal'" in registry.make("records", "silverbox").refuses(silverbox)
+
+
+def test_a_table_that_may_be_read_in_two_ways_is_refused_with_the_key_to_set(in_tmp: Path, refused: Refused) -> None:
+    german = "\n".join(["pump;level", *(f"{p:.3f};{y + 1:.3f}".replace(".", ",") for p, y in TRUE)])
+    with refused("is '", "Set decimal: ',' in the study's 'record' in params.yaml if it is the decimal sign"):
+        load(german)
+    np.testing.assert_allclose(values(load(german, decimal=","))[:, 1], TRUE[:, 1] + 1, rtol=0, atol=6e-4)
+    beside = german.replace("level", "level;share").replace("\n", ";0,25\n")  # another column settles it
+    assert "decimal comma" in load(beside.replace("share;0,25", "share", 1) + ";0,25").facts["read"]
+    both = "a,b;c,d\n" + "1;2,3;4\n" * 20
+    with refused("can be read as separated by ',' or ';': set 'delimiter'"):
+        load(both.replace("1;2,3;4", "1,;,4"))
+    one = "\n".join(["level", *(f"{y:.2f}".replace(".", ",") for y in TRUE[:, 1])])
+    with refused("twice as many fields as the heading", "set decimal: ','"):
+        load(one, inputs=[])
+    np.testing.assert_allclose(values(load(one, inputs=[], decimal=","))[:, 0], TRUE[:, 1], rtol=0, atol=6e-3)
 
 
 def test_a_file_that_cannot_be_read_is_one_line(in_tmp: Path, refused: Refused) -> None:

@@ -165,7 +165,7 @@ def _placed(column: "pd.Series[Any]", row: DataRow, fill: int = 0, unasked: bool
     mean = float(np.mean(steps[near]) if near.mean() >= 0.5 else np.median(steps)) if len(steps) else step
     if abs(mean / step - 1) > WRONG:
         raise UnrolledError(
-            f"its steps are {mean:.6g}{unit}, but `step` in the study's 'data' is {step:g}{unit}: correct one of them"
+            f"it goes in steps of {mean:.6g}{unit}, and `step` in the study's 'data' is {step:g}{unit}: correct one"
         )
     whole = np.rint(relative).astype(np.int64)
     refuse(

@@ -98,7 +98,7 @@ def read(path: Path, row: RecordRow) -> "pd.DataFrame":
     cells.index = pd.Index(numbers, name="line")
     columns = _columns(wide, row, what)
     wanted = [columns[name] for name in (*row.inputs, *row.outputs, row.time) if name in columns]
-    decimal = row.decimal or _decimal(cells[wanted], delimiter, what)
+    decimal = row.decimal or _decimal(cells, wanted, delimiter, what)
     made = {name: _floats(cells[place].str.strip(), decimal) for name, place in columns.items()}
     table = pd.DataFrame(made, index=cells.index)
     said[:0] = [f"columns between {MARKS[delimiter]}", f"decimal {'point' if decimal == '.' else 'comma'}", encoding]
@@ -264,22 +264,21 @@ def _columns(names: list[str], row: RecordRow, what: str) -> dict[str, int]:
     return {name: place for place, name in enumerate(names) if name}
 
 
-def _decimal(cells: "pd.DataFrame", delimiter: str, what: str) -> str:
-    """Return the decimal sign of the fields that have one; what may as well be thousands is not guessed."""
+def _decimal(cells: "pd.DataFrame", wanted: list[int], delimiter: str, what: str) -> str:
+    """Return the decimal sign of the columns that are used; what may as well be thousands is not guessed."""
     found = {}
     for sign in ".,":
         pattern = rf"\s*[+-]?[0-9]*[{sign}][0-9]*(?:[eE][+-]?[0-9]+)?\s*"
-        fields = [column[column.str.fullmatch(pattern)] for _, column in cells.items()]
-        found[sign] = [field for field in fields if len(field)]
-    if found["."] and found[","]:
-        first = [found[sign][0] for sign in ".,"]
-        where = " and ".join(f"line {each.index[0]} holds '{each.iloc[0].strip()}'" for each in first)
+        found[sign] = [fields for _, each in cells.items() if len(fields := each[each.str.fullmatch(pattern)])]
+    used = {sign: [fields for fields in found[sign] if fields.name in wanted] for sign in ".,"}
+    if used["."] and used[","]:
+        where = " and ".join(f"line {each[0].index[0]} holds '{each[0].iloc[0].strip()}'" for each in used.values())
         raise UnrolledError(f"{what}: {where}: write all numbers with one decimal sign")
-    sign = "," if found[","] else "."
+    sign = "," if used[","] else "."
     guess = sign == "," or delimiter == ";"  # a table between semicolons may come from where points part thousands
     thousands = rf"\s*[+-]?[1-9][0-9]{{0,2}}[{sign}][0-9]{{3}}\s*"
-    if guess and found[sign] and all(each.str.fullmatch(thousands).all() for each in found[sign]):
-        shown = found[sign][0].iloc[0].strip()
+    if guess and used[sign] and all(each.str.fullmatch(thousands).all() for each in found[sign]):
+        shown = used[sign][0].iloc[0].strip()
         raise UnrolledError(
             f"{what}: is '{shown}' {shown.replace(',', '.')} or {re.sub('[.,]', '', shown)}? Set decimal: '{sign}' "
             f"{KEY} if it is the decimal sign, or write the numbers without signs between thousands"

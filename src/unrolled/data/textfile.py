@@ -33,6 +33,7 @@ EITHER = re.compile(NUMBER.replace(r"\.", "[.,]"))
 DATE = re.compile(r"\d[-/.:]\d")
 MISSING = ("", "na", "n/a", "#n/a", "nan", "-nan", "null", "none")
 """What stands for a lost sample, whatever the case of its letters."""
+YAML_WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 LOOK = 200
 """Lines from which the separator is taken; all lines are then held against it."""
 
@@ -108,16 +109,7 @@ def read(path: Path, row: RecordRow) -> "pd.DataFrame":
 
 def quoted(name: str) -> str:
     """Return a column's name as YAML has it anywhere in a row."""
-    plain = re.fullmatch(r"[A-Za-z_]\w*", name) and name.lower() not in (
-        "y",
-        "n",
-        "yes",
-        "no",
-        "on",
-        "off",
-        "true",
-        "false",
-    )
+    plain = re.fullmatch(r"[A-Za-z_]\w*", name) and name.lower() not in YAML_WORDS
     return name if plain else json.dumps(name, ensure_ascii=False)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
@@ -117,7 +117,13 @@ def round_trip(written: Written, folder: Path) -> bool:
 def test_in_any_dialect_the_same_numbers_are_read(exhaustive: bool, tmp_path: Path) -> None:
     understood = []
 
-    @settings(max_examples=5000 if exhaustive else 60, derandomize=True, database=None, deadline=None)
+    @settings(
+        max_examples=5000 if exhaustive else 60,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     @given(written=tables())
     def check(written: Written) -> None:
         understood.append(round_trip(written, tmp_path))

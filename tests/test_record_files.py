@@ -318,7 +318,7 @@ def damages(random: np.random.Generator) -> bytes:
 
 def test_no_damage_is_a_traceback(in_tmp: Path, exhaustive: bool) -> None:
     random, refusals = np.random.default_rng(0), 0
-    count = 20_000 if exhaustive else 150
+    count = 5_000 if exhaustive else 150
     for _ in range(count):
         try:
             found = load(damages(random))

@@ -82,7 +82,7 @@ def test_windows_lie_inside_their_split(table: pd.DataFrame) -> None:
 def test_what_is_wrong_with_a_table_is_named(table: pd.DataFrame, refused: Refused) -> None:
     with refused("column of tank.csv 'levle' is not known", "did you mean 'level'?"):
         record.load(asks(record={"outputs": ["levle"]}))
-    with refused("tank.csv: line 2, column 'note' holds 'a', not a finite number (120 such in all)"):
+    with refused("tank.csv: line 2, column 'note' holds 'a', not a number (120 such in all)"):
         record.load(asks(record={"outputs": ["note"]}))
     with refused("missing.csv is missing", "params.yaml"):
         record.load(asks(record={"file": "missing.csv"}))
@@ -94,13 +94,13 @@ def test_what_is_wrong_with_a_table_is_named(table: pd.DataFrame, refused: Refus
         datasets.make(asks(test=12, horizon=30, val_horizon=1))
     table.loc[7, "level"] = np.nan
     table.to_csv("tank.csv", index=False)
-    with refused("line 9, column 'level' holds 'nan'"):
+    with refused("line 9, column 'level': a sample is missing (1 in all)"):
         record.load(asks())
     table.assign(level=1.0).to_csv("tank.csv", index=False)
     with refused("column 'level' is constant over the training data"):
         record.load(asks())
     Path("tank.csv").write_text("")
-    with refused("tank.csv is not a table"):
+    with refused("tank.csv is empty"):
         record.load(asks())
 
 

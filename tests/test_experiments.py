@@ -223,7 +223,7 @@ CONTRADICTIONS: list[tuple[dict[str, Any], list[str]]] = [
         ["task 'initial_value' needs a system without a force"],
     ),
     ({"studies.initial_value.data.washout": 3}, ["task 'initial_value' takes no washout"]),
-    ({BOX + "data.record.inputs": []}, ["task 'simulation' needs a record with inputs"]),
+    ({BOX + "data.record.inputs": [], BOX + "data.record.units": {}}, ["task 'simulation' needs a record with inputs"]),
     ({BOX + "data.washout": DELETED}, ["task 'simulation' needs a 'washout'"]),
     ({BOX + "data.washout": 256}, ["'steps' of more than the washout of 256"]),
     ({BOX + "data.record.source": "csv"}, ["studies.silverbox.data.record: 'csv' needs 'file'"]),

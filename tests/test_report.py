@@ -206,7 +206,7 @@ def test_a_forecast_is_drawn_in_its_units(tmp_path: Path, monkeypatch: pytest.Mo
     forecast.draw("a study", "GRU", series, tmp_path / "f.png")
     figure, text = made[0]
     assert [axis.get_ylabel() for axis in figure.axes] == ["V2 (mV)", "I (A)"]
-    assert figure.axes[-1].get_xlabel() == "time (s)" and text == "a study: forecast of GRU, RMSE 3"
+    assert figure.axes[-1].get_xlabel() == "time (s)" and text == "a study: forecast of GRU, RMSE 3 mV (V2), 3 A (I)"
 
 
 def test_the_results_of_nothing_make_a_page(tmp_path: Path) -> None:

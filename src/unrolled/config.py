@@ -33,13 +33,42 @@ class Row(BaseModel):
 
 
 class RecordRow(Row):
-    """A measured record: an item of `data/records` as its source, for some a file, and its columns with their units."""
+    """A measured record: an item of `data/records` as its source, for some a file, and its columns with their units.
+
+    How a file is written is detected where that is certain, and else said here: `delimiter` between columns, `decimal`
+    sign, `encoding`, and the `comment` sign that lines to be skipped begin with. `time` names the column with the
+    clock, which must fit `step` (`false`: no column is one). Up to `fill_gaps` lost samples in a row are put in, on a
+    straight line between their neighbours. `limits` say which values a column can have: what lies beyond counts as
+    lost, what lies within is never taken for an error of the logger.
+    """
 
     source: str = "csv"
     file: str | None = None
     inputs: list[str] = []
     outputs: Annotated[list[str], Field(min_length=1)]
     units: dict[str, str] = {}
+    delimiter: Literal[",", ";", "\t", "|", " "] | None = None
+    decimal: Literal[".", ","] | None = None
+    encoding: str | None = None
+    comment: Annotated[str, Field(min_length=1)] | None = None
+    time: str | Literal[False] | None = None
+    fill_gaps: Natural = 0
+    limits: dict[str, Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]] = {}
+
+    @model_validator(mode="after")
+    def _each_column_once(self) -> Self:
+        named = [*self.inputs, *self.outputs]
+        for name in named:
+            if named.count(name) > 1:
+                raise ValueError(f"column '{name}' is listed twice among inputs and outputs: take one out")
+        for key in ("units", "limits"):
+            for name in getattr(self, key):
+                if name not in named:
+                    raise ValueError(f"'{key}' names '{name}', which is neither input nor output: correct it")
+        for name, (low, high) in self.limits.items():
+            if low >= high:
+                raise ValueError(f"'limits' of '{name}': put the lower one first")
+        return self
 
 
 class DataRow(Row):

@@ -1,6 +1,6 @@
 """Everything that is said of one study in numbers: scores with their statistics, row by row."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -181,6 +181,8 @@ def _row(each: Evaluated) -> dict[str, Any]:
         row["power_spectrum_error"] = rounded(own)
     if further := _further(data):
         row["tests"] = {name: _on(each, "rmse", name) for name in further}
+    if len(outputs := measured_outputs(run)) > 1:
+        row["outputs"] = {name: _of_output(each, place) for place, name in enumerate(outputs)}
     if "in_sample" in tests:
         row["in_sample"], row["out_of_sample"] = (_on(each, "mse", name)["score"] for name in ("in_sample", "test"))
     extras = run.task.extras(scores, History(result.val_loss[:, result.chosen], _updates(run, data)))
@@ -194,6 +196,22 @@ def _on(each: Evaluated, name: str, test: str) -> dict[str, Any]:
     score: Score = registry.make("scores", name)
     values = score(each.result.predictions[test], each.data.tests[test])
     found = headline(score, values, each.data.tests[test], each.deterministic)
+    return {key: found[key] for key in ("score", "interval")}
+
+
+def measured_outputs(run: Run) -> dict[str, str]:
+    """Return the outputs of a record and their units; none of a system, whose states are dimensionless."""
+    return run.task.outputs(run.experiment.data, None) if run.experiment.data.record is not None else {}
+
+
+def _of_output(each: Evaluated, place: int) -> dict[str, Any]:
+    """Return the RMSE of one output alone, in its unit, on the test set that is scored."""
+    test, k = each.data.tests[each.score.test], slice(place, place + 1)
+    scale = np.array(each.data.facts["scaling"]["standard_deviation"])[-test.targets.shape[-1] :]
+    own = replace(test, targets=test.targets[..., k], scale=scale[k])
+    score: Score = registry.make("scores", "rmse")
+    values = score(each.result.predictions[each.score.test][..., k], own)
+    found = headline(score, np.where(np.isfinite(each.scores), values, np.nan), own, each.deterministic)
     return {key: found[key] for key in ("score", "interval")}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from unrolled import registry
 from unrolled.config import DataRow
 from unrolled.data import record, system
+from unrolled.data.record import Series
 from unrolled.data.system import System
 from unrolled.data.task import Data, Task
 
@@ -22,10 +23,11 @@ def make(row: DataRow) -> Data:
     """
     task: Task = registry.load("tasks", row.task)(**row.settings)
     own = system.of(row)
-    data = task.datasets(row, record.load(row) if own is None else own)
+    source = record.load(row) if own is None else own
+    data = task.datasets(row, source)
     about = {"task": row.task, "kind": task.kind, "step": row.step, "time_unit": row.unit_of_time, "seed": row.seed}
     about |= {"inputs": task.inputs(row, own), "outputs": task.outputs(row, own)}
-    facts = about | (_of_record(row) if own is None else _of_system(row, own)) | data.facts
+    facts = about | (_of_system(row, source) if isinstance(source, System) else _of_record(row, source)) | data.facts
     if "solver_error" in facts:
         facts["solver_error"] = float(f"{facts['solver_error']:.1e}")
     return replace(data, facts=facts)
@@ -43,6 +45,6 @@ def _of_system(row: DataRow, own: System) -> dict[str, Any]:
     }
 
 
-def _of_record(row: DataRow) -> dict[str, Any]:
+def _of_record(row: DataRow, series: Series) -> dict[str, Any]:
     assert row.record is not None
-    return {"source": row.record.file or row.record.source}
+    return {"source": row.record.file or row.record.source} | series.facts

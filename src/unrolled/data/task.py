@@ -18,6 +18,10 @@ if TYPE_CHECKING:  # pandas is imported where tables are made: data are made wit
 
 Array = NDArray[Any]
 Split = dict[str, Array]
+AS_RECORDED, STANDARDISED = "as recorded", "standard deviations of the training data"
+"""The unit of a column that has none in the table, and that of errors over outputs of unlike units."""
+UNLIKE = 3.0
+"""The ratio of standard deviations from which outputs without units are unlike."""
 Mode = Literal["teacher_forced", "closed_loop", "simulation"]
 
 
@@ -134,8 +138,18 @@ class Task(Item, ABC):
     def outputs(self, row: DataRow, system: System | None) -> dict[str, str]:
         """Return the name of each output and its unit."""
         if row.record is not None:
-            return {name: row.record.units.get(name, "as recorded") for name in row.record.outputs}
+            return {name: row.record.units.get(name, AS_RECORDED) for name in row.record.outputs}
         return dict.fromkeys(system.states if system else (), "dimensionless")
+
+    def measure(self, row: DataRow, series: Series) -> dict[str, Any]:
+        """Return `unit` and `scale` of errors over all outputs of a record: theirs where they share one, else none.
+
+        Outputs without units share one if their standard deviations are alike.
+        """
+        units, scale = list(self.outputs(row, None).values()), series.output_scale
+        alike = units[0] != AS_RECORDED or scale.max() <= UNLIKE * scale.min()
+        same = len(set(units)) == 1 and alike
+        return {"unit": units[0], "scale": scale} if same else {"unit": STANDARDISED, "scale": None}
 
     def trajectories(self, row: DataRow, system: System, count: int) -> tuple[Array, Array, Array] | None:
         """Return times, initial states and states of `count` test trajectories, where their tolerance matters."""
@@ -173,9 +187,7 @@ class Task(Item, ABC):
     def inputs(self, row: DataRow, system: System | None) -> dict[str, str]:
         """Return the name and the unit of each column of a user's inputs."""
         if row.record is not None:
-            return {
-                name: row.record.units.get(name, "as recorded") for name in (*row.record.inputs, *row.record.outputs)
-            }
+            return {name: row.record.units.get(name, AS_RECORDED) for name in (*row.record.inputs, *row.record.outputs)}
         return self.outputs(row, system)
 
     def encode(self, raw: Array, facts: dict[str, Any], system: System | None, steps: int) -> Array:

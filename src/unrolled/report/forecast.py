@@ -1,6 +1,6 @@
 """What `unrolled forecast` draws: the forecast, and the truth where it is known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unrolled.data.task import Data
+from unrolled.data.task import AS_RECORDED, Data
 from unrolled.errors import UnrolledError
 from unrolled.report.style import HUES, TRUTH, new, style, title
 from unrolled.training.predictor import Predictor
@@ -32,9 +32,19 @@ class Series:
     time_unit: str
 
     def said(self) -> str:
-        """Return the error in words, in the unit of the outputs where they share one."""
+        """Return the error in words: of all outputs together where they share a unit, else of each in its own."""
+        return f"RMSE {self.error()} where the truth is known"
+
+    def error(self) -> str:
+        """Return the root mean square error with its unit, or those of the outputs with theirs."""
         units = set(self.outputs.values())
-        return f"RMSE {self.rmse():.3g} {units.pop() if len(units) == 1 else ''}".strip() + " where the truth is known"
+        if len(units) == 1 and (units != {AS_RECORDED} or len(self.outputs) == 1):
+            return f"{self.rmse():.3g} {units.pop()}"
+        alone = [
+            replace(self, predicted=self.predicted[:, [k]], truth=self.truth[:, [k]]) for k in range(len(self.outputs))
+        ]
+        pairs = zip(self.outputs.items(), alone, strict=True)
+        return ", ".join(f"{each.rmse():.3g} {unit} ({name})" for (name, unit), each in pairs)
 
     def rmse(self) -> float:
         """Return the root mean square error over the steps whose truth is known."""
@@ -83,5 +93,5 @@ def draw(study: str, label: str, series: Series, path: Path) -> None:
             axis.set_ylabel(f"{name} ({unit})")
         axes[0, 0].legend(loc="best")
         axes[-1, 0].set_xlabel(f"time ({series.time_unit})")
-        title(figure, f"{study}: forecast of {label}, RMSE {series.rmse():.2g}")
+        title(figure, f"{study}: forecast of {label}, RMSE {series.error()}")
         figure.savefig(path, dpi=130)

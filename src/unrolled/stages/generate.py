@@ -13,17 +13,24 @@ if TYPE_CHECKING:
     from unrolled.data.task import Data
 
 
+LIBRARIES = {"systems": ("numpy", "scipy"), "records": ("numpy", "scipy", "pandas")}
+"""Whose versions data depend on."""
+
+
 def mark(row: DataRow) -> str:
     """Return the fingerprint of a study's data: its row, its record's file, and the source that makes them."""
     kind, name = ("systems", row.system) if row.record is None else ("records", row.record.source)
     sources = (registry.ROOT / "data/datasets.py", registry.path("tasks", row.task), registry.path(kind, str(name)))
-    recorded = files.sha256(_file(row)) if _file(row).is_file() else None
-    return fingerprint.of([row.model_dump(), recorded], sources, ("numpy", "scipy"))
+    return fingerprint.of([row.model_dump(), _recorded(row)], sources, LIBRARIES[kind])
 
 
-def _file(row: DataRow) -> Path:
-    """Return the file of a study's record; a folder where there is none."""
-    return Path(row.record.file if row.record is not None and row.record.file else "")
+def _recorded(row: DataRow) -> str | None:
+    """Return the hash of the file of a study's record, if it has one that can be read: the reader says why not."""
+    path = Path(row.record.file if row.record is not None and row.record.file else "")
+    try:
+        return files.sha256(path) if path.is_file() else None
+    except OSError:
+        return None
 
 
 def kept(name: str, row: DataRow) -> bool:
@@ -53,6 +60,8 @@ def main(name: str) -> None:
         print(f"{name}: not run: {reason}. Then run `dvc repro --force generate@{name}`")
         return
     store.save(name, data, mark(row))
+    for word in data.facts.get("said", []):
+        print(f"{name}: {word}")
     print(f"{name}: {_sizes(data)}; {_said(data)}")
 
 
@@ -64,5 +73,6 @@ def _sizes(data: "Data") -> str:
 
 def _said(data: "Data") -> str:
     if "solver_error" not in data.facts:
-        return f"measured: {data.facts['source']}"
+        read = data.facts["read"]
+        return f"measured: {data.facts['source']}" + (f", {read}" if read else "")
     return f"solver error at most {data.facts['solver_error']:.1e} over {data.facts['solver_error_over']}"

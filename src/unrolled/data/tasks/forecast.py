@@ -92,7 +92,7 @@ class Forecast(Task):
             facts["scaling"] = {"mean": mean.tolist(), "standard_deviation": deviation.tolist()}
         unit = "standard deviations" if own.standardise else "dimensionless"
         scaled = {split: (each - mean) / deviation for split, each in states.items()}
-        return self._cut(row, scaled, times, unit, None, system.lyapunov, facts)
+        return self._cut(row, scaled, times, {"unit": unit, "lyapunov": system.lyapunov}, facts)
 
     def _recorded(self, row: DataRow, series: Series) -> Data:
         """Cut each split into windows, half overlapping for training; the test ones do not overlap.
@@ -107,17 +107,14 @@ class Forecast(Task):
             stride = {"train": half, "val": often, "test": length}[split]
             parts[split] = series.outputs[windows(row, number, length, stride)]
         times = row.step * np.arange(own.steps + 1 + (own.horizon or 0), dtype=np.float64)
-        unit = next(iter(self.outputs(row, None).values()))
-        return self._cut(row, parts, times, unit, series.output_scale, None, {"scaling": series.scaling})
+        return self._cut(row, parts, times, self.measure(row, series), {"scaling": series.scaling})
 
     def _cut(
         self,
         row: DataRow,
         parts: dict[str, Array],
         times: Array,
-        unit: str,
-        scale: Array | None,
-        lyapunov: float | None,
+        about: dict[str, Any],
         facts: dict[str, Any],
     ) -> Data:
         """Part each sequence (N, T + 1 [+ horizon], K) into inputs, targets one step ahead, and the closed loop."""
@@ -130,7 +127,6 @@ class Forecast(Task):
             }
             for split, series in parts.items()
         }
-        about: dict[str, Any] = {"unit": unit, "scale": scale, "lyapunov": lyapunov}
         test = splits["test"]
         tests, val_tests = {"test": TestSet.of(test, label="one step ahead", **about)}, {}
         if self.settings.horizon is not None:

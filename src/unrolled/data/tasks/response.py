@@ -89,8 +89,7 @@ class Response(Task):
                 "targets": series.outputs[at[:, 1 + row.washout :]].astype(np.float32),
                 "times": row.step * np.arange(1 + row.washout, steps + 1, dtype=np.float64),
             }
-        unit = next(iter(self.outputs(row, None).values()))
-        test = TestSet.of(made["test"], label="the last part", unit=unit, scale=series.output_scale)
+        test = TestSet.of(made["test"], label="the last part", **self.measure(row, series))
         first = windows(row, 2, steps + 1, steps)[:1]
         values = np.concatenate([series.inputs[first[:, 1:]], series.outputs[first[:, :-1]]], axis=-1)
         example = series.mean + series.standard_deviation * values

@@ -13,6 +13,10 @@ from unrolled.data.task import Array, Data, Mode, Split, Task, TestSet, drawn
 
 DRAWN = slice(-300, None)
 """The part of a record that a figure draws: its end, long after the start."""
+MADE = ("y_prev", "y_init", "y_linear")
+"""Names of the columns that are made of the outputs."""
+STABLE = 0.999
+"""The largest radius to which the poles of an unstable linear model are drawn in."""
 LinearModel = list[tuple[Array, Array, float]]
 
 
@@ -38,6 +42,10 @@ class Simulation(Task):
         """Refuse a system, a record without inputs, and windows that a state does not form in."""
         if row.record is None or not row.record.inputs:
             return "needs a record with inputs"
+        if taken := [name for name in (*row.record.inputs, *row.record.outputs) if name in MADE]:
+            return (
+                f"makes columns called {', '.join(MADE)} of the outputs: call the file's column '{taken[0]}' otherwise"
+            )
         if row.washout < 1:
             return "needs a 'washout': the first samples of a record, in which the state forms"
         return (
@@ -52,7 +60,8 @@ class Simulation(Task):
         """Return the name of each column of the inputs; what is fed back comes first, the linear model last."""
         assert row.record is not None
         outputs = len(row.record.outputs)
-        return ["y_prev"] * outputs + row.record.inputs + ["y_init"] * (outputs + 1) + ["y_linear"] * outputs
+        prev, init, linear = MADE
+        return [prev] * outputs + row.record.inputs + [init] * (outputs + 1) + [linear] * outputs
 
     def default_inputs(self, row: DataRow) -> list[str]:
         """Return the columns that a method gets if its row does not say: the inputs."""
@@ -70,13 +79,12 @@ class Simulation(Task):
             at = windows(row, number, length, max(1, length // 2))
             splits[part] = _record(u[at], y[at], linear[at], washout, row.step)
         rows, tests = block(row, 2), {}
-        unit = next(iter(self.outputs(row, None).values()))
         for name, (own_u, own_y) in (source.tests or {"test": (u[rows], y[rows])}).items():
             own_linear = linear_response(model, own_u, own_y, washout)
             own = _record(own_u[None], own_y[None], own_linear[None], washout, row.step)
             own["inputs"][:, washout + 1 :, : y.shape[1]] = 0  # nobody may see them
             label = source.test_labels.get(name, name.replace("_", " "))
-            tests[name] = TestSet.of(own, "simulation", label=label, unit=unit, scale=source.output_scale)
+            tests[name] = TestSet.of(own, "simulation", label=label, **self.measure(row, source))
         facts = {
             "scaling": source.scaling,
             "washout": washout,
@@ -123,7 +131,8 @@ def _record(u: Array, y: Array, linear: Array, washout: int, step: float) -> Spl
 def fit(u: Array, y: Array, lags: int) -> LinearModel:
     """Return, for each output, (a, b, c) of y_t = Σ a_k y_{t-k} + Σ u_{t-k} b_k + c by least squares, with k to `lags`.
 
-    The shapes are (L,), (L + 1, D); the lags of y begin at 1, those of u at 0.
+    The shapes are (L,), (L + 1, D); the lags of y begin at 1, those of u at 0. The best one step ahead may be unstable,
+    and endless in simulation: then all its poles are drawn in by the same factor, and b and c fitted again.
     """
     at = np.arange(lags, len(u))[:, None]
     inputs = u[at - np.arange(lags + 1)].reshape(len(at), -1)
@@ -131,7 +140,11 @@ def fit(u: Array, y: Array, lags: int) -> LinearModel:
     for each in y.T:
         rows = np.concatenate([each[at - np.arange(1, lags + 1)], inputs, np.ones((len(at), 1))], axis=1)
         found = np.linalg.lstsq(rows, each[lags:], rcond=None)[0]
-        models.append((found[:lags], found[lags:-1].reshape(lags + 1, -1), float(found[-1])))
+        a, rest = found[:lags], found[lags:]
+        if (radius := np.abs(np.roots([1.0, *-a])).max(initial=0.0)) >= 1:
+            a = a * (STABLE / radius) ** np.arange(1, lags + 1)
+            rest = np.linalg.lstsq(rows[:, lags:], each[lags:] - rows[:, :lags] @ a, rcond=None)[0]
+        models.append((a, rest[:-1].reshape(lags + 1, -1), float(rest[-1])))
     return models
 
 

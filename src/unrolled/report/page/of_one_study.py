@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from markupsafe import escape
+from markupsafe import Markup, escape
 
 from unrolled.report.page.table import Cell, Table, or_nothing, small, spread, swatch, table
 from unrolled.report.results import Evaluation
@@ -33,6 +33,20 @@ def gradients(study: Evaluation) -> Table | None:
 
 def _flow(study: Evaluation, key: str, name: str) -> str:
     return or_nothing(study.methods[name]["flow"].get(key))
+
+
+def outputs(study: Evaluation) -> Table | None:
+    """Return the error of each output of a record by itself, in its own unit, where there are several."""
+    known = [name for name in study.ordered if "outputs" in study.methods[name]]
+    heads = {f"{output} ({unit})": output for output, unit in study.metrics["outputs"].items()}
+    columns: dict[str, Cell] = {"method": lambda name: swatch(study, name)}
+    columns |= {head: partial(_of_output, study, output) for head, output in heads.items()}
+    return table(f"RMSE of each output of {study.label}", columns, known) if known else None
+
+
+def _of_output(study: Evaluation, output: str, name: str) -> Markup:
+    found = study.methods[name]["outputs"][output]
+    return escape(or_nothing(found["score"])) + small(spread(found["interval"]))
 
 
 def attractor(study: Evaluation) -> Table | None:

@@ -95,6 +95,7 @@ def render(
                 "figures": (own := [each for each in drawn if each.study == study.name]),
                 "first": sum(each.item.order <= LEADING for each in own),
                 "scores": of_one_study.scores(study),
+                "outputs": of_one_study.outputs(study),
                 "attractor": of_one_study.attractor(study),
                 "gradients": of_one_study.gradients(study),
             }

@@ -72,7 +72,7 @@ def test_the_link_of_make_ui_opens_the_methods_sorted_by_score(
         f"print(*mlflow_ui.links(mlflow_store.connect(), '{mlflow_ui}'), sep='\\n')",
     ]
     links = dict(line.split() for line in pipeline.run(repro, *command).stdout.splitlines()[1:])
-    rows = pipeline.json.loads((repro / "reports/metrics.json").read_text())["sine"]["methods"]
+    rows = json.loads((repro / "reports/metrics.json").read_text())["sine"]["methods"]
     ranked = sorted((name for name in rows if rows[name]["rank"]), key=lambda name: rows[name]["rank"])
     browser.get(links["unrolled/sine"])
     see(browser, *ranked[:3])

@@ -127,11 +127,12 @@ def test_a_method_is_a_run_with_what_it_was_trained_by(tracker: Tracker, done: d
 def test_every_replica_is_a_child_with_its_curves(tracker: Tracker, done: dict[str, Done]) -> None:
     parent, result = methods_of(tracker)["rnn"], done["rnn"].result
     children = {
-        (int(c.data.params["seed"]), float(c.data.params["learning_rate"])): c for c in replicas_of(tracker, parent)
+        (int(each.data.params["seed"]), f"{float(each.data.params['learning_rate']):g}"): each
+        for each in replicas_of(tracker, parent)
     }
     assert len(children) == len(result.seeds) == 4, "two rates with two seeds, those that tuned included"
     for place in range(4):
-        child = children[int(result.seeds[place]), pytest.approx(result.learning_rates[place])]  # type: ignore[index]
+        child = children[int(result.seeds[place]), f"{result.learning_rates[place]:g}"]
         assert child.data.tags["chosen"] == str(place in result.chosen).lower()
         assert child.data.metrics["val/best_loss"] == pytest.approx(result.best_loss[place])
         for name, curve in (("train/loss", result.train_loss), ("val/loss", result.val_loss)):

@@ -81,9 +81,16 @@ def shrink(folder: Path, exhaustive: bool = False) -> None:
             "fit": {k: v for k, v in study["fit"].items() if k not in DEFAULTS} | TINY,
             "methods": [{method: changes[method]} if method in changes else method for method in methods],
         }
+    for study in studies.values():
+        names = [name for each in study["methods"] for name in ([each] if isinstance(each, str) else each)]
+        seen = any(table["methods"][name]["cell"] == "window" for name in names)
+        if not seen and not registry.load("tasks", study["data"]["task"]).window:
+            study["data"].pop("window", None)  # no method is left that sees one
     for method in table["methods"].values():
         if "steps" in method:
             method["steps"] = STEPS // 2
+        if "truncate" in method:
+            method["truncate"] = MOST["window"] // 2
     changes = [each for study in studies.values() for each in study["methods"] if isinstance(each, dict)]
     for row in (row for rows in (table["methods"], *changes) for row in rows.values()):
         row |= {key: value for key, value in TINY.items() if key in row}
@@ -99,6 +106,8 @@ def small(row: dict[str, Any], steps: int, measured: Path) -> dict[str, Any]:
     if "horizon" in row:
         chaos = "system" in row and registry.load("systems", row["system"]).lyapunov
         row["horizon"] = min(row["horizon"], SEGMENT if chaos else 10)
+    if "val_horizon" in row:
+        row["val_horizon"] = min(row["val_horizon"], row["horizon"])
     length = steps + 1 + row.get("horizon", 0)
     if "record" in row:
         return row | {"train": 10 * length, "val": 4 * length, "test": official_test(row, measured) or 4 * length}

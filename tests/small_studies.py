@@ -12,7 +12,7 @@ from unrolled.config import DataRow, Table
 
 ROOT = Path(__file__).parents[1]
 TABLE: Table = config.Table.model_validate(real_table.ALL)
-LONGEST = {"steps": 24, "horizon": 8, "transient": 20.0}
+LONGEST = {"steps": 24, "horizon": 8, "val_horizon": 8, "transient": 20.0}
 """Of a task's own keys."""
 SEQUENCES = {"train": 48, "val": 8, "test": 6}
 SAMPLES = {"train": 300, "val": 100, "test": 120}
@@ -22,7 +22,7 @@ SAMPLES = {"train": 300, "val": 100, "test": 120}
 def shrunk(row: DataRow) -> DataRow:
     """Return a study's data with few and short sequences; a record keeps its columns, in the file `made_up.csv`."""
     limits = {key: min(row.settings[key], most) for key, most in LONGEST.items() if row.settings.get(key)}
-    sizes: dict[str, Any] = {"window": min(row.window, 6), "washout": min(row.washout, 7), "seed": 5}
+    sizes: dict[str, Any] = {"window": row.window and min(row.window, 6), "washout": min(row.washout, 7), "seed": 5}
     sizes |= SEQUENCES if row.record is None else SAMPLES
     if row.record is not None:
         sizes["record"] = row.record.model_copy(update={"source": "csv", "file": "made_up.csv"})

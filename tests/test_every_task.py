@@ -330,11 +330,11 @@ def test_a_forecast_goes_on_where_the_observed_steps_end() -> None:
 
 
 def test_observed_states_come_in_their_order_and_in_standard_deviations() -> None:
-    row, _, data = made("lorenz", observed=["y", "x"], washout=0, horizon=None)
+    row, _, data = made("lorenz", observed=["y", "x"], washout=0, horizon=None, val_horizon=None)
     assert list(data.facts["outputs"]) == ["y", "x"]
     whole = np.concatenate([data.train["inputs"][:, :1], data.train["targets"]], axis=1).astype(np.float64)
     assert abs(whole.mean(axis=(0, 1))).max() < 1e-5 and abs(whole.std(axis=(0, 1)) - 1).max() < 1e-5
-    every = made("lorenz", washout=0, horizon=None, standardise=False)[2]
+    every = made("lorenz", washout=0, horizon=None, val_horizon=None, standardise=False)[2]
     decoded = registry.load("tasks", "forecast")(**row.settings).decode(data.train["inputs"], data.facts)
     np.testing.assert_allclose(decoded, every.train["inputs"][..., [1, 0]], rtol=0, atol=1e-4)
 
@@ -479,3 +479,18 @@ def test_response_of_a_record_gets_the_output_before_the_first_step(measured: pd
         np.testing.assert_allclose(decoded[:, step, 0], state, rtol=1e-4)
     assert data.example is not None
     np.testing.assert_allclose(task.encode(data.example, data.facts, None, 10), test.inputs[:1], atol=1e-5)
+
+
+def test_lyapunov_times_are_those_of_the_parameters_that_they_are_known_at() -> None:
+    known, other = (made("lorenz", parameters=parameters)[2] for parameters in ({"rho": 28.0}, {"rho": 30.0}))
+    assert known.tests["closed_loop"].lyapunov == make("lorenz63", {}).lyapunov
+    assert other.tests["closed_loop"].lyapunov is None
+
+
+def test_an_unstable_linear_model_is_an_error_that_names_the_window(
+    monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    row = small_studies.study("silverbox")
+    monkeypatch.setattr(simulation, "fit", lambda u, y, lags: [(np.array([2.0]), np.ones((2, u.shape[1])), 0.0)])
+    with refused("the linear model", "is unstable", "choose another 'window'"):
+        datasets.make(row)

@@ -221,3 +221,11 @@ def test_the_first_steps_carry_no_loss_anywhere(
     assert result.predictions["test"].shape[1:] == data.tests["test"].targets.shape
     assert not np.allclose(result.theta, on_all.theta, rtol=1e-3)
     assert not np.allclose(result.best_loss, on_all.best_loss, rtol=1e-3)
+
+
+def test_a_regression_that_no_validation_loss_chose_counts_as_diverged(make_run: MakeRun) -> None:
+    run, data = make_run({"cell": "leaky", "hidden": 4, "optimiser": "ridge"})
+    assert not fit(run, data).diverged.any()
+    data.val["targets"][:] = 1e30  # whose square no float32 holds
+    result = fit(run, data)
+    assert result.diverged.all() and result.loss == np.inf

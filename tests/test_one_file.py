@@ -155,7 +155,7 @@ studies:
   rossler:
     label: Rössler
     question: How exact is a forecast of Rössler's system?
-    data: {system: rossler, task: forecast, step: 0.1, steps: 20, horizon: 5, train: 8, val: 4, test: 4, window: 5}
+    data: {system: rossler, task: forecast, step: 0.1, steps: 20, horizon: 5, train: 8, val: 4, test: 4}
     fit: {epochs: 2, batch: 8}
     score: rmse
     methods: [rnn, peephole, rnn_adamw]
@@ -163,7 +163,7 @@ studies:
     label: My series
     question: And of my own series?
     data: {record: {file: data/measured/mine.csv, outputs: [height], units: {height: cm}}, task: forecast,
-      step: 1.0, steps: 20, horizon: 5, train: 200, val: 100, test: 100, window: 5}
+      step: 1.0, steps: 20, horizon: 5, train: 200, val: 100, test: 100}
     fit: {epochs: 2, batch: 8}
     score: rmse
     methods: [gru]

@@ -16,7 +16,7 @@ import small_studies
 import tiny
 from conftest import Refused
 from source_copy import edit
-from unrolled import config, files, paths, registry, run_study
+from unrolled import config, explain, files, paths, registry, run_study
 from unrolled.analysis import tables
 from unrolled.analysis.random_networks import experiments
 from unrolled.config import Experiment, RandomNetworks
@@ -137,7 +137,7 @@ def test_configure_writes_each_studys_experiment_its_data_and_an_index(project: 
     assert list(index["methods"]) == list(table.methods) and index["methods"]["esn"] == "reservoir"
     own = config.experiment("sine")
     assert isinstance(own, Experiment) and config.data_row("sine") == own.data
-    assert config.validated(RandomNetworks, files.read_json(paths.RANDOM, ""), "x").seed == table.seed
+    assert explain.validated(RandomNetworks, files.read_json(paths.RANDOM, ""), "x").seed == table.seed
 
 
 def test_configure_removes_what_is_no_longer_in_the_table_and_touches_nothing_else(project: Path) -> None:

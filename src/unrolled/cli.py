@@ -1,4 +1,4 @@
-"""The command `unrolled`: try one study, draw a figure, forecast with a trained model, compare runs, log them again."""
+"""The command `unrolled`: check the table, try a study, draw a figure, forecast, compare runs, log them again."""
 
 import argparse
 from pathlib import Path
@@ -9,6 +9,7 @@ from unrolled.errors import UnrolledError
 
 EPILOG = """\
 examples:
+  unrolled check                                     all that is wrong with params.yaml, in seconds
   unrolled run sine --methods rnn,gru --epochs 5     one study by itself, its page in runs/sine/reports/index.html
   unrolled list                                      the studies, and what validation chooses on each
   unrolled show oscillator                           the scores of one study
@@ -32,6 +33,8 @@ def parser() -> argparse.ArgumentParser:
     )
     main.add_argument("--version", action="version", version=f"unrolled {__version__}")
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    check = commands.add_parser("check", help="say all that is wrong with the table, before anything runs")
+    check.add_argument("--file", type=Path, default=paths.PARAMS, help="another table than params.yaml")
     run = commands.add_parser("run", help="data, training, evaluation and page of one study, without DVC and MLflow")
     run.add_argument("study", help="a study of params.yaml")
     run.add_argument("--methods", help="only these, separated by commas")
@@ -61,6 +64,16 @@ def _count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
     return int(text)
+
+
+def check(file: Path) -> None:
+    """Print all that is wrong with a table, or how much it asks for."""
+    from unrolled.training import experiments
+
+    found = experiments.check(file)
+    print("\n".join([*found.problems, *(f"warning: {line}" for line in found.warnings), found.said(file)]))
+    if found.problems:
+        raise SystemExit(1)
 
 
 def run(study: str, methods: str | None, **changes: int | None) -> None:
@@ -141,6 +154,7 @@ def track(study: list[str]) -> None:
 
 
 COMMANDS: dict[str, Any] = {
+    "check": check,
     "run": run,
     "list": list_studies,
     "show": show,
@@ -157,7 +171,7 @@ def main(arguments: list[str] | None = None) -> None:
     if arguments is None:
         paths.run_own_code("unrolled.cli")
     chosen = vars(parser().parse_args(arguments))
-    if chosen["command"] != "compare" and not paths.PARAMS.exists():
+    if chosen["command"] not in ("check", "compare") and not paths.PARAMS.exists():
         raise UnrolledError(f"{paths.PARAMS} is missing: run this in the project's root folder")
     COMMANDS[chosen.pop("command")](**chosen)
 

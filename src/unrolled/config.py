@@ -1,24 +1,46 @@
 """The experiment table `params.yaml`, and the resolved experiment of one study, as frozen, validated objects."""
 
-import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
-from unrolled import paths, registry
-from unrolled.errors import UnrolledError
+from unrolled import paths, registry, yaml_file
+from unrolled.explain import SHORT, near, validated
 from unrolled.files import read_json
 
+
+def _distinct(values: list[Any]) -> list[Any]:
+    if len(set(values)) < len(values):
+        raise ValueError("two of the values are equal")
+    return values
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("it is one line, without control characters")
+    return text
+
+
+MOST = 10**9
+"""Of anything that is counted: beyond it no computer gets."""
 Positive = Annotated[FiniteFloat, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-Natural = Annotated[int, Field(ge=0)]
-Positives = Annotated[list[Positive], Field(min_length=1)]
+Count = Annotated[int, Field(ge=1, le=MOST)]
+Natural = Annotated[int, Field(ge=0, le=MOST)]
+Positives = Annotated[list[Positive], Field(min_length=1), AfterValidator(_distinct)]
+Rate = Annotated[FiniteFloat, Field(ge=1e-12, le=1e6)]
+Rates = Annotated[list[Rate], Field(min_length=1), AfterValidator(_distinct)]
+Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+Names = Annotated[list[Line], AfterValidator(_distinct)]
 CONFIGURE = "run `dvc repro configure`"
-RESERVED = ("index", "random_networks")
-"""Names that the stage `configure` gives to files of its own."""
+LONGEST_NAME = 64
+RESERVED = {
+    *("data", "experiments", "measured", "studies", "trained", "reports", "curves", "figures", "scores", "metrics"),
+    *("claims", "index", "random_networks", "dataset", "truth", "con", "prn", "aux", "nul"),
+    *(f"{port}{number}" for port in ("com", "lpt") for number in range(10)),
+}
+"""Names of folders, files and lines of our own, and those that are no file's name on Windows."""
 Group = Literal["memory", "chaos", "driven", "autonomous", "measured"]
 """What kind of task a study is, for people: the page is in this order."""
 Capability = Literal["closed_loop", "linear_system", "record", "initial_state"]
@@ -44,9 +66,9 @@ class RecordRow(Row):
 
     source: str = "csv"
     file: str | None = None
-    inputs: list[str] = []
-    outputs: Annotated[list[str], Field(min_length=1)]
-    units: dict[str, str] = {}
+    inputs: Names = []
+    outputs: Annotated[Names, Field(min_length=1)]
+    units: dict[str, Line] = {}
     delimiter: Literal[",", ";", "\t", "|", " "] | None = None
     decimal: Literal[".", ","] | None = None
     encoding: str | None = None
@@ -76,20 +98,21 @@ class DataRow(Row):
 
     A `system` with its `parameters`, or a `record`; the `task`, whose own keys stand beside these; the `step` between
     two points; how many sequences (of a record: samples, in order) are for training, validation and test; how many past
-    inputs (`window`) the baselines without recurrence see; how many first steps (`washout`) are not scored, neither in
-    training nor in validation nor in a test, because the state forms there; and the `seed` of all that is drawn.
+    inputs (`window`) the baselines without recurrence see, where there are some; how many first steps (`washout`) are
+    not scored, neither in training nor in validation nor in a test, because the state forms there; and the `seed` of
+    all that is drawn.
     """
 
     task: str
     system: str | None = None
-    parameters: dict[str, FiniteFloat] = {}
+    parameters: dict[str, Annotated[FiniteFloat, Field(ge=-1e9, le=1e9)]] = {}
     record: RecordRow | None = None
-    step: Positive
-    time_unit: str | None = None
+    step: Annotated[FiniteFloat, Field(ge=1e-12, le=1e12)]
+    time_unit: Line | None = None
     train: Count
     val: Count
     test: Count
-    window: Count
+    window: Count | None = None
     washout: Natural = 0
     seed: Natural = 0
     settings: dict[str, Any] = {}
@@ -106,8 +129,8 @@ class DataRow(Row):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.system is None) == (self.record is None):
-            near = _near("system", self.settings) or _near("record", self.settings)
-            hint = f"; is '{near}' one of them, misspelt?" if near else ""
+            close = near("system", self.settings) or near("record", self.settings)
+            hint = f"; is '{close}' one of them, misspelt?" if close else ""
             raise ValueError(f"needs either a 'system' or a 'record'{hint}")
         if self.record is not None and self.parameters:
             raise ValueError("a record has no 'parameters'")
@@ -134,9 +157,9 @@ class FitRow(Row):
     epochs: Count
     batch: Count
     schedule: Schedule = "constant"
-    seeds: Count = 5
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 5
     tuning_seeds: Count = 1
-    learning_rates: Positives = [3.0e-3, 1.0e-2]
+    learning_rates: Rates = [3.0e-3, 1.0e-2]
     parameters: Count | None = None
 
 
@@ -155,7 +178,7 @@ class Method(Row):
     differs in one choice, and the choice; `tuned_by_hand` says which settings were, and on which data.
     """
 
-    label: str
+    label: Line
     about: str = ""
     cell: str
     hidden: Natural | None = None
@@ -165,16 +188,16 @@ class Method(Row):
     readout: list[Count] = []
     flatten_window: bool = False
     truncate: Count | None = None
-    learning_rates: Positives | None = None
-    clip_norm: Positives | None = None
-    clip_value: Positives | None = None
+    learning_rates: Rates | None = None
+    clip_norm: Rates | None = None
+    clip_value: Rates | None = None
     epochs: Count | None = None
     batch: Count | None = None
     schedule: Schedule | None = None
-    input_noise: Positive | None = None
+    input_noise: Rate | None = None
     centred: bool = False
     closed_loop: Count | None = None
-    inputs: Annotated[list[str], Field(min_length=1)] | None = None
+    inputs: Annotated[Names, Field(min_length=1)] | None = None
     residual: Literal["linear"] | None = None
     steps: Count | None = None
     requires: list[Capability] = []
@@ -193,7 +216,7 @@ class Study(Row):
     `methods` lists groups and methods; an entry `{name: {...}}` says what differs in a method's row here.
     """
 
-    label: str
+    label: Line
     question: str
     group: Group = "autonomous"
     data: DataRow
@@ -216,9 +239,12 @@ class Study(Row):
     def _names_or_changes(cls, entries: Any) -> Any:
         for entry in entries if isinstance(entries, list) else ():
             rows = list(entry.values()) if isinstance(entry, dict) else []
-            if not isinstance(entry, str | dict) or not all(isinstance(row, dict) for row in rows):
-                raise ValueError(f"{entry!r} is neither a name nor {{name: {{key: value}}}}")
+            if not entry or not isinstance(entry, str | dict) or not all(isinstance(row, dict) for row in rows):
+                raise ValueError(f"{SHORT.repr(entry)} is neither a name nor {{name: {{key: value}}}}")
         return entries
+
+
+Gain = Annotated[FiniteFloat, Field(gt=0, le=100)]
 
 
 class RandomNetworks(Row):
@@ -232,21 +258,21 @@ class RandomNetworks(Row):
     `newton_hidden` units.
     """
 
-    hidden: Count
-    seeds: Count
+    hidden: Annotated[int, Field(ge=1, le=2048)]
+    seeds: Annotated[int, Field(ge=1, le=1000)]
     seed: Natural = 0
-    points: Annotated[int, Field(ge=4)]
-    gains: Annotated[list[Positive], Field(min_length=2, max_length=2)]
-    lengths: Annotated[list[Count], Field(min_length=3)]
-    inputs: Positives
-    vanished: Positive
+    points: Annotated[int, Field(ge=4, le=1000)]
+    gains: Annotated[list[Gain], Field(min_length=2, max_length=2)]
+    lengths: Annotated[list[Annotated[int, Field(ge=1, le=10**5)]], Field(min_length=3, max_length=100)]
+    inputs: Annotated[list[Annotated[FiniteFloat, Field(gt=0, le=1e6)]], Field(min_length=1, max_length=100)]
+    vanished: Annotated[FiniteFloat, Field(gt=0, le=300)]
     clip: Positive
     initialisers: Annotated[dict[str, Literal["tanh", "relu"]], Field(min_length=1)]
-    autonomous: Annotated[list[Positive], Field(min_length=2, max_length=2)]
-    settle: Annotated[int, Field(ge=40)]
-    spectra: Positives
-    newton_hidden: Count
-    newton_updates: Annotated[int, Field(ge=2)]
+    autonomous: Annotated[list[Gain], Field(min_length=2, max_length=2)]
+    settle: Annotated[int, Field(ge=40, le=10**6)]
+    spectra: Annotated[list[Gain], Field(min_length=1, max_length=100)]
+    newton_hidden: Annotated[int, Field(ge=1, le=256)]
+    newton_updates: Annotated[int, Field(ge=2, le=1000)]
 
     @field_validator("gains", "autonomous", "lengths", "inputs", "spectra")
     @classmethod
@@ -278,16 +304,27 @@ class Table(Row):
         """Give every method the default initialiser and optimiser."""
         if not isinstance(table, dict) or not isinstance(table.get("methods"), dict):
             return table
-        shared = {k: v for k, v in (table.get("defaults") or {}).items() if k in ("initialiser", "optimiser")}
+        defaults = table.get("defaults")
+        defaults = defaults if isinstance(defaults, dict) else {}
+        shared = {k: v for k, v in defaults.items() if k in ("initialiser", "optimiser")}
         rows = {name: shared | row if isinstance(row, dict) else row for name, row in table["methods"].items()}
         return table | {"methods": rows}
 
-    @field_validator("studies", "methods")
+    @field_validator("studies", "methods", "groups")
     @classmethod
     def _file_names(cls, rows: dict[str, Any]) -> dict[str, Any]:
+        names: dict[str, str] = {}
         for name in rows:
-            if not re.fullmatch(r"\w[\w-]*", name) or name in RESERVED:
-                raise ValueError(f"'{name}' cannot be a name: files are called after it (letters, digits, '_' and '-')")
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name) or len(name) > LONGEST_NAME:
+                raise ValueError(
+                    f"{SHORT.repr(name)} cannot be a name: files are called after it (letters a to z, digits, '_' and "
+                    f"'-', at most {LONGEST_NAME}, a letter first)"
+                )
+            if name.lower() in RESERVED:
+                raise ValueError(f"'{name}' cannot be a name: a file or folder of the project is called so")
+            if other := names.get(name.lower()):
+                raise ValueError(f"'{other}' and '{name}' are one name where files' letters have no case: rename one")
+            names[name.lower()] = name
         return rows
 
     @field_validator("random_networks", mode="before")
@@ -362,69 +399,13 @@ def _resolved(model: type[Any], path: Path, study: str) -> Any:
     return validated(model, read_json(path, CONFIGURE), str(path))
 
 
-def validated(model: type[Any], row: Any, where: str, key: str = "") -> Any:
-    """Return the row as an object of the model; a problem is an error of one line that names file and key."""
-    try:
-        return model.model_validate(row)
-    except ValidationError as error:
-        raise UnrolledError(explain(error, model, where, key)) from None
-
-
-def explain(error: ValidationError, model: type[Any], where: str, prefix: str = "") -> str:
-    """Say one problem in one line: the key, what is wrong, what is allowed; an unknown key first.
-
-    A misspelt key is often also a missing one.
-    """
-    problems = error.errors()
-    first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
-    location = first["loc"]
-    key = ".".join([*([prefix] if prefix else []), *(str(part) for part in location)])
-    if first["type"] == "extra_forbidden":
-        return str(registry.unknown("key", key, _allowed(model, location)))
-    if first["type"] == "missing":
-        given = first["input"].get("settings", {}) if isinstance(first["input"], dict) else {}
-        if near := _near(str(location[-1]), given):
-            wrong = key.removesuffix(str(location[-1])) + near
-            return f"key '{wrong}' is not known; did you mean '{location[-1]}'?"
-        return f"key '{key}' is missing: add it to {where}"
-    if first["type"] == "value_error":
-        return f"{where}: {key or 'the table'}: {first['msg'].removeprefix('Value error, ')}"
-    if not location and not prefix:
-        return f"{where} must hold the sections {', '.join(model.model_fields)}"
-    value = first.get("input")
-    text = isinstance(value, str) and re.fullmatch(r"[+-]?[\d.]+e[+-]?\d+", value)
-    hint = " (YAML reads 1e-3 as text: write 1.0e-3)" if text else ""
-    return f"{where}: {key} is {value!r}: {first['msg'].lower()}{hint}"
-
-
-def _near(name: str, given: dict[str, Any]) -> str | None:
-    """Return the given key that looks like a misspelt `name`."""
-    return next(iter(difflib.get_close_matches(name, map(str, given), n=1)), None)
-
-
-def _allowed(model: Any, location: tuple[Any, ...]) -> list[str]:
-    """Return the keys that the model knows at the place of an unknown one."""
-    for part in location[:-1]:
-        known = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
-        kind = known[part].annotation if part in known else model
-        inner = [each for each in (kind, *get_args(kind)) if isinstance(each, type) and issubclass(each, BaseModel)]
-        model = inner[0] if inner else kind
-    return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
-
-
 def load(path: Path = paths.PARAMS) -> Table:
-    """Read and validate the table; `training.experiments.resolve_all` then finds what contradicts itself.
+    """Read and validate the table; `training.table.check` also finds what contradicts itself.
 
     Raises
     ------
     UnrolledError
-        If the file is missing or not YAML, or a key or value is not allowed.
+        If the file is missing or not YAML, or keys or values are not allowed: one line each.
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UnrolledError(f"{path} is missing: run this in the project's root folder") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UnrolledError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    table: Table = validated(Table, raw, str(path))
+    table: Table = validated(Table, yaml_file.read(path), str(path))
     return table

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from unrolled import errors, paths
+from unrolled import errors, paths, yaml_file
 
 FOLDER, CHANGES = Path("full"), Path("full.yaml")
 
@@ -40,7 +40,7 @@ def main() -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.exists() or target.read_bytes() != Path(name).read_bytes():
                 shutil.copy2(name, target)
-    tables = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in (paths.PARAMS, CHANGES))
+    tables = (yaml_file.read(path) for path in (paths.PARAMS, CHANGES))
     (FOLDER / paths.PARAMS).write_text(yaml.safe_dump(merged(*tables), sort_keys=False), encoding="utf-8")
     if not (FOLDER / ".git").exists():
         _git("init", "-q", folder=FOLDER)

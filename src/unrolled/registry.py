@@ -4,6 +4,7 @@ import ast
 import difflib
 import functools
 import importlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ KINDS = {
     "stages": "stages",
 }
 """The folder of each kind, as a package below `unrolled`."""
-PLUMBING = {"__init__.py", "config.py", "errors.py", "files.py", "paths.py", "registry.py"}
+PLUMBING = {
+    *("__init__.py", "config.py", "errors.py", "explain.py", "files.py", "paths.py", "registry.py", "yaml_file.py")
+}
 """What reads names, rows and paths and computes no number; what it resolves stands in the experiment."""
 
 
@@ -57,14 +60,17 @@ def path(kind: str, name: str) -> Path:
 
 def names(kind: str) -> list[str]:
     """Return the names of all items of one kind, sorted (`names("cells")`)."""
-    return sorted(file.stem for file in folder(kind).glob("*.py") if not file.stem.startswith("_"))
+    with os.scandir(folder(kind)) as entries:  # many times as fast as a glob
+        files = [Path(entry.name) for entry in entries if entry.name.endswith(".py")]
+    return sorted(file.stem for file in files if not file.stem.startswith("_"))
 
 
 def unknown(what: str, name: str, known: list[str]) -> UnrolledError:
     """Return the error for a name that is not known, with the nearest known one."""
     near = difflib.get_close_matches(name.rpartition(".")[2], known, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else "."
-    return UnrolledError(f"{what} '{name}' is not known{hint} Known: {', '.join(known) or 'none'}")
+    shown = name[:80] if name.isprintable() else repr(name[:80])
+    return UnrolledError(f"{what} '{shown}' is not known{hint} Known: {', '.join(known) or 'none'}")
 
 
 def load(kind: str, name: str, place: str = "") -> Any:

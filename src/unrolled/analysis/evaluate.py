@@ -158,7 +158,7 @@ def _row(each: Evaluated) -> dict[str, Any]:
         **_convergence(each),
         "diverged": int(result.diverged.sum()),
         "trained": len(result.seeds),
-        "learning_rate": rate if run.optimiser.iterative else None,
+        "learning_rate": rate if "learning_rates" in run.optimiser.uses else None,
         "clip": rounded(min(norm, value)),
         "tried": len(run.hyperparameters),
         "at_edge": at_edge(run, result),

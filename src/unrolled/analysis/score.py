@@ -26,6 +26,8 @@ class Score(Item, ABC):
     test: ClassVar[str] = "test"
     """The test set that it is taken on."""
     higher_is_better: ClassVar[bool] = False
+    least: ClassVar[int] = 1
+    """How many values of the truth it needs."""
     blocks: ClassVar[int | None] = None
     """How many blocks of test sequences the jackknife leaves out, one at a time: by default each sequence by itself; a
     score that is not smooth in the errors, like a median, needs larger ones."""

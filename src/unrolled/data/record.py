@@ -157,10 +157,16 @@ def windows(row: DataRow, number: int, length: int, stride: int) -> Array:
         If the split is shorter than one window.
     """
     part = block(row, number)
-    size = part.stop - part.start
+    counted(row, number, length, stride)
+    first = np.arange(part.start, part.stop - length + 1, stride)
+    return first[:, None] + np.arange(length)
+
+
+def counted(row: DataRow, number: int, length: int, stride: int) -> int:
+    """Return how many windows a split has; errors as in `windows`."""
+    size = int(getattr(row, SPLITS[number]))
     if size < length:
         raise UnrolledError(
             f"'{SPLITS[number]}' has {size} values, one window needs {length}: change the study's row in params.yaml"
         )
-    first = np.arange(part.start, part.stop - length + 1, stride)
-    return first[:, None] + np.arange(length)
+    return (size - length) // stride + 1

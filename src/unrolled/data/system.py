@@ -10,6 +10,7 @@ from scipy.linalg import expm
 
 from unrolled import registry
 from unrolled.config import DataRow
+from unrolled.errors import UnrolledError
 
 Array = NDArray[np.float64]
 
@@ -34,6 +35,10 @@ class System(ABC):
     """Whether trajectories are integrated by LSODA with the Jacobian, one by one, instead of all in one batch.
 
     Then `rhs` and `jacobian` get the state as d plain numbers."""
+    sums: ClassVar[bool] = False
+    """Whether the state is the sum of all forces, which never fades."""
+    one_start: ClassVar[bool] = False
+    """Whether every trajectory starts in the same state."""
     lyapunov: ClassVar[float | None] = None
     """Largest Lyapunov exponent at the default parameters, for a chaotic system, per unit of time."""
 
@@ -52,6 +57,10 @@ class System(ABC):
     def network_input(self, initial: Array) -> Array:
         """Return initial states (N, d) as a network gets them: on scales near one."""
         return initial
+
+    def refuses(self) -> str | None:
+        """Return which parameters the equation is not defined for, or None."""
+        return None
 
     @property
     def delay(self) -> float:
@@ -116,4 +125,6 @@ def make(name: str, parameters: dict[str, float]) -> System:
         if key not in known:
             raise registry.unknown(f"parameter of system '{name}'", key, known)
     system: System = item(**parameters)
+    if (reason := system.refuses()) is not None:
+        raise UnrolledError(f"parameters of system '{name}': {reason}")
     return system

@@ -2,14 +2,14 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unrolled import registry
 from unrolled.config import DataRow
-from unrolled.data.record import Series
+from unrolled.data.record import SPLITS, Series
 from unrolled.data.system import System
 from unrolled.registry import Item
 
@@ -23,6 +23,15 @@ AS_RECORDED, STANDARDISED = "as recorded", "standard deviations of the training 
 UNLIKE = 3.0
 """The ratio of standard deviations from which outputs without units are unlike."""
 Mode = Literal["teacher_forced", "closed_loop", "simulation"]
+
+
+class Size(NamedTuple):
+    """How many sequences a split has, and of how many steps."""
+
+    sequences: int
+    steps: int
+    whole: bool = False
+    """Whether the only one is all that the split has, not cut into windows."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,14 @@ class Task(Item, ABC):
     """How a forecast for a user's own inputs is made."""
     open_ended: ClassVar[bool] = False
     """Whether a forecast may go on for longer than the inputs."""
+    window: ClassVar[bool] = False
+    """Whether it is cut by the row's `window` itself, and not only some methods see one."""
+    delays: ClassVar[bool] = False
+    """Whether a system with a delay is integrated as such."""
+    one_series: ClassVar[bool] = False
+    """Whether all splits come from one trajectory, so that other starts are not needed."""
+    of_systems: ClassVar[tuple[str, ...]] = ()
+    """Own keys that are about a system, which a record has no use for."""
     error_growth: ClassVar[str | None] = None
     """The test set on which errors grow without the truth to correct them."""
 
@@ -118,6 +135,14 @@ class Task(Item, ABC):
         if system is None or not system.forced or system.linear() is None:
             lacking["linear_system"] = "needs a linear driven system"
         return lacking
+
+    def sizes(self, row: DataRow) -> dict[str, Size]:
+        """Return how many sequences of which length each split has, as far as the row alone says."""
+        return {split: Size(getattr(row, split), int(self.settings.steps)) for split in SPLITS}
+
+    def span(self, row: DataRow) -> int:
+        """Return over how many steps a system is integrated."""
+        return int(self.settings.steps)
 
     @abstractmethod
     def widths(self, row: DataRow, system: System | None) -> tuple[int, int]:

@@ -1,11 +1,16 @@
 """From a method's row to its network: cell, readout, and what its initialiser may know."""
 
+import bisect
+
 from unrolled import registry
 from unrolled.config import DataRow, Method
 from unrolled.data.system import System
 from unrolled.data.task import Task
 from unrolled.models.initialiser import Initialiser, Problem
 from unrolled.models.network import Network
+
+LARGEST = 1 << 16
+"""No network has so many units."""
 
 
 def autoregressive(method: Method) -> bool:
@@ -26,12 +31,12 @@ def widths(method: Method, row: DataRow, task: Task, own: System | None) -> tupl
     if columns := task.columns(row):
         chosen = method.inputs or task.default_inputs(row)
         inputs = sum(column in chosen for column in columns)
-    return (inputs * row.window if method.flatten_window else inputs), outputs
+    return (inputs * (row.window or 1) if method.flatten_window else inputs), outputs
 
 
 def network_of(method: Method, row: DataRow, inputs: int, outputs: int, residual: float | None = None) -> Network:
     """Build the network of a method's row; `residual` as in `Network`."""
-    given = method.options | {"hidden": method.hidden or 0, "window": row.window}
+    given = method.options | {"hidden": method.hidden or 0, "window": row.window or 1}
     cell = registry.load("cells", method.cell)(inputs, **registry.settings_of("cells", method.cell, given))
     readout, flat = tuple(method.readout), method.flatten_window
     return Network(
@@ -58,8 +63,5 @@ def sized(method: Method, parameters: int, row: DataRow, task: Task, own: System
         given = method.model_copy(update={"hidden": hidden})
         return network_of(given, row, *widths(given, row, task, own)).parameters
 
-    high = 1
-    while count(high) < parameters and high < 1 << 16:
-        high *= 2
-    sizes = range(max(1, high // 2), high + 1)
-    return min(sizes, key=lambda hidden: abs(count(hidden) - parameters))
+    above = bisect.bisect_left(range(1, LARGEST), parameters, key=count) + 1  # the first that has so many, or more
+    return min((size for size in (above - 1, above) if size), key=lambda size: abs(count(size) - parameters))

@@ -1,10 +1,11 @@
 """Stage `configure`: resolve the table, one file a study, and find what contradicts itself before anything runs."""
 
-from unrolled import config, errors, paths
-from unrolled.config import Experiment, Method, Table
+from unrolled import errors, paths
+from unrolled.config import Experiment, Method
+from unrolled.errors import UnrolledError
 from unrolled.files import write_json
 from unrolled.models.build import family
-from unrolled.training.experiments import resolve_all
+from unrolled.training.experiments import check
 
 
 def write(experiments: list[Experiment], methods: dict[str, Method]) -> None:
@@ -22,7 +23,9 @@ def write(experiments: list[Experiment], methods: dict[str, Method]) -> None:
 @errors.one_line
 def main() -> None:
     """Write the experiment of every study, the order of the studies, and the experiments on random networks."""
-    table: Table = config.load()
-    write(resolve_all(table), table.methods)
-    write_json(paths.RANDOM, table.random_networks.model_copy(update={"seed": table.seed}).model_dump())
-    print(f"configure: {len(table.studies)} studies, {len(table.methods)} methods")
+    found = check(paths.PARAMS)
+    if found.table is None:
+        raise UnrolledError("\n".join(found.problems))
+    write(found.experiments, found.table.methods)
+    write_json(paths.RANDOM, found.table.random_networks.model_copy(update={"seed": found.table.seed}).model_dump())
+    print("\n".join([*(f"warning: {line}" for line in found.warnings), found.said(paths.PARAMS)]))

@@ -1,6 +1,6 @@
 """Stage `random_networks`: experiments on random networks, which need no study."""
 
-from unrolled import config, errors, files, fingerprint, paths, progress, registry
+from unrolled import config, errors, explain, files, fingerprint, paths, progress, registry
 from unrolled.config import RandomNetworks
 
 
@@ -14,7 +14,7 @@ def mark(row: RandomNetworks) -> str:
 def main() -> None:
     """Run all experiments, unless their numbers are there; write their tables and `numbers.json`."""
     known = files.read_json(paths.RANDOM, config.CONFIGURE)
-    row: RandomNetworks = config.validated(RandomNetworks, known, str(paths.RANDOM))
+    row: RandomNetworks = explain.validated(RandomNetworks, known, str(paths.RANDOM))
     own, numbers_file = mark(row), paths.RANDOM_NETWORKS / "numbers.json"
     if numbers_file.exists() and fingerprint.kept(paths.RANDOM_NETWORKS, own):
         progress.Stage.kept = True

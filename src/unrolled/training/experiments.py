@@ -1,17 +1,27 @@
 """From the table to experiments: every default filled in, every contradiction found before anything runs."""
 
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
 from pydantic import ValidationError
 
-from unrolled import config, registry
-from unrolled.config import DataRow, Experiment, FitRow, Method, Study, Table
+from unrolled import explain, paths, registry, yaml_file
+from unrolled.config import DataRow, Experiment, FitRow, Method, RandomNetworks, RecordRow, Study, Table
 from unrolled.data import system
 from unrolled.data.system import System
 from unrolled.data.task import Task
-from unrolled.errors import UnrolledError
-from unrolled.models.build import autoregressive, initialiser_of, network_of, problem_of, sized, widths
-from unrolled.training.centring import Centring
+from unrolled.errors import Problems, UnrolledError
+from unrolled.models.build import network_of, sized, widths
+from unrolled.models.initialiser import Problem
+from unrolled.training import contracts, estimates
 
-ITEMS = (("cells", "cell"), ("initialisers", "initialiser"), ("optimisers", "optimiser"))
+OF_METHODS = ("initialiser", "optimiser")
+"""The keys of `defaults` that are of every method; the others are of every study's `fit`."""
+OF_COLUMNS = ("y_prev", "y_init", "y_linear")
+"""Columns that the task makes itself, beside those of a record."""
 
 
 def resolve(table: Table, name: str) -> Experiment:
@@ -20,27 +30,45 @@ def resolve(table: Table, name: str) -> Experiment:
     Raises
     ------
     UnrolledError
-        If a name, a key or a pair of item and study does not fit; the message names the key and what fits.
+        If a name, a key or a pair of item and study does not fit; each message, one line a problem, names the key and
+        what fits.
     """
-    study, place = table.study(name), f"studies.{name}"
-    fit = _fit(table, study, place)
+    study, place, problems = table.study(name), f"studies.{name}", Problems()
     row = study.data.model_copy(update={"seed": table.data_seed})
-    task, own = _task(row, f"{place}.data")
-    score = registry.load("scores", study.score, f"{place}.score: ")
-    changes = _listed(table, study, place)
-    lacks = task.lacks(row, own)
+    with problems.gathering():
+        fit = _fit(table, study, place)
+    with problems.gathering():
+        task, own = _task(row, f"{place}.data")
+    with problems.gathering():
+        changes = _listed(table, study, place)
+    with problems.gathering():
+        score = registry.load("scores", study.score, f"{place}.score: ")
+    problems.stop()
+    problems.add(*estimates.of_data(row, task, own, f"{place}.data"))
+    problems.stop()  # or else the methods' networks would be as large
+    lacks, sizes = task.lacks(row, own), task.sizes(row)
     if score.test in lacks:
-        raise UnrolledError(f"{place}.score: '{study.score}' {lacks[score.test]}: choose another, or change the study")
-    absent, methods = {}, {}
+        problems.add(f"{place}.score: '{study.score}' {lacks[score.test]}: choose another, or change the study")
+    elif (found := sizes["test"].sequences * (1 if task.many_to_one else sizes["test"].steps)) < score.least:
+        problems.add(f"{place}.score: '{study.score}' needs {score.least} values, and 'test' leaves {found}: raise it")
+    absent, methods, unsized = dict[str, str](), dict[str, Method](), list[str]()
     for key, method in table.methods.items():
-        _check_items(method, f"methods.{key}")
         missing = [lacks[each] for each in method.requires if each in lacks]
-        if key in changes:
-            if missing:
-                raise UnrolledError(f"{place}.methods: '{key}' {missing[0]}: take it out, or change the study")
-            methods[key] = _method(table, key, changes[key], fit, row, task, own, place)
-        else:
+        if key not in changes:
             absent[key] = missing[0] if missing else "not in this study's list"
+        elif missing:
+            problems.add(f"{place}.methods: '{key}' {missing[0]}: take it out, or change the study")
+        else:
+            with problems.gathering():
+                changed = _changed(table, key, changes[key], f"{place}.methods.{key}")
+                recurrent = registry.load("cells", changed.cell).recurrent
+                if recurrent and not changed.hidden and (changed.hidden == 0 or fit.parameters is None):
+                    unsized.append(key)
+                else:
+                    methods[key] = _method(changed, key, fit, row, task, own, place)
+    if unsized:
+        problems.add(f"{place}.methods: {', '.join(unsized)}: needs 'hidden' units, or 'parameters' in the study's fit")
+    problems.stop()
     return Experiment(
         name=name,
         label=study.label,
@@ -58,162 +86,313 @@ def resolve(table: Table, name: str) -> Experiment:
 
 def resolve_all(table: Table) -> list[Experiment]:
     """Return the experiment of every study, in the order of the table; errors as in `resolve`, anywhere in it."""
+    problems, found = Problems(), []
+    problems.add(*_of_groups(table), *_of_defaults(table))
+    problems.stop()  # or else every study and method would say it again
+    for name in table.studies:
+        with problems.gathering():
+            experiment = resolve(table, name)
+            found.append(experiment)
+            problems.add(*_idle(table, experiment))
+    for key, method in table.methods.items():
+        problems.add(*contracts.of_row(method, f"methods.{key}"))
+    problems.add(*_of_random_networks(table))
+    problems.stop()
+    return found
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a table comes to: its experiments, or what is wrong with it; and what is doubtful. One line each."""
+
+    experiments: list[Experiment] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    table: Table | None = None
+
+    def said(self, path: Path) -> str:
+        """Return it in one line."""
+        if self.problems or self.table is None:
+            return f"{path}: {len(self.problems)} problem{'s' * (len(self.problems) > 1)}"
+        runs = sum(len(each.methods) for each in self.experiments)
+        return (
+            f"{path}: {len(self.experiments)} studies, {len(self.table.methods)} methods, {runs} runs: no problem found"
+        )
+
+
+def check(path: Path = paths.PARAMS) -> Checked:
+    """Find all that is wrong with a table, in its order; where rows cannot be read, all others are checked still."""
+    try:
+        raw = yaml_file.read(path)
+    except UnrolledError as error:
+        return Checked(problems=str(error).splitlines())
+    return check_rows(raw, str(path))
+
+
+def check_rows(raw: Any, where: str) -> Checked:
+    """Check a table as it is read, as `check` does."""
+    problems = Problems()
+    table, broken = _sound(raw, where)
+    problems.add(*broken)
+    if table is None:
+        return Checked(problems=problems.lines)
+    experiments: list[Experiment] = []
+    with problems.gathering():
+        experiments = resolve_all(table)
+    if problems.lines:
+        return Checked(problems=_in_order(problems.lines, raw))
+    return Checked(experiments, warnings=list(_doubtful(table, experiments)), table=table)
+
+
+def _in_order(lines: list[str], raw: dict[str, Any]) -> list[str]:
+    """Return lines in the order in which the rows that they name stand in the table; first those that name none."""
+    rows = [(key, row) for key, section in raw.items() for row in ("", *(section if isinstance(section, dict) else ()))]
+    order = {place: number for number, place in enumerate(rows)}
+
+    def place(line: str) -> int:
+        found = ((match[1], match[2]) for match in re.finditer(r"([a-z_]+)\.([\w-]+)", line))
+        return next((order.get(pair, order[pair[0], ""]) for pair in found if (pair[0], "") in order), -1)
+
+    return sorted(lines, key=place)
+
+
+def _sound(raw: Any, where: str) -> tuple[Table | None, list[str]]:
+    """Return the table without what cannot be read of it and nothing else depends on, if that is all, and why not."""
+    try:
+        return Table.model_validate(raw), []
+    except ValidationError as error:
+        located = list(explain.located(error, Table, where))
+    lines = list(dict.fromkeys(line for _, line in located))
+    places = {place[:2] for place, _ in located}
+    rows = {place for place in places if len(place) == 2 and place[0] in ("studies", "methods")}
+    sections = {place[0] for place in places - rows if place}
+    if not isinstance(raw, dict) or sections & {"studies", "methods", "groups", "defaults"}:
+        return None, lines
+    gone = {name for section, name in rows if section == "methods"}
+
+    def listed(entries: list[Any]) -> list[Any]:
+        kept = [
+            {k: v for k, v in each.items() if k not in gone} if isinstance(each, dict) else each for each in entries
+        ]
+        return [each for each in kept if each and not (isinstance(each, str) and each in gone)]
+
+    table = {key: value for key, value in raw.items() if key not in sections}
+    if "random_networks" in sections:
+        table["random_networks"] = RandomNetworks.model_construct(initialisers={})
+    table |= {"methods": {name: row for name, row in raw["methods"].items() if name not in gone}}
+    table["groups"] = {name: listed(members) for name, members in (raw.get("groups") or {}).items()}
+    table["studies"] = {
+        name: {**row, "methods": listed(row["methods"])}
+        for name, row in raw["studies"].items()
+        if ("studies", name) not in rows and listed(row["methods"])
+    }
+    try:
+        return Table.model_validate(table), lines
+    except ValidationError:
+        return None, lines
+
+
+def _of_groups(table: Table) -> Iterator[str]:
+    names = {name.lower(): name for name in table.methods}
     for group, members in table.groups.items():
-        if group in table.methods:
-            raise UnrolledError(f"params.yaml: 'groups.{group}' has the name of a method: rename one")
+        if group.lower() in names:
+            yield f"params.yaml: 'groups.{group}' has the name of a method: rename one"
         for member in members:
             if member not in table.methods:
-                raise registry.unknown(f"groups.{group}: method", member, list(table.methods))
-    for initialiser in table.random_networks.initialisers:
-        registry.load("initialisers", initialiser, "random_networks.initialisers: ")
-    return [resolve(table, name) for name in table.studies]
+                yield str(registry.unknown(f"groups.{group}: method", member, list(table.methods)))
+
+
+def _of_defaults(table: Table) -> Iterator[str]:
+    own = {key: value for key, value in table.defaults.items() if key not in OF_METHODS}
+    for key in own:
+        if key not in FitRow.model_fields:
+            yield str(registry.unknown("key", f"defaults.{key}", [*FitRow.model_fields, *OF_METHODS]))
+    try:
+        explain.validated(FitRow, {"epochs": 1, "batch": 1} | own, "params.yaml", "defaults")
+    except UnrolledError as error:
+        yield from str(error).splitlines()
+    for key in OF_METHODS:
+        try:
+            registry.load(f"{key}s", str(table.defaults.get(key, Method.model_fields[key].default)), "defaults: ")
+        except UnrolledError as error:
+            yield str(error)
+
+
+def _of_random_networks(table: Table) -> Iterator[str]:
+    row = table.random_networks
+    for name in row.initialisers:
+        place = f"random_networks.initialisers.{name}"
+        try:
+            initialiser = registry.load("initialisers", name, "random_networks.initialisers: ")()
+        except UnrolledError as error:
+            yield str(error)
+            continue
+        reason = initialiser.supports(Problem(registry.load("cells", "elman")(1, hidden=row.hidden).weights()))
+        if reason is not None:
+            yield f"{place}: it cannot be used, {reason}: choose another"
 
 
 def _fit(table: Table, study: Study, place: str) -> FitRow:
     """Return how a study is trained: its own keys over the defaults."""
-    shared = {key: value for key, value in table.defaults.items() if key not in ("initialiser", "optimiser")}
-    for key in shared:
-        if key not in FitRow.model_fields:
-            raise registry.unknown("key", f"defaults.{key}", [*FitRow.model_fields, "initialiser", "optimiser"])
-    found: FitRow = config.validated(FitRow, shared | study.fit, "params.yaml", f"{place}.fit")
+    shared = {key: value for key, value in table.defaults.items() if key not in OF_METHODS}
+    found: FitRow = explain.validated(FitRow, shared | study.fit, "params.yaml", f"{place}.fit")
     return found
 
 
 def _task(row: DataRow, place: str) -> tuple[Task, System | None]:
     """Return the study's task and system, which fit each other."""
-    item = registry.load("tasks", row.task, f"{place}: ")
+    item, problems = registry.load("tasks", row.task, f"{place}: "), Problems()
     try:
         task: Task = item(**row.settings)
     except ValidationError as error:
-        known = [*DataRow.model_fields, *item.Settings.model_fields]
-        for extra in (problem["loc"][0] for problem in error.errors() if problem["type"] == "extra_forbidden"):
-            allowed = sorted(key for key in known if key not in ("settings", "seed"))
-            raise registry.unknown("key", f"{place}.{extra}", allowed) from None
-        raise UnrolledError(config.explain(error, item.Settings, "params.yaml", place)) from None
+        known = sorted({*DataRow.model_fields, *item.Settings.model_fields} - {"settings", "seed"})
+        for problem in error.errors():
+            if problem["type"] == "extra_forbidden":
+                problems.add(str(registry.unknown("key", f"{place}.{problem['loc'][0]}", known)))
+        problems.add(*explain.lines(error, item.Settings, "params.yaml", place)[len(problems.lines) :])
+        problems.stop()
     if row.record is not None:
-        record = registry.load("records", row.record.source, f"{place}.record.source: ")()
-        if (reason := record.refuses(row.record)) is not None:
-            raise UnrolledError(f"{place}.record: '{row.record.source}' {reason}")
-    elif row.system is not None:
-        registry.load("systems", row.system, f"{place}: ")
+        problems.add(*_of_record(row.record, row, task, place))
+    own: System | None = None
     try:
+        if row.system is not None:
+            registry.load("systems", row.system, f"{place}: ")
         own = system.of(row)
-        reason = task.refuses(row, own)
-        if reason is None:
+        reason = task.refuses(row, own) or _misfit(task, own, row)
+        if reason is None and not problems.lines:
             task.widths(row, own)
+            task.sizes(row)
     except UnrolledError as error:
-        raise UnrolledError(f"{place}: {error}") from None
+        problems.add(f"{place}: {str(error).removeprefix(f'{place}: ')}")
+        reason = None
     if reason is not None:
-        raise UnrolledError(f"{place}: task '{row.task}' {reason}: change the study's row in params.yaml")
+        problems.add(f"{place}: task '{row.task}' {reason}: change the study's row in params.yaml")
+    problems.stop()
     return task, own
+
+
+def _misfit(task: Task, own: System | None, row: DataRow) -> str | None:
+    """Return why a task, whatever it refuses itself, is not made for a system or a row, or None."""
+    if task.window and row.window is None:
+        return "needs a 'window'"
+    if own is not None and own.delay and not task.delays:
+        return f"knows no delay, which '{row.system}' has"
+    if own is not None and own.one_start and not own.forced and not task.one_series:
+        return f"needs trajectories that differ, and all of '{row.system}' start in the same state"
+    return None
+
+
+def _of_record(row: RecordRow, data: DataRow, task: Task, place: str) -> Iterator[str]:
+    """Check a record's columns, and what its source and the task make of its keys."""
+    try:
+        item = registry.load("records", row.source, f"{place}.record.source: ")()
+    except UnrolledError as error:
+        yield str(error)
+        return
+    if (reason := item.refuses(row)) is not None:
+        yield f"{place}.record: '{row.source}' {reason}"
+    columns = [*row.inputs, *row.outputs]
+    for name in {*row.inputs} & {*row.outputs}:
+        yield f"{place}.record: column '{name}' is among the inputs and the outputs: the answer would be given"
+    for name in columns:
+        if name in OF_COLUMNS:
+            yield f"{place}.record: a column cannot be called '{name}', as one that the task makes: rename it there"
+    for name in row.units:
+        if name not in columns:
+            yield str(registry.unknown(f"{place}.record.units: column", name, columns))
+    for key in task.of_systems:
+        if key in data.settings:
+            others = [name for name in type(task).Settings.model_fields if name not in task.of_systems]
+            yield contracts.unused(f"{place}.{key}", f"task '{data.task}' on a record", others)
 
 
 def _listed(table: Table, study: Study, place: str) -> dict[str, dict[str, object]]:
     """Return the methods that a study lists, with what differs in their rows; groups stand for their members."""
     found: dict[str, dict[str, object]] = {}
+    named, problems = set[str](), Problems()
     for entry in study.methods:
         pairs = {entry: {}} if isinstance(entry, str) else entry
         for name, changes in pairs.items():
+            if name in named:
+                problems.add(f"{place}.methods: '{name}' stands twice: take one out")
+            named.add(name)
             if name in table.groups and not changes:
                 found |= {member: {} for member in table.groups[name] if member not in found}
             elif name in table.groups:
-                raise UnrolledError(f"{place}.methods: '{name}' is a group, whose members change one by one: name them")
+                problems.add(f"{place}.methods: '{name}' is a group, whose members change one by one: name them")
             elif name in table.methods:
                 found[name] = changes
             else:
-                raise registry.unknown(f"{place}.methods: method or group", name, [*table.methods, *table.groups])
+                known = [*table.methods, *table.groups]
+                problems.add(str(registry.unknown(f"{place}.methods: method or group", name, known)))
+    if not found and not problems.lines:
+        problems.add(f"{place}.methods: no method is left: list one")
+    problems.stop()
     return found
 
 
-def _check_items(method: Method, place: str) -> None:
-    """Check the names of a method's items, and its options against their settings."""
-    declared: dict[str, type] = {}
-    for kind, key in ITEMS:
-        item = registry.load(kind, getattr(method, key), f"{place}: ")
-        declared |= dict.fromkeys(item.Settings.model_fields, item.Settings)
-    for key, value in method.options.items():
-        if key not in declared or key in ("hidden", "window"):
-            raise registry.unknown(f"{place}.options:", key, sorted(set(declared) - {"hidden", "window"}))
+def _changed(table: Table, name: str, changes: dict[str, object], place: str) -> Method:
+    """Return the method's row with a study's changes."""
+    problems, method = Problems(), table.methods[name]
+    problems.add(*contracts.of_row(method, f"methods.{name}"))
+    problems.stop()
+    if changes:
         try:
-            declared[key](**{key: value})
+            method = method.changed(changes)
         except ValidationError as error:
-            raise UnrolledError(config.explain(error, declared[key], "params.yaml", f"{place}.options")) from None
-
-
-def _method(
-    table: Table,
-    name: str,
-    changes: dict[str, object],
-    fit: FitRow,
-    row: DataRow,
-    task: Task,
-    own: System | None,
-    place: str,
-) -> Method:
-    """Return the method's row as this study has it: with its changes, its learning rates and its hidden size."""
-    place = f"{place}.methods.{name}"
-    try:
-        method = table.methods[name].changed(changes)
-    except ValidationError as error:
-        raise UnrolledError(config.explain(error, Method, "params.yaml", place)) from None
-    _check_items(method, place)
-    _check_columns(method, task, row, place)
-    _check_closed_loop(method, task, row, own, place)
-    _check_centred(method, task, row, own, place)
-    if method.learning_rates is None:
-        method = method.model_copy(update={"learning_rates": fit.learning_rates})
-    if registry.load("cells", method.cell).recurrent:
-        if fit.parameters is not None and method.hidden is None:
-            method = method.model_copy(update={"hidden": sized(method, fit.parameters, row, task, own)})
-        if not method.hidden:
-            raise UnrolledError(f"{place}: cell '{method.cell}' needs 'hidden', or the study's fit 'parameters'")
-    network = network_of(method, row, *widths(method, row, task, own))
-    reason = initialiser_of(method).supports(problem_of(network, row, own, steps=2))
-    if reason is not None:
-        raise UnrolledError(f"{place}: initialiser '{method.initialiser}' cannot be used, {reason}: choose another")
+            raise UnrolledError("\n".join(explain.lines(error, Method, "params.yaml", place))) from None
+        problems.add(*contracts.of_row(method, place))
+        problems.stop()
     return method
 
 
-def _check_closed_loop(method: Method, task: Task, row: DataRow, own: System | None, place: str) -> None:
-    """Refuse to train in closed loop where there is none, or with what it does not go with."""
-    if method.closed_loop is None:
-        return
-    loop = autoregressive(method) or "closed_loop" not in task.lacks(row, own)
-    shorter = (method.steps or row.settings.get("steps", 0)) - row.washout
-    reasons = {
-        "the task has no closed loop": not loop,
-        "the network sees a window that slides, and has no state to go on from": task.many_to_one,
-        "it does not go with 'truncate' or 'residual'": bool(method.truncate or method.residual),
-        f"the optimiser '{method.optimiser}' does not train so": not registry.load(
-            "optimisers", method.optimiser
-        ).closed_loop,
-        f"the sequences have {shorter} steps with a target": method.closed_loop >= shorter,
-    }
-    if reason := next((reason for reason, holds in reasons.items() if holds), None):
-        raise UnrolledError(f"{place}.closed_loop is {method.closed_loop}: {reason}")
+def _method(method: Method, name: str, fit: FitRow, row: DataRow, task: Task, own: System | None, study: str) -> Method:
+    """Return the row with its learning rates and its hidden size, if it fits the study."""
+    problems, place = Problems(), f"{study}.methods.{name}"
+    if method.learning_rates is None and "learning_rates" in registry.load("optimisers", method.optimiser).uses:
+        method = method.model_copy(update={"learning_rates": fit.learning_rates})
+    if registry.load("cells", method.cell).recurrent and method.hidden is None and fit.parameters is not None:
+        method = method.model_copy(update={"hidden": sized(method, fit.parameters, row, task, own)})
+    problems.add(*contracts.of_pair(method, task, row, own, place))
+    problems.stop()
+    network = network_of(method, row, *widths(method, row, task, own))
+    problems.add(*estimates.of_run(method, row, fit, task, network, place, f"{study}.fit"))
+    problems.stop()
+    return method
 
 
-def _check_centred(method: Method, task: Task, row: DataRow, own: System | None, place: str) -> None:
-    """Refuse to centre what has no place for the means, or what comes back as an input without them."""
-    if not method.centred:
-        return
-    reason = Centring.supports(network_of(method, row, *widths(method, row, task, own)).cell, method.flatten_window)
-    if autoregressive(method) or "closed_loop" not in task.lacks(row, own) or method.residual:
-        reason = "outputs come back as inputs, whose means are others: standardise the study's data"
-    if reason is not None:
-        raise UnrolledError(f"{place}.centred: {reason}")
+def _idle(table: Table, experiment: Experiment) -> Iterator[str]:
+    """Find the keys of a study's row that none of its methods uses."""
+    study, fit, place = table.study(experiment.name), experiment.fit, f"studies.{experiment.name}"
+    task, used = registry.load("tasks", study.data.task), set[str]()
+    for name, changes in _listed(table, study, place).items():
+        method = table.methods[name].changed(changes)
+        cell, optimiser = registry.load("cells", method.cell), registry.load("optimisers", method.optimiser)
+        used |= {key for key in ("learning_rates", "schedule") if getattr(method, key) is None} & {*optimiser.uses}
+        if cell.recurrent and method.hidden is None:
+            used.add("parameters")
+        if task.window or method.flatten_window or "window" in cell.Settings.model_fields:
+            used.add("window")
+        if "learning_rates" in optimiser.uses:
+            tried = (method.learning_rates or fit.learning_rates, method.clip_norm or [0], method.clip_value or [0])
+            used |= {"tuning_seeds"} if max(map(len, tried)) > 1 else set()
+    for key in ("learning_rates", "schedule", "parameters", "tuning_seeds"):
+        if key in study.fit and key not in used:
+            yield contracts.unused(f"{place}.fit.{key}", "any of the study's methods")
+    if study.data.window is not None and "window" not in used:
+        yield contracts.unused(f"{place}.data.window", "any of the study's methods")
+    if "tuning_seeds" in used and fit.tuning_seeds > fit.seeds:
+        yield f"{place}.fit.tuning_seeds is {fit.tuning_seeds}: it is a part of the {fit.seeds} 'seeds'"
 
 
-def _check_columns(method: Method, task: Task, row: DataRow, place: str) -> None:
-    """Refuse columns that the task has not, a residual that a loop would miss, and too short training windows."""
-    columns = task.columns(row)
-    for each in method.inputs or ():
-        if each not in columns:
-            raise registry.unknown(f"{place}.inputs: column", each, list(dict.fromkeys(columns)))
-    chosen = method.inputs or task.default_inputs(row)
-    if method.residual and (f"y_{method.residual}" not in chosen or autoregressive(method)):
-        raise UnrolledError(f"{place}.residual needs 'y_{method.residual}' in 'inputs', and 'y_prev' not there")
-    longest = row.settings.get("steps", 0) if columns else 0
-    if method.steps is not None and not row.washout < method.steps <= longest:
-        reason = f"a part of the study's windows, {row.washout + 1} to {longest}" if longest else "not of this task"
-        raise UnrolledError(f"{place}.steps is {method.steps}: it is {reason}")
+def _doubtful(table: Table, experiments: list[Experiment]) -> Iterator[str]:
+    """Yield what is allowed but perhaps not meant."""
+    for each in experiments:
+        task: Task = registry.load("tasks", each.data.task)(**each.data.settings)
+        yield from estimates.few(task, each.data, f"studies.{each.name}.data")
+        if not any(registry.load("optimisers", method.optimiser).iterative for method in each.methods.values()):
+            yield f"studies.{each.name}.fit: no method there is trained in epochs"
+    for name, method in table.methods.items():
+        for other in method.compare_with:
+            if other not in table.methods:
+                yield f"methods.{name}.compare_with: there is no method '{other}'"

@@ -13,6 +13,11 @@ from unrolled.registry import Item
 
 Batch = tuple[Tensor, Tensor]
 Descent = Callable[[Array, Array, Array, Array], None]
+TRAINING = (
+    *("epochs", "batch", "schedule", "learning_rates", "clip_norm", "clip_value"),
+    *("truncate", "input_noise", "centred", "closed_loop", "steps"),
+)
+"""Keys of a method's row that are about how it is trained; an optimiser says which of them it uses."""
 
 
 class Replicas(Protocol):
@@ -23,6 +28,7 @@ class Replicas(Protocol):
     clip_norm: Tensor
     clip_value: Tensor
     active: Tensor
+    best_loss: Tensor
     many_to_one: bool
     validation: tuple[Mode, bool]
 
@@ -59,8 +65,10 @@ class Optimiser(Item, ABC):
     """Whether it trains in epochs with a learning rate."""
     once_an_epoch: ClassVar[bool] = False
     """Whether it takes one update an epoch, whatever the batches."""
-    closed_loop: ClassVar[bool] = False
-    """Whether it can train on a network's own outputs in place of the truth."""
+    solves: ClassVar[bool] = False
+    """Whether it solves for the last layer, whatever weights it starts with."""
+    uses: ClassVar[tuple[str, ...]] = ()
+    """Which of the keys of a method's row that are about training (`TRAINING`) it uses."""
 
     def begin(self, population: Replicas, train: Batch) -> None:
         """See the training set, inputs (N, T, D) and targets (N, [T,] K), before the first update."""
@@ -91,7 +99,7 @@ class GradientDescent(Optimiser):
     a replica is not clipped.
     """
 
-    closed_loop: ClassVar[bool] = True
+    uses: ClassVar[tuple[str, ...]] = TRAINING
 
     @abstractmethod
     def direction(self, gradient: Tensor) -> Tensor:

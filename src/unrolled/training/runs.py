@@ -74,7 +74,7 @@ class Run:
     @property
     def hyperparameters(self) -> list[Hyperparameters]:
         """Everything that is tried: each learning rate with each clipping threshold."""
-        if not self.optimiser.iterative:
+        if "learning_rates" not in self.optimiser.uses:
             return [Hyperparameters(0.0)]
         norms, values = (c or [np.inf] for c in (self.method.clip_norm, self.method.clip_value))
         return [Hyperparameters(*each) for each in product(self.method.learning_rates or [], norms, values)]

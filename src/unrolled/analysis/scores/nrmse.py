@@ -11,6 +11,7 @@ from unrolled.data.task import TestSet
 class NRMSE(RootMeanSquare):
     """√(⟨(ŷ - y)²⟩ / ⟨(y - ȳ)²⟩) over sequences, steps and outputs."""
 
+    least: ClassVar[int] = 2
     label: ClassVar[str] = "NRMSE"
 
     def unit(self, test: TestSet) -> str:

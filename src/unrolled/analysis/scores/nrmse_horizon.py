@@ -16,6 +16,7 @@ class NRMSEHorizon(RootMeanSquare):
     Jaeger & Haas, Science 304 (2004) 78, doi 10.1126/science.1091277.
     """
 
+    least: ClassVar[int] = 2
     label: ClassVar[str] = "NRMSE at the horizon, in closed loop"
     test: ClassVar[str] = "closed_loop"
 

@@ -16,6 +16,7 @@ class ValidTime(Score):
     Pathak et al., Phys. Rev. Lett. 120 (2018) 024102, doi 10.1103/PhysRevLett.120.024102.
     """
 
+    least: ClassVar[int] = 2
     label: ClassVar[str] = "valid time in closed loop"
     test: ClassVar[str] = "closed_loop"
     higher_is_better: ClassVar[bool] = True

@@ -34,6 +34,10 @@ class FitzHughNagumo(System):
     a: float = 0.7
     b: float = 0.8
 
+    def refuses(self) -> str | None:
+        """Refuse a recovery without a time."""
+        return None if self.tau > 0 else "'tau' is greater than 0"
+
     def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return (v - v³/3 - w + I, (v + a - b w) / τ)."""
         v, w = state

@@ -20,6 +20,7 @@ class Integrator(System):
     source: ClassVar[str] = "Hochreiter & Schmidhuber, Neural Comput. 9 (1997) 1735, doi 10.1162/neco.1997.9.8.1735"
     states: ClassVar[tuple[str, ...]] = ("y",)
     forced: ClassVar[bool] = True
+    sums: ClassVar[bool] = True
 
     def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return F."""

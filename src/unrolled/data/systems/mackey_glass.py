@@ -31,6 +31,10 @@ class MackeyGlass(System):
     n: float = 10.0
     tau: float = 17.0
 
+    def refuses(self) -> str | None:
+        """Refuse a delay that is none."""
+        return None if self.tau > 0 else "'tau' is greater than 0"
+
     @property
     def delay(self) -> float:
         """Return τ."""

@@ -21,8 +21,13 @@ class Sine(System):
     equation: ClassVar[str] = "x'' = −ω² x"
     source: ClassVar[str] = "Hjorth-Jensen, lecture of 27 February 2025, sine regression"
     states: ClassVar[tuple[str, ...]] = ("x", "v")
+    one_start: ClassVar[bool] = True
 
     omega: float = 1.0
+
+    def refuses(self) -> str | None:
+        """Refuse a frequency of zero, at which nothing moves."""
+        return None if self.omega else "'omega' is not 0"
 
     def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return (v, -ω² x)."""

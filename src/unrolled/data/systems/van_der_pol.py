@@ -31,6 +31,10 @@ class VanDerPol(System):
     mu_min: float = 0.1
     mu_max: float = 100.0
 
+    def refuses(self) -> str | None:
+        """Refuse bounds that leave no μ, or no logarithm."""
+        return None if 0 < self.mu_min <= self.mu_max else "'mu_min' is greater than 0 and at most 'mu_max'"
+
     def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return (1 + μ) (v, μ (1 - x²) v - x, 0)."""
         x, v, mu = state

@@ -6,12 +6,12 @@ import numpy as np
 from pydantic import Field, FiniteFloat
 
 from unrolled import registry
-from unrolled.config import Count, DataRow
+from unrolled.config import Count, DataRow, Names
 from unrolled.data.delay import method_of_steps
 from unrolled.data.integrate import simulate, solver_error
-from unrolled.data.record import SPLITS, Series, windows
+from unrolled.data.record import SPLITS, Series, counted, windows
 from unrolled.data.system import System
-from unrolled.data.task import Array, Data, Mode, Split, Task, TestSet, observed
+from unrolled.data.task import Array, Data, Mode, Size, Split, Task, TestSet, observed
 
 STARTS = 16
 """From at least so many places validation forecasts in closed loop, where a record is long enough."""
@@ -28,6 +28,8 @@ class Forecast(Task):
 
     kind: ClassVar[str] = "many-to-many"
     mode: ClassVar[Mode] = "closed_loop"
+    delays: ClassVar[bool] = True
+    of_systems: ClassVar[tuple[str, ...]] = ("observed", "transient", "standardise")
     error_growth: ClassVar[str | None] = "closed_loop"
 
     class Settings(registry.Settings):
@@ -41,12 +43,14 @@ class Forecast(Task):
         steps: Count
         horizon: Count | None = None
         val_horizon: Count | None = None
-        observed: list[str] | None = None
+        observed: Annotated[Names, Field(min_length=1)] | None = None
         transient: Annotated[FiniteFloat, Field(ge=0)] = 0.0
         standardise: bool = False
 
     def refuses(self, row: DataRow, system: System | None) -> str | None:
-        """Refuse a force, and a washout that leaves nothing."""
+        """Refuse a force, a part of a horizon that is not there, and a washout that leaves nothing."""
+        if self.settings.val_horizon is not None and self.settings.val_horizon > (self.settings.horizon or 0):
+            return "needs a 'horizon' of at least the 'val_horizon', which is a part of it"
         if row.washout >= self.settings.steps:
             return f"needs 'steps' of more than the washout of {row.washout}"
         if row.record is not None:
@@ -57,6 +61,25 @@ class Forecast(Task):
         """Return what a study lacks: the closed loop only where there is no horizon."""
         lacking = super().lacks(row, system)
         return {n: why for n, why in lacking.items() if n != "closed_loop" or self.settings.horizon is None}
+
+    def span(self, row: DataRow) -> int:
+        """Return the steps observed and those of the closed loop."""
+        return int(self.settings.steps + (self.settings.horizon or 0))
+
+    def sizes(self, row: DataRow) -> dict[str, Size]:
+        """Return trajectories, or windows of a record."""
+        if row.record is None:
+            return super().sizes(row)
+        lengths = {split: self._cuts(row, split) for split in SPLITS}
+        return {s: Size(counted(row, n, *lengths[s]), lengths[s][0]) for n, s in enumerate(SPLITS)}
+
+    def _cuts(self, row: DataRow, split: str) -> tuple[int, int]:
+        """Return the length of a split's windows of a record, and their distance."""
+        own = self.settings
+        length = own.steps + 1 + {"train": 0, "val": self._val_horizon, "test": own.horizon or 0}[split]
+        half = max(1, own.steps // 2)
+        often = min(half, max(1, (row.val - length) // (STARTS - 1)))
+        return length, {"train": half, "val": often, "test": length}[split]
 
     def widths(self, row: DataRow, system: System | None) -> tuple[int, int]:
         """Return the number of observed states, twice."""
@@ -92,7 +115,8 @@ class Forecast(Task):
             facts["scaling"] = {"mean": mean.tolist(), "standard_deviation": deviation.tolist()}
         unit = "standard deviations" if own.standardise else "dimensionless"
         scaled = {split: (each - mean) / deviation for split, each in states.items()}
-        return self._cut(row, scaled, times, {"unit": unit, "lyapunov": system.lyapunov}, facts)
+        exponent = system.lyapunov if system == type(system)() else None  # it is known at the default parameters alone
+        return self._cut(row, scaled, times, {"unit": unit, "lyapunov": exponent}, facts)
 
     def _recorded(self, row: DataRow, series: Series) -> Data:
         """Cut each split into windows, half overlapping for training; the test ones do not overlap.
@@ -101,11 +125,7 @@ class Forecast(Task):
         """
         own, parts = self.settings, {}
         for number, split in enumerate(SPLITS):
-            length = own.steps + 1 + {"train": 0, "val": self._val_horizon, "test": own.horizon or 0}[split]
-            half = max(1, own.steps // 2)
-            often = min(half, max(1, (row.val - length) // (STARTS - 1)))
-            stride = {"train": half, "val": often, "test": length}[split]
-            parts[split] = series.outputs[windows(row, number, length, stride)]
+            parts[split] = series.outputs[windows(row, number, *self._cuts(row, split))]
         times = row.step * np.arange(own.steps + 1 + (own.horizon or 0), dtype=np.float64)
         return self._cut(row, parts, times, self.measure(row, series), {"scaling": series.scaling})
 

@@ -1,11 +1,12 @@
 """One-to-many: an initial state in, the whole trajectory out."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from unrolled import registry
-from unrolled.config import Count, DataRow
+from unrolled.config import Count, DataRow, Names
 from unrolled.data.integrate import simulate, solver_error
 from unrolled.data.record import SPLITS, Series
 from unrolled.data.system import System
@@ -27,7 +28,7 @@ class InitialValue(Task):
         """`steps` of each trajectory; `observed` names the states to give (all by default)."""
 
         steps: Count
-        observed: list[str] | None = None
+        observed: Annotated[Names, Field(min_length=1)] | None = None
 
     def refuses(self, row: DataRow, system: System | None) -> str | None:
         """Refuse a force, a record and a washout."""

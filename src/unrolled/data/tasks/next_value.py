@@ -11,14 +11,14 @@ from unrolled.config import Count, DataRow
 from unrolled.data.integrate import simulate, solver_error
 from unrolled.data.record import SPLITS, Series
 from unrolled.data.system import System
-from unrolled.data.task import Array, Data, Mode, Split, Task, TestSet, long
+from unrolled.data.task import Array, Data, Mode, Size, Split, Task, TestSet, long
 
 if TYPE_CHECKING:  # pandas is imported where tables are made: data are made without
     import pandas as pd
 
 STARTS = 16
 """Places of the validation data, at most, from which a forecast in closed loop starts."""
-Bounds = Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]
+Bounds = Annotated[list[Annotated[FiniteFloat, Field(ge=-1e6, le=1e6)]], Field(min_length=2, max_length=2)]
 
 
 class NextValue(Task):
@@ -32,6 +32,8 @@ class NextValue(Task):
     kind: ClassVar[str] = "many-to-one"
     many_to_one: ClassVar[bool] = True
     mode: ClassVar[Mode] = "closed_loop"
+    window: ClassVar[bool] = True
+    one_series: ClassVar[bool] = True
 
     class Settings(registry.Settings):
         """Noise, and how much of it is tested.
@@ -54,7 +56,20 @@ class NextValue(Task):
             return "needs 'noise' with the lower bound first"
         if self.settings.test_series > 1 and noise is None:
             return "needs 'noise' for several 'test_series': without it they are all the same"
-        return "needs window < train" if row.window >= row.train else None
+        return "needs window < train" if self._window(row) >= row.train else None
+
+    def _window(self, row: DataRow) -> int:
+        """Return how many past values a network gets."""
+        return row.window or 1
+
+    def span(self, row: DataRow) -> int:
+        """Return all points."""
+        return row.train + row.val + row.test
+
+    def sizes(self, row: DataRow) -> dict[str, Size]:
+        """Return windows, by the place of their targets."""
+        counts = (row.train - self._window(row), row.val, row.test * self.settings.test_series)
+        return {split: Size(count, self._window(row)) for split, count in zip(SPLITS, counts, strict=True)}
 
     def lacks(self, row: DataRow, system: System | None) -> dict[str, str]:
         """Return what a study lacks: not the closed loop."""
@@ -80,10 +95,11 @@ class NextValue(Task):
         clean = states[0, :, 0] + (low + high) / 2
         noises = random.uniform(low, high, (self.settings.test_series, len(clean)))
         every = states[0, :, 0] + noises
-        edges = np.cumsum([row.window, row.train - row.window, row.val, row.test])
+        window = self._window(row)
+        edges = np.cumsum([window, row.train - window, row.val, row.test])
         splits, floors = {}, {}
         for split, first, stop in zip(SPLITS, edges[:-1], edges[1:], strict=True):
-            parts = [_windows(each, row.window, first, stop, times) for each in every[: None if split == "test" else 1]]
+            parts = [_windows(each, window, first, stop, times) for each in every[: None if split == "test" else 1]]
             splits[split] = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
             truth = np.tile(clean[first:stop].astype(np.float32), len(parts))
             floors[split] = float(np.square(splits[split]["targets"][:, 0].astype(np.float64) - truth).mean())

@@ -41,10 +41,12 @@ class Recall(Task):
         steps: Annotated[int, Field(ge=2)]
 
     def refuses(self, row: DataRow, system: System | None) -> str | None:
-        """Refuse what has no force, and a washout."""
+        """Refuse what has no force or forgets it, and a washout."""
         if row.washout:
             return "takes no washout: only its last output is scored"
-        return None if system is not None and system.forced else "needs a driven system"
+        if system is None or not system.forced:
+            return "needs a driven system"
+        return None if system.sums else "needs a system that sums its forces (the integrator): it asks for their sum"
 
     def widths(self, row: DataRow, system: System | None) -> tuple[int, int]:
         """Return value and mark, and the states."""

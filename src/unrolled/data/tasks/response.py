@@ -9,11 +9,11 @@ from unrolled import registry
 from unrolled.config import Count, DataRow
 from unrolled.data import forcing
 from unrolled.data.integrate import simulate, solver_error
-from unrolled.data.record import SPLITS, Series, windows
+from unrolled.data.record import SPLITS, Series, counted, windows
 from unrolled.data.system import System
-from unrolled.data.task import Array, Data, Split, Task, TestSet
+from unrolled.data.task import Array, Data, Size, Split, Task, TestSet
 
-Bounds = Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]
+Bounds = Annotated[list[Annotated[FiniteFloat, Field(ge=-1e6, le=1e6)]], Field(min_length=2, max_length=2)]
 
 
 class Response(Task):
@@ -24,6 +24,8 @@ class Response(Task):
     """
 
     kind: ClassVar[str] = "many-to-many"
+
+    of_systems: ClassVar[tuple[str, ...]] = ("amplitudes", "stronger_force")
 
     class Settings(registry.Settings):
         """`steps` of each sequence; `amplitudes` of the force, and of a `stronger_force` in a second test set."""
@@ -47,6 +49,18 @@ class Response(Task):
     def lacks(self, row: DataRow, system: System | None) -> dict[str, str]:
         """Return what a study lacks: not the initial state."""
         return {name: why for name, why in super().lacks(row, system).items() if name != "initial_state"}
+
+    def sizes(self, row: DataRow) -> dict[str, Size]:
+        """Return trajectories, or windows of a record."""
+        if row.record is None:
+            return super().sizes(row)
+        steps = self.settings.steps
+        return {s: Size(counted(row, n, *self._cuts(s)), steps) for n, s in enumerate(SPLITS)}
+
+    def _cuts(self, split: str) -> tuple[int, int]:
+        """Return the length of a split's windows of a record, the state before included, and their distance."""
+        steps = self.settings.steps
+        return steps + 1, steps if split == "test" else max(1, steps // 2)
 
     def widths(self, row: DataRow, system: System | None) -> tuple[int, int]:
         """Return inputs and initial state, and the outputs."""
@@ -81,7 +95,7 @@ class Response(Task):
         """Cut each split into windows, half overlapping for training; the state is the output before the first."""
         steps, made = self.settings.steps, {}
         for number, split in enumerate(SPLITS):
-            at = windows(row, number, steps + 1, steps if split == "test" else max(1, steps // 2))
+            at = windows(row, number, *self._cuts(split))
             state = np.zeros_like(series.outputs[at[:, 1:]])
             state[:, 0] = series.outputs[at[:, 0]]
             made[split] = {

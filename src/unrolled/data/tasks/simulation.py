@@ -7,9 +7,10 @@ import numpy as np
 
 from unrolled import registry
 from unrolled.config import Count, DataRow
-from unrolled.data.record import Series, block, windows
+from unrolled.data.record import Series, block, counted, windows
 from unrolled.data.system import System
-from unrolled.data.task import Array, Data, Mode, Split, Task, TestSet, drawn
+from unrolled.data.task import Array, Data, Mode, Size, Split, Task, TestSet, drawn
+from unrolled.errors import UnrolledError
 
 DRAWN = slice(-300, None)
 """The part of a record that a figure draws: its end, long after the start."""
@@ -32,6 +33,7 @@ class Simulation(Task):
 
     kind: ClassVar[str] = "many-to-many"
     mode: ClassVar[Mode] = "simulation"
+    window: ClassVar[bool] = True
 
     class Settings(registry.Settings):
         """`steps` of each training window."""
@@ -48,9 +50,21 @@ class Simulation(Task):
             )
         if row.washout < 1:
             return "needs a 'washout': the first samples of a record, in which the state forms"
-        return (
-            f"needs 'steps' of more than the washout of {row.washout}" if self.settings.steps <= row.washout else None
-        )
+        for name, steps in (("steps", self.settings.steps), ("val", row.val), ("test", row.test)):
+            if steps <= row.washout:
+                return f"needs '{name}' of more than the washout of {row.washout}"
+        return "needs window < train" if (row.window or 1) >= row.train else None
+
+    def sizes(self, row: DataRow) -> dict[str, Size]:
+        """Return windows for training, and whole records."""
+        train = counted(row, 0, *self._cuts(row, "train"))
+        whole = {split: Size(1, getattr(row, split), whole=True) for split in ("val", "test")}
+        return {"train": Size(train, self.settings.steps)} | whole
+
+    def _cuts(self, row: DataRow, split: str) -> tuple[int, int]:
+        """Return the length of a split's windows, and their distance."""
+        length = self.settings.steps if split == "train" else row.val
+        return length, max(1, length // 2)
 
     def widths(self, row: DataRow, system: System | None) -> tuple[int, int]:
         """Return the number of all columns, and of the outputs."""
@@ -72,11 +86,16 @@ class Simulation(Task):
         """Cut half overlapping windows for training; validation data and tests are whole records."""
         assert isinstance(source, Series)
         u, y, washout = source.inputs, source.outputs, row.washout
-        model = fit(u[: row.train], y[: row.train], row.window)
+        model = fit(u[: row.train], y[: row.train], row.window or 1)
         linear = linear_response(model, u, y, washout)
+        if not (np.abs(linear) < np.finfo(np.float32).max).all():
+            raise UnrolledError(
+                f"the linear model with the last {row.window} outputs and inputs is unstable, its simulation infinite: "
+                "choose another 'window' in params.yaml, or take longer training data"
+            )
         splits = {}
-        for number, (part, length) in enumerate((("train", self.settings.steps), ("val", row.val))):
-            at = windows(row, number, length, max(1, length // 2))
+        for number, part in enumerate(("train", "val")):
+            at = windows(row, number, *self._cuts(row, part))
             splits[part] = _record(u[at], y[at], linear[at], washout, row.step)
         rows, tests = block(row, 2), {}
         for name, (own_u, own_y) in (source.tests or {"test": (u[rows], y[rows])}).items():

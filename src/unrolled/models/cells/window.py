@@ -28,7 +28,7 @@ class Window(Cell):
         """The length w in steps, and p."""
 
         window: int = Field(1, ge=1)
-        powers: int = Field(1, ge=1)
+        powers: int = Field(1, ge=1, le=16)
 
     settings: Settings
     recurrent: ClassVar[bool] = False

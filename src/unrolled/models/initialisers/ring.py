@@ -1,7 +1,9 @@
 """Eigenvalues on a ring inside the unit circle: the linear recurrent unit's start."""
 
+from typing import Self
+
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from unrolled.models.initialiser import Arrays, Initialiser, Problem, draw_uniform
 
@@ -20,6 +22,12 @@ class Ring(Initialiser):
         r_min: float = Field(0.9, ge=0, lt=1)
         r_max: float = Field(0.999, gt=0, lt=1)
         max_phase: float = Field(0.314, gt=0)
+
+        @model_validator(mode="after")
+        def _ascending(self) -> Self:
+            if self.r_min >= self.r_max:
+                raise ValueError(f"'r_min', {self.r_min:g}, is less than 'r_max', {self.r_max:g}")
+            return self
 
     settings: Settings
 

@@ -24,7 +24,7 @@ class HessianFree(Optimiser):
     g is the gradient on all training data, G the Gauss-Newton matrix on the first `batches` batches
     of the epoch; one update an epoch, at the last of them. λ follows the reduction ratio
     (Levenberg-Marquardt), μ weighs the structural damping: how far the hidden states move. All
-    replicas run in lockstep, each with scalars of its own; the learning rate is not used.
+    replicas run in lockstep, each with scalars of its own; there is no learning rate.
 
     References
     ----------
@@ -33,6 +33,7 @@ class HessianFree(Optimiser):
     """
 
     once_an_epoch: ClassVar[bool] = True
+    uses: ClassVar[tuple[str, ...]] = ("epochs", "batch", "centred", "steps")
 
     class Settings(registry.Settings):
         """`batches`; `damping`, the first λ; `structural`, μ; `iterations`, the most CG steps."""

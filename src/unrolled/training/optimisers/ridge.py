@@ -24,6 +24,8 @@ class Ridge(Optimiser):
     """
 
     iterative: ClassVar[bool] = False
+    solves: ClassVar[bool] = True
+    uses: ClassVar[tuple[str, ...]] = ("centred", "steps")
 
     def update(self, population: Replicas, batch: Batch) -> Tensor:
         """Return the loss: all training is in `finish`."""
@@ -48,6 +50,7 @@ class Ridge(Optimiser):
                 row = network.pack({k: v.to(population.theta.dtype) for k, v in replica.items()})
                 population.theta[s] = row
             population.save_best(loss())
+        population.freeze_diverged(~torch.isfinite(population.best_loss))  # nothing was kept: what is left is random
 
     def _validation(self, population: Replicas, val: Batch) -> Callable[[], Tensor]:
         """Return what gives the validation loss of any readout, with the states of the recurrence computed once."""

@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 
 from unrolled import paths, registry
 from unrolled.errors import UnrolledError
-from unrolled.files import read_json
+from unrolled.files import read_sealed
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Positives = Annotated[list[Positive], Field(min_length=1)]
-CONFIGURE = "run `dvc repro configure`"
+CONFIGURE = "run `dvc repro configure`, which makes it from params.yaml"
 RESERVED = ("index", "random_networks")
 """Names that the stage `configure` gives to files of its own."""
 Group = Literal["memory", "chaos", "driven", "autonomous", "measured"]
@@ -300,7 +300,7 @@ class Experiment(Row):
 
 def index() -> dict[str, Any]:
     """Return what the stage `configure` says of the whole table: `studies`, and the family of each of `methods`."""
-    return dict(read_json(paths.EXPERIMENTS / "index.json", CONFIGURE))
+    return read_sealed(paths.EXPERIMENTS / "index.json", CONFIGURE)
 
 
 def studies() -> list[str]:
@@ -330,7 +330,7 @@ def _resolved(model: type[Any], path: Path, study: str) -> Any:
     """Read what the stage `configure` wrote for a study; an unknown study is an error that lists the known ones."""
     if not path.exists() and (paths.EXPERIMENTS / "index.json").exists():
         raise registry.unknown("study", study, studies())
-    return validated(model, read_json(path, CONFIGURE), str(path))
+    return validated(model, read_sealed(path, CONFIGURE), str(path))
 
 
 def validated(model: type[Any], row: Any, where: str, key: str = "") -> Any:

@@ -2,7 +2,7 @@
 
 from unrolled import config, errors, paths
 from unrolled.config import Experiment, Method, Table
-from unrolled.files import write_json
+from unrolled.files import write_sealed
 from unrolled.models.build import family
 from unrolled.training.experiments import resolve_all
 
@@ -14,7 +14,7 @@ def write(experiments: list[Experiment], methods: dict[str, Method]) -> None:
     for each in experiments:
         files |= {paths.experiment(each.name): each.model_dump(), paths.data_row(each.name): each.data.model_dump()}
     for path, content in files.items():
-        write_json(path, content)
+        write_sealed(path, content)
     for path in set(paths.EXPERIMENTS.glob("*.json")) - set(files) - {paths.RANDOM}:
         path.unlink()
 
@@ -24,5 +24,5 @@ def main() -> None:
     """Write the experiment of every study, the order of the studies, and the experiments on random networks."""
     table: Table = config.load()
     write(resolve_all(table), table.methods)
-    write_json(paths.RANDOM, table.random_networks.model_copy(update={"seed": table.seed}).model_dump())
+    write_sealed(paths.RANDOM, table.random_networks.model_copy(update={"seed": table.seed}).model_dump())
     print(f"configure: {len(table.studies)} studies, {len(table.methods)} methods")

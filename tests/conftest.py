@@ -22,7 +22,7 @@ from unrolled.analysis.random_networks import experiments
 from unrolled.config import DataRow, Experiment, FitRow, Method, RandomNetworks
 from unrolled.data import datasets
 from unrolled.data.task import Data
-from unrolled.errors import UnrolledError
+from unrolled.errors import STRICT, UnrolledError
 from unrolled.models.cell import Cell
 from unrolled.training.runs import Run
 
@@ -50,6 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ[STRICT] = "1"  # a fault in a part of the results fails the test
     if not hasattr(config, "workerinput"):  # before any process of pytest-xdist starts
         compiled.ensure()
 

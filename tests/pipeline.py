@@ -51,6 +51,7 @@ def environment(**more: str) -> dict[str, str]:
     return (
         plain
         | {"PATH": f"{BIN}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1", "UNROLLED_MEASURED": "data/measured"}
+        | {"UNROLLED_STRICT": "1"}
         | more
     )
 

@@ -129,9 +129,9 @@ def here(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for path in (paths.METRICS, paths.CLAIMS):
         files.write_atomic(path, (ROOT / path).read_bytes())
     studies = [*json.loads(paths.METRICS.read_text()), "gone", "later"]
-    files.write_json(paths.EXPERIMENTS / "index.json", {"studies": studies})
-    files.write_json(paths.sidecar("gone"), {"not_run": "no network"})
-    files.write_json(paths.sidecar("later"), {})
+    files.write_sealed(paths.EXPERIMENTS / "index.json", {"studies": studies})
+    files.write_sealed(paths.sidecar("gone"), {"not_run": "no network"})
+    files.write_sealed(paths.sidecar("later"), {})
     monkeypatch.setenv(progress.BEGAN, "1000.0")
     return in_tmp
 

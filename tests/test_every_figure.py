@@ -11,7 +11,7 @@ import pytest
 
 import made_up
 from conftest import Experiments
-from unrolled import registry
+from unrolled import fingerprint, registry
 from unrolled.errors import UnrolledError
 from unrolled.report import gallery, results, style
 from unrolled.report.figure import OverviewFigure, StudyFigure
@@ -271,15 +271,14 @@ def test_results_are_read_from_files(study: Evaluation, tmp_path: Path) -> None:
     for name, table in study.tables.items():
         table.to_csv(curves if name == "curves" else folder / f"{name}.csv", index=False)
     (folder / "metrics.json").write_text(json.dumps({"study": study.metrics}))
+    fingerprint.write(folder, "?", [curves, *folder.iterdir()])
     other = tmp_path / "studies" / "other"
     other.mkdir()
     (other / "metrics.json").write_text(json.dumps({"other": {"not_run": "no network"}}))
+    fingerprint.write(other, "?", [other / "metrics.json"])
     found = results.read(["study", "other"], tmp_path, {"z": "rnn", "rnn": "rnn"})
     assert found.not_run == {"other": "no network"} and found.random_networks.numbers == {}
     assert found.studies[0].metrics == study.metrics and found.studies[0].look("rnn").marker == style.MARKERS[1]
-    alone = {"other": study.metrics | {"methods": {"euler": study.methods["euler"]}}}
-    (other / "metrics.json").write_text(json.dumps(alone))
-    assert results.read(["other"], tmp_path).not_run == {"other": "no trained method has a score"}
     curves.unlink()
-    with pytest.raises(UnrolledError, match="missing or damaged"):
+    with pytest.raises(UnrolledError, match=r"study\.csv is missing: run `dvc repro evaluate`"):
         results.read(["study"], tmp_path)

@@ -15,14 +15,13 @@ from conftest import Refused
 from pipeline import silverbox as write_silverbox
 from unrolled import registry
 from unrolled.config import DataRow, RecordRow
-from unrolled.data import datasets, record
+from unrolled.data import datasets, record, store
 from unrolled.data.record import Record
 from unrolled.data.records import silverbox
 from unrolled.data.records.santa_fe import SantaFe
 from unrolled.data.records.silverbox import Silverbox
 from unrolled.errors import NotRunError
 from unrolled.files import sha256
-from unrolled.stages import generate
 
 Array = NDArray[Any]
 BOX = RecordRow(source="silverbox", inputs=["V1"], outputs=["V2"], units={"V1": "mV", "V2": "mV"})
@@ -203,7 +202,7 @@ def test_a_damaged_file_is_one_line(
 
 def test_data_are_made_again_when_the_file_of_the_record_changes(table: pd.DataFrame) -> None:
     row, before = asks(), sha256(Path("tank.csv"))
-    one = generate.mark(row)
+    one = store.mark(row)
     table["level"] += 1.0
     table.to_csv("tank.csv", index=False)
-    assert sha256(Path("tank.csv")) != before and generate.mark(row) != one
+    assert sha256(Path("tank.csv")) != before and store.mark(row) != one

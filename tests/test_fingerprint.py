@@ -17,7 +17,7 @@ from source_copy import PACKAGE, edit, forget
 from unrolled import fingerprint, paths, registry
 from unrolled.analysis import evaluate as analysis
 from unrolled.data import datasets, store
-from unrolled.stages import configure, evaluate, generate, train
+from unrolled.stages import configure, evaluate, train
 from unrolled.training import results
 from unrolled.training.experiments import resolve
 from unrolled.training.fit import fit
@@ -95,7 +95,7 @@ def runs(in_tmp: Path) -> dict[str, Run]:
     table = tiny.table("next_value")
     own = resolve(table, "sine")
     configure.write([own], table.methods)
-    store.save("sine", datasets.make(own.data), generate.mark(own.data))
+    store.save("sine", datasets.make(own.data), store.mark(own.data))
     return {name: Run(own, name) for name in own.methods}
 
 
@@ -199,9 +199,9 @@ def test_a_changed_source_makes_stale_what_uses_it_and_nothing_else(
 def test_data_depend_on_their_own_system_and_task(file: str, stale: set[str], package: Path, in_tmp: Path) -> None:
     small_studies.write_record(in_tmp)
     rows = {name: small_studies.study(name) for name in ("sine", "recall_50", "silverbox")}
-    before = {name: generate.mark(row) for name, row in rows.items()}
+    before = {name: store.mark(row) for name, row in rows.items()}
     edit(package / file)
-    assert {name for name, row in rows.items() if generate.mark(row) != before[name]} == stale
+    assert {name for name, row in rows.items() if store.mark(row) != before[name]} == stale
 
 
 # --- finished results
@@ -230,7 +230,7 @@ def test_going_back_to_an_old_row_finds_its_result(runs: dict[str, Run]) -> None
     first = results.path_of("sine", "esn").read_bytes()
     finish(new)
     assert results.path_of("sine", "esn").read_bytes() != first
-    assert results.known(results.path_of("sine", "esn")) == results.mark(new) != results.mark(old)
+    assert results.read(results.path_of("sine", "esn"))[0] == results.mark(new) != results.mark(old)
     assert results.kept(old) and results.path_of("sine", "esn").read_bytes() == first
     assert results.kept(new) and not results.kept(with_row(old, hidden=10))
 

@@ -29,6 +29,17 @@ def test_every_entry_needs_its_hash() -> None:
     assert not repair_lock.whole(lock)
 
 
+@pytest.mark.parametrize("mark", ["<<<<<<< HEAD", ">>>>>>> other"])
+def test_a_lock_with_both_sides_of_a_merge_stays_and_is_called_that(
+    mark: str, in_tmp: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "dvc.lock").read_text().replace("stages:\n", f"stages:\n{mark}\n", 1)
+    repair_lock.LOCK.write_text(text)
+    with pytest.raises(SystemExit, match=r"^unrolled: dvc.lock holds both sides of a merge .*git checkout --ours"):
+        repair_lock.main()
+    assert repair_lock.LOCK.read_text() == text and capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize(("content", "stays"), [("{}", True), ('{"a": {"read"', False), ("", False)])
 def test_a_list_of_files_in_use_that_was_cut_off_goes(in_tmp: Path, content: str, stays: bool) -> None:
     repair_lock.IN_USE.parent.mkdir(parents=True)

@@ -93,5 +93,5 @@ def test_a_run_is_read_from_its_folder_its_reports_or_its_metrics(tmp_path: Path
     with refused("none/reports/metrics.json is missing", "give a folder with metrics.json and claims.json"):
         read(tmp_path / "none")
     write_json(tmp_path / "reports" / "metrics.json", {"a": {"methods": {"rnn": {"median": 1.0}}}})
-    with refused("is of an older version"):
+    with refused("is damaged, or of an older version"):
         read(tmp_path)

@@ -11,10 +11,12 @@ import pytest
 
 import made_up
 from conftest import Experiments
-from unrolled.analysis.claim import FAILS, HOLDS
+from unrolled import registry
+from unrolled.analysis.claim import FAILS, HOLDS, UNJUDGED, UNTESTED, Evidence
 from unrolled.analysis.replication import Claims, replication
-from unrolled.report import forecast, gallery, published
-from unrolled.report.page import facts, of_methods, of_studies, render
+from unrolled.errors import STRICT
+from unrolled.report import findings, forecast, gallery, published
+from unrolled.report.page import facts, of_methods, of_one_study, of_studies, render
 from unrolled.report.results import Evaluation, Results
 
 CLAIM = {"number": 1, "claim": "A claim.", "measure": "m", "figure": "headline", "verdict": "holds", "words": "w"}
@@ -231,3 +233,25 @@ def test_no_name_of_a_table_or_record_becomes_markup(page: Any) -> None:
     parser.handle_starttag = lambda tag, attributes: found.append((tag, [name for name, _ in attributes]))  # type: ignore[method-assign]
     parser.feed(text)
     assert [each for each in found if "onerror" in each[1] or each == ("img", ["src"])] == [] and len(found) > 100
+
+
+def test_a_fault_in_a_sentence_a_table_or_a_claim_is_said_in_its_place_and_takes_nothing_with_it(
+    page: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: Any) -> Any:
+        raise ZeroDivisionError("no <luck>")
+
+    whole = page()
+    monkeypatch.setattr(findings, "SENTENCES", (*findings.SENTENCES, broken))
+    monkeypatch.setattr(of_one_study, "gradients", broken)
+    with pytest.raises(ZeroDivisionError):
+        page()
+    monkeypatch.delenv(STRICT)
+    text = page()
+    assert text.count("No word on broken: ZeroDivisionError: no &lt;luck&gt; (") == 2
+    assert text.count("The gradients of this study could not be made: ZeroDivisionError: no &lt;luck&gt;") == 2
+    assert text.count("<table>") == whole.count("<table>") - 2 and whole.count("<li>") == text.count("<li>") - 2
+    nothing: Any = {}
+    found = registry.load("claims", "euler_step")().assess(Evidence({}, nothing))
+    assert found["verdict"] == UNTESTED and found["numbers"] is None
+    assert found["words"].startswith(f"{UNJUDGED}: KeyError: 'euler' (analysis/claims/euler_step.py:")

@@ -16,7 +16,7 @@ import small_studies
 import tiny
 from conftest import Refused
 from source_copy import edit
-from unrolled import config, explain, files, paths, registry, run_study
+from unrolled import config, explain, files, fingerprint, paths, registry, run_study
 from unrolled.analysis import tables
 from unrolled.analysis.random_networks import experiments
 from unrolled.config import Experiment, RandomNetworks
@@ -137,7 +137,7 @@ def test_configure_writes_each_studys_experiment_its_data_and_an_index(project: 
     assert list(index["methods"]) == list(table.methods) and index["methods"]["esn"] == "reservoir"
     own = config.experiment("sine")
     assert isinstance(own, Experiment) and config.data_row("sine") == own.data
-    assert explain.validated(RandomNetworks, files.read_json(paths.RANDOM, ""), "x").seed == table.seed
+    assert explain.validated(RandomNetworks, files.read_sealed(paths.RANDOM, ""), "x").seed == table.seed
 
 
 def test_configure_removes_what_is_no_longer_in_the_table_and_touches_nothing_else(project: Path) -> None:
@@ -345,6 +345,7 @@ def test_report_writes_the_page_its_figures_and_all_numbers(
     for name, table in found.items():
         files.write_atomic(paths.RANDOM_NETWORKS / f"{name}.csv", table.to_csv(index=False).encode())
     files.write_json(paths.RANDOM_NETWORKS / "numbers.json", numbers)
+    fingerprint.write(paths.RANDOM_NETWORKS, "?", paths.RANDOM_NETWORKS.iterdir())
     report.main()
     metrics = json.loads(paths.METRICS.read_text(encoding="utf-8"))
     assert list(metrics) == STUDIES and "rnn" in metrics["sine"]["methods"]
@@ -403,9 +404,12 @@ def random_networks_stage() -> None:
 @pytest.mark.parametrize("name", ["numbers.json", "map.csv"])
 def test_damaged_random_networks_say_what_to_run(name: str, in_tmp: Path, refused: Refused) -> None:
     assert evaluations.read([]).random_networks.numbers == {}
-    files.write_json(paths.RANDOM_NETWORKS / "numbers.json", {})
+    written = [paths.RANDOM_NETWORKS / "numbers.json", paths.RANDOM_NETWORKS / "map.csv"]
+    for path in written:
+        files.write_atomic(path, b"{}")
+    fingerprint.write(paths.RANDOM_NETWORKS, "?", written)
     files.write_atomic(paths.RANDOM_NETWORKS / name, b"")
-    with refused("reports/random_networks is missing or damaged", "dvc repro random_networks"):
+    with refused(f"reports/random_networks/{name} is damaged or was changed", "dvc repro random_networks"):
         evaluations.read([])
 
 

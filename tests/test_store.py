@@ -135,19 +135,20 @@ def test_a_single_array_in_place_of_an_archive_is_named(folder: Path, refused: R
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_value_that_is_not_finite_is_named_with_its_place(
+def test_a_value_that_is_not_finite_is_not_saved_and_named_with_its_place(
     value: float, folder: Path, data: Data, refused: Refused
 ) -> None:
+    before = (folder / SIDECAR).read_bytes()
     data.tests["test"].inputs[2, 3, 0] = value
-    store.save("waves", data, "print")
-    with refused("test.npz", "'inputs'", str(value), "(2, 3, 0)", REMEDY):
-        store.load("waves")
+    with refused("'waves'", "'inputs' of its test data", str(value), "(2, 3, 0)", "params.yaml, or its record"):
+        store.save("waves", data, "print")
+    assert (folder / SIDECAR).read_bytes() == before and store.load("waves").train["inputs"].shape == (6, 5, 1)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"solver": NaN', b"\xff\xfe", b"3", b'"text"', b"{}"])
 def test_a_damaged_sidecar_is_named(content: bytes, folder: Path, refused: Refused) -> None:
     (folder / SIDECAR).write_bytes(content)
-    with refused("dataset.json is damaged", "delete it", REMEDY):
+    with refused("dataset.json is damaged", REMEDY):
         store.facts("waves")
 
 

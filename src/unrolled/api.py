@@ -26,12 +26,11 @@ from unrolled import config, paths, registry
 from unrolled.analysis import gradient_flow
 from unrolled.analysis.score import Score
 from unrolled.config import Experiment, Table
-from unrolled.data import datasets
+from unrolled.data import datasets, store
 from unrolled.data.task import Data
 from unrolled.errors import UnrolledError
 from unrolled.models.ensemble import Ensemble
 from unrolled.models.network import Network
-from unrolled.stages import generate
 from unrolled.training.experiments import resolve
 from unrolled.training.predictor import Predictor
 from unrolled.training.runs import Result, Run
@@ -100,7 +99,7 @@ def load(study: str, table: Table | Path | None = None, data_seed: int | None = 
 
 
 def _data(own: Experiment) -> Data:
-    mark = generate.mark(own.data)
+    mark = store.mark(own.data)
     if mark not in _made:
         _made[mark] = datasets.make(own.data)
     return _made[mark]

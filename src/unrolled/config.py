@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 
 from unrolled import paths, registry, yaml_file
 from unrolled.explain import SHORT, near, validated
-from unrolled.files import read_json
+from unrolled.files import read_sealed
 
 
 def _distinct(values: list[Any]) -> list[Any]:
@@ -33,7 +33,7 @@ Rate = Annotated[FiniteFloat, Field(ge=1e-12, le=1e6)]
 Rates = Annotated[list[Rate], Field(min_length=1), AfterValidator(_distinct)]
 Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 Names = Annotated[list[Line], AfterValidator(_distinct)]
-CONFIGURE = "run `dvc repro configure`"
+CONFIGURE = "run `dvc repro configure`, which makes it from params.yaml"
 LONGEST_NAME = 64
 RESERVED = {
     *("data", "experiments", "measured", "studies", "trained", "reports", "curves", "figures", "scores", "metrics"),
@@ -366,7 +366,7 @@ class Experiment(Row):
 
 def index() -> dict[str, Any]:
     """Return what the stage `configure` says of the whole table: `studies`, and the family of each of `methods`."""
-    return dict(read_json(paths.EXPERIMENTS / "index.json", CONFIGURE))
+    return read_sealed(paths.EXPERIMENTS / "index.json", CONFIGURE)
 
 
 def studies() -> list[str]:
@@ -396,7 +396,7 @@ def _resolved(model: type[Any], path: Path, study: str) -> Any:
     """Read what the stage `configure` wrote for a study; an unknown study is an error that lists the known ones."""
     if not path.exists() and (paths.EXPERIMENTS / "index.json").exists():
         raise registry.unknown("study", study, studies())
-    return validated(model, read_json(path, CONFIGURE), str(path))
+    return validated(model, read_sealed(path, CONFIGURE), str(path))
 
 
 def load(path: Path = paths.PARAMS) -> Table:

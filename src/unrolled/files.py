@@ -8,6 +8,9 @@ from typing import Any
 
 from unrolled.errors import UnrolledError
 
+SEAL = "checksum"
+"""The key of a sealed file's checksum."""
+
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write to a temporary name, then rename, so that a half-written file is never taken for whole."""
@@ -29,7 +32,24 @@ def read_json(path: Path, remedy: str) -> Any:
     except FileNotFoundError:
         raise UnrolledError(f"{path} is missing: {remedy}") from None
     except ValueError:
-        raise UnrolledError(f"{path} is damaged: delete it and {remedy}") from None
+        raise UnrolledError(f"{path} is damaged: {remedy}") from None
+
+
+def write_sealed(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON with a checksum of itself, by which `read_sealed` knows what nobody has changed."""
+    write_json(path, content | {SEAL: _seal(content)})
+
+
+def read_sealed(path: Path, remedy: str) -> dict[str, Any]:
+    """Return what `write_sealed` wrote; a file that is missing, damaged or changed is an error with the remedy."""
+    content = read_json(path, remedy)
+    if not isinstance(content, dict) or content.pop(SEAL, None) != _seal(content):
+        raise UnrolledError(f"{path} is damaged or was changed by hand: {remedy}")
+    return content
+
+
+def _seal(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, allow_nan=False).encode()).hexdigest()
 
 
 def sha256(path: Path) -> str:

@@ -3,16 +3,19 @@
 import functools
 import hashlib
 import json
+import os
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from unrolled import registry
-from unrolled.files import write_atomic
+from unrolled.errors import UnrolledError
+from unrolled.files import read_sealed, sha256, write_sealed
 
 LIBRARIES = ("numba", "numpy", "scipy", "torch")
 FILE = "fingerprint"
-"""In a folder of results: the hash of what they depend on."""
+"""In a folder of results: the hash of what they depend on, and the checksum of each file."""
 
 
 @functools.cache
@@ -41,11 +44,33 @@ def of(rows: Any, files: tuple[Path, ...], libraries: tuple[str, ...] = LIBRARIE
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def write(folder: Path, mark: str) -> None:
-    """Say of what fingerprint the results in a folder are; to be called when they are all there."""
-    write_atomic(folder / FILE, f"{mark}\n".encode())
+def write(folder: Path, mark: str, results: Iterable[Path]) -> None:
+    """Say of what fingerprint the results in a folder are, and what each file holds; when they are all there."""
+    found = {os.path.relpath(path, folder): sha256(path) for path in sorted(results)}
+    write_sealed(folder / FILE, {"fingerprint": mark, "files": found})
+
+
+def check(folder: Path, remedy: str) -> str:
+    """Return the fingerprint of the results in a folder.
+
+    Raises
+    ------
+    UnrolledError
+        If a file is missing, damaged, or not as it was written; it names the remedy.
+    """
+    known = read_sealed(folder / FILE, remedy)
+    for name, content in known["files"].items():
+        path = Path(os.path.normpath(folder / name))
+        if not path.is_file():
+            raise UnrolledError(f"{path} is missing: {remedy}")
+        if sha256(path) != content:
+            raise UnrolledError(f"{path} is damaged or was changed by hand: {remedy}")
+    return str(known["fingerprint"])
 
 
 def kept(folder: Path, mark: str) -> bool:
-    """Return whether the results in a folder are of this fingerprint."""
-    return (folder / FILE).exists() and (folder / FILE).read_text().strip() == mark
+    """Return whether the results in a folder are whole, and of this fingerprint."""
+    try:
+        return check(folder, "") == mark
+    except UnrolledError:
+        return False

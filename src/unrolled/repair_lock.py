@@ -1,17 +1,22 @@
 """`python -m unrolled.repair_lock`: remove what DVC was writing when it was killed, and cannot read again.
 
-Without it `dvc repro` refuses to start. Without `dvc.lock` it finds what is there, and finished methods are kept.
+Without it `dvc repro` refuses to start. Without `dvc.lock` it finds what is there, and finished methods are kept. What
+git left of a merge is no such thing: it stays, with a word.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from unrolled import paths
+from unrolled import errors, paths
+from unrolled.errors import UnrolledError
 
 LOCK = Path("dvc.lock")
+MERGED = rb"^(<<<<<<<|>>>>>>>)( |$)"
+"""What git writes around either side of a merge that it leaves to be settled."""
 IN_USE = Path(".dvc/tmp/rwlock")
 """Which process reads and writes which path."""
 
@@ -34,8 +39,14 @@ def _lock() -> Any:
         return None
 
 
+@errors.one_line
 def main() -> None:
-    """Remove each of the two files if it is damaged."""
+    """Remove each of the two files if it is damaged; marks of a merge in the first are an error."""
+    if LOCK.exists() and re.search(MERGED, LOCK.read_bytes(), re.MULTILINE):
+        raise UnrolledError(
+            f"{LOCK} holds both sides of a merge (<<<<<<< and >>>>>>>): take one, `git checkout --ours {LOCK}`, "
+            "or delete it; then run `dvc repro`"
+        )
     if LOCK.exists() and not whole(_lock()):
         LOCK.unlink()
         print(f"{LOCK} was cut off, as when a run is killed: it is made anew; finished methods are kept")

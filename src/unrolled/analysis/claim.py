@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from unrolled.analysis import stability
 from unrolled.analysis.comparison import Comparison, Pair, Row, answer, family, over_studies
 from unrolled.analysis.random_networks.experiments import Numbers as RandomNetworkNumbers
 from unrolled.analysis.statistics import ANSWERS, Answer
+from unrolled.errors import Fault, attempt
 
 Numbers = dict[str, Any]
 Judged = tuple[str, str]
@@ -20,6 +22,7 @@ HOLDS, PARTLY, FAILS = "holds", "holds in part", "does not hold here"
 UNDECIDED, UNTESTED = "undecided", "not tested here"
 SHOWN, NOT_SHOWN = "shown", "not shown"
 """Of a demonstration, which could not come out otherwise if the equations are right."""
+UNJUDGED = "It could not be judged"
 VERDICTS = (HOLDS, PARTLY, FAILS, UNDECIDED, UNTESTED, SHOWN, NOT_SHOWN)
 DECIDED = (HOLDS, PARTLY, FAILS)
 
@@ -36,10 +39,10 @@ class Evidence:
     compared: dict[Pair, Comparison] = field(default_factory=dict)
 
     def rows(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Row]]]:
-        """Yield the name, the numbers and the methods of each study that was run."""
+        """Yield the name, the numbers and the evaluated methods of each study that was run."""
         for name, study in self.studies.items():
             if "methods" in study:
-                yield name, study, study["methods"]
+                yield name, study, {method: row for method, row in study["methods"].items() if "fault" not in row}
 
     def recalls(self) -> dict[str, dict[str, Row]]:
         """Return the methods of each recall study, by length in steps, shortest first."""
@@ -97,6 +100,13 @@ class Claim(registry.Item, ABC):
 
     def assess(self, evidence: Evidence) -> dict[str, Any]:
         """Return what claims.json says of the claim; a verdict that is not stable is undecided."""
+        found = attempt(partial(self._assess, evidence))
+        if isinstance(found, Fault):
+            found = {"verdict": UNTESTED, "stability": None, "words": f"{UNJUDGED}: {found}", "numbers": None}
+        about = {"number": self.number, "claim": self.statement, "kind": self.kind, "measure": self.measured}
+        return about | {"figure": self.figure} | found
+
+    def _assess(self, evidence: Evidence) -> dict[str, Any]:
         numbers, share = self.measure(evidence), None
         untested = UNTESTED, "The studies that it needs were not run."
         verdict, words = untested if numbers is None else self.judge(numbers)
@@ -105,17 +115,7 @@ class Claim(registry.Item, ABC):
             if share < stability.STABLE:
                 words += f" By points it “{verdict}”, but only in {share:.1%} of draws of other seeds."
                 verdict = UNDECIDED
-        return {
-            "number": self.number,
-            "claim": self.statement,
-            "kind": self.kind,
-            "measure": self.measured,
-            "figure": self.figure,
-            "verdict": verdict,
-            "stability": share,
-            "words": words,
-            "numbers": numbers,
-        }
+        return {"verdict": verdict, "stability": share, "words": words, "numbers": numbers}
 
 
 def every_claim() -> list[Claim]:
@@ -129,7 +129,8 @@ def plan(evidence: Evidence) -> Evidence:
     They are one family: at most one page in twenty says a false better, worse or equivalent of a pair, and a pair that
     two claims name has one answer. The mean over studies of a claim is one more test, at the same level.
     """
-    pairs = [pair for claim in every_claim() for pair in claim.pairs(evidence)]
+    found = [attempt(partial(claim.pairs, evidence)) for claim in every_claim()]
+    pairs = [pair for own in found if not isinstance(own, Fault) for pair in own]
     return replace(evidence, compared=family(evidence.studies, pairs))
 
 

@@ -1,6 +1,7 @@
 """Everything that is said of one study in numbers: scores with their statistics, row by row."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,11 @@ from unrolled.analysis import (
     tables,
     tolerance,
 )
-from unrolled.analysis.comparison import best_by_validation
+from unrolled.analysis.comparison import Row, best_by_validation
 from unrolled.analysis.headline import headline, left_out, rounded, sequence_variances
 from unrolled.analysis.score import THRESHOLD, Score, squares
 from unrolled.data.task import Data, History
+from unrolled.errors import Fault, UnrolledError, attempt
 from unrolled.models.build import autoregressive, family
 from unrolled.training.runs import Result, Run
 
@@ -76,13 +78,18 @@ def scored(run: Run, result: Result, data: Data) -> Evaluated:
 def evaluate(runs: list[Evaluated], data: Data) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     """Return a study's part of `reports/metrics.json`, and the tables of its figures."""
     truth = attractor.reference(runs[0].run, data)
-    rows = {each.run.name: _row(each) | _attractor(each, truth) for each in runs}
+    measured = [attempt(partial(_measured, each, truth)) for each in runs]
+    rows, flows = {}, []
+    for each, own in zip(runs, measured, strict=True):
+        rows[each.run.name], flow = (_not_evaluated(each, own), None) if isinstance(own, Fault) else own
+        flows += [] if flow is None else [flow]
     score: Score = registry.make("scores", runs[0].run.experiment.score)
     _rank(rows, -1.0 if score.higher_is_better else 1.0)
     _choose(rows)
-    gradients, flow = _gradients(runs)
-    for name, numbers in flow.items():
-        rows[name]["flow"] = numbers
+    gradients = pd.concat(flows, ignore_index=True) if flows else pd.DataFrame(columns=list(gradient_flow.COLUMNS))
+    runs = [each for each in runs if "fault" not in rows[each.run.name]]
+    if not runs:
+        raise UnrolledError(f"no method could be evaluated: {next(iter(rows.values()))['fault']}")
     found = tables.of_study(runs, data) | {"gradients": gradients}
     for name, rate in error_growth.growth_rates(found["growth"]).items():
         rows[name]["growth_rate"] = rounded(rate)
@@ -138,12 +145,38 @@ def _further(data: Data) -> list[str]:
     return [name for name in data.tests if name not in ("test", "closed_loop", "in_sample")]
 
 
-def _row(each: Evaluated) -> dict[str, Any]:
-    """Return the numbers of one method."""
-    run, result, data, scores = each.run, each.result, each.data, each.scores
+def _measured(each: Evaluated, truth: attractor.Reference | None) -> tuple[Row, pd.DataFrame | None]:
+    """Return the numbers of one method, and of a recurrent one the table of its gradients."""
+    row = _row(each) | _attractor(each, truth)
+    if not recurrent(each.run):
+        return row, None
+    table, own = gradient_flow.of_method(each.run, each.result, each.data)
+    flow = {key: rounded(value) for key, value in own.items()}
+    return row | {"flow": flow}, table.assign(method=each.run.name)
+
+
+def _not_evaluated(each: Evaluated, fault: Fault) -> Row:
+    """Return the row of a method whose numbers could not be had, with the reason."""
+    nothing = headline(each.score, np.array([]), each.data.tests[each.score.test], False)
+    none: Row = {
+        "in_sample": None,
+        "out_of_sample": None,
+        "one_step": None,
+        "power_spectrum_error": None,
+        "attractor": None,
+    }
+    none |= {"extras": {}, "val_loss": None, "best_epoch": None, "converged": False, "deterministic": False}
+    tests = {name: {key: nothing[key] for key in ("score", "interval")} for name in _further(each.data)}
+    seeds = [None] * len(each.scores)
+    return _about(each) | nothing | none | {"tests": tests, "seeds": seeds, "state": "not evaluated", "fault": fault}
+
+
+def _about(each: Evaluated) -> Row:
+    """Return what is known of one method without any measurement."""
+    run, result, method = each.run, each.result, each.run.method
     rate, norm, value = run.hyperparameters[int(result.tried[result.chosen[0]])]
-    network, method = run.network(), run.method
-    row: dict[str, Any] = {
+    network = run.network()
+    return {
         "label": method.label,
         "about": method.about,
         "family": family(method),
@@ -151,11 +184,6 @@ def _row(each: Evaluated) -> dict[str, Any]:
         "initialiser": method.initialiser,
         "optimiser": method.optimiser,
         "hidden": method.hidden,
-        **headline(each.score, scores, data.tests[each.score.test], each.deterministic),
-        "seeds": [rounded(score) for score in scores],
-        "deterministic": each.deterministic,
-        "val_loss": rounded(result.loss),
-        **_convergence(each),
         "diverged": int(result.diverged.sum()),
         "trained": len(result.seeds),
         "learning_rate": rate if "learning_rates" in run.optimiser.uses else None,
@@ -165,12 +193,24 @@ def _row(each: Evaluated) -> dict[str, Any]:
         "tuned_by_hand": method.tuned_by_hand,
         "parameters": network.parameters,
         "passes": dict(zip(("forward", "backward", "curvature"), map(rounded, result.passes.tolist()), strict=True)),
-        "updates": _updates(run, data) * len(result.val_loss),
+        "updates": _updates(run, each.data) * len(result.val_loss),
         "trains": run.optimiser.trains,
         "autoregressive": autoregressive(method),
         "recurrent": recurrent(run),
         "network": f"{method.cell} {network.cell.settings.model_dump()}",
         "compare_with": method.compare_with,
+    }
+
+
+def _row(each: Evaluated) -> Row:
+    """Return the numbers of one method."""
+    run, result, data, scores = each.run, each.result, each.data, each.scores
+    row = _about(each) | {
+        **headline(each.score, scores, data.tests[each.score.test], each.deterministic),
+        "seeds": [rounded(score) for score in scores],
+        "deterministic": each.deterministic,
+        "val_loss": rounded(result.loss),
+        **_convergence(each),
     }
     predictions, tests = result.predictions, data.tests
     if "closed_loop" in tests:
@@ -273,15 +313,3 @@ def _choose(rows: dict[str, dict[str, Any]]) -> None:
     chosen = best_by_validation({name: row for name, row in rows.items() if row["rank"]})
     for name, row in rows.items():
         row["chosen_by_validation"] = name == chosen
-
-
-def _gradients(runs: list[Evaluated]) -> tuple[pd.DataFrame, dict[str, dict[str, float | None]]]:
-    """Return how far back the gradients of each recurrent method reach: the table, and the numbers of each method."""
-    parts, numbers = [], {}
-    for each in runs:
-        if recurrent(each.run):
-            table, own = gradient_flow.of_method(each.run, each.result, each.data)
-            parts.append(table.assign(method=each.run.name))
-            numbers[each.run.name] = {key: rounded(value) for key, value in own.items()}
-    joined = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(gradient_flow.COLUMNS))
-    return joined, numbers

@@ -13,6 +13,8 @@ from unrolled.data.task import TestSet
 Array = NDArray[Any]
 BLOCKS = 20
 """Into how many blocks a test set of one sequence is cut."""
+FARTHEST = 700.0
+"""The size of a logarithm at which the bound of an interval stops: what it is the logarithm of is still a number."""
 
 
 def rounded(value: float | None) -> float | None:
@@ -32,7 +34,8 @@ def headline(score: Score, scores: Array, test: TestSet, deterministic: bool) ->
     interval, n = statistics.interval(logs), len(logs)
     bounds = [interval[key] for key in ("low", "high")]
     if n > 1:
-        bounds = sorted(rounded(float(score.from_logs(np.array(bound)))) or 0.0 for bound in bounds)
+        scores = score.from_logs(np.clip(np.array(bounds, dtype=np.float64), -FARTHEST, FARTHEST))
+        bounds = sorted(float(f"{bound:.6g}") for bound in scores)
     return {
         "score": rounded(float(score.from_logs(logs.mean()))),
         "interval": interval | dict(zip(("low", "high"), bounds, strict=True)),

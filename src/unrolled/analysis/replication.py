@@ -68,8 +68,12 @@ def read(place: Path) -> tuple[Studies, Claims]:
     folder = folder if (folder / "metrics.json").exists() else folder / "reports"
     remedy = "give a folder with metrics.json and claims.json, as `make repro` writes them"
     metrics, claims = (read_json(folder / name, remedy) for name in ("metrics.json", "claims.json"))
-    if any("score" not in row for study in metrics.values() for row in study.get("methods", {}).values()):
-        raise UnrolledError(f"{folder / 'metrics.json'} is of an older version: {remedy}")
+    try:
+        replication((metrics, claims), (metrics, claims))
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise UnrolledError(
+            f"{folder}: metrics.json or claims.json is damaged, or of an older version: {remedy}"
+        ) from None
     return metrics, claims
 
 
@@ -111,7 +115,7 @@ def _scores(study: str, rows: dict[str, Any], others: dict[str, Any]) -> Iterato
             continue
         scores = [row["score"], others[name]["score"]]
         first, second = ("diverged" if score is None else f"{score:.4g}" for score in scores)
-        ratio = None if None in scores else float(max(scores) / min(scores))
+        ratio = None if None in scores or min(scores) <= 0 else float(max(scores) / min(scores))
         agrees = scores[0] == scores[1] or (ratio is not None and ratio <= REGION)
         yield Agreement("score", f"{study}: {name}", first, second, agrees, ratio=ratio)
 

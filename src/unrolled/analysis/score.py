@@ -48,6 +48,13 @@ class Score(Item, ABC):
         """Return the scores that have these logarithms."""
         return np.asarray(np.exp(-logs if self.higher_is_better else logs))
 
+    def refuses(self, test: TestSet) -> str | None:
+        """Return why the score cannot be had on a test set, or None: a perfect prediction has one, and it is better."""
+        with np.errstate(all="ignore"):
+            perfect, worse = (self(test.targets[None].astype(np.float64) + error, test) for error in (0.0, 1.0))
+        defined = np.isfinite(perfect).all() and (perfect != worse).all()
+        return None if defined else "is in units of the truth, and the truth of the test data is constant"
+
     def unit(self, test: TestSet) -> str:
         """Return the unit: by default that of the test set."""
         return test.unit

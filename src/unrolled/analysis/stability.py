@@ -9,6 +9,8 @@ from unrolled.analysis.statistics import solves
 DRAWS, SEED = 1000, 20261125
 STABLE = 0.9
 """The share of draws with the same verdict below which a verdict is undecided."""
+FARTHEST = 400.0
+"""The largest draw of a log ratio: with two seeds a t distribution has no variance, and its draws no bound."""
 
 
 def drawn(part: Any, random: np.random.Generator) -> Any:
@@ -22,7 +24,7 @@ def drawn(part: Any, random: np.random.Generator) -> Any:
         return part
     if part.get("ratio") is not None and "terms" in part:
         noise = sum(t["variance"] ** 0.5 * random.standard_t(t["freedom"]) for t in part["terms"].values())
-        return part | {"ratio": float(part["ratio"] * np.exp(noise))}
+        return part | {"ratio": float(part["ratio"] * np.exp(np.clip(noise, -FARTHEST, FARTHEST)))}
     if part.keys() == {"solved", "of"} and solves(**part) is not None:
         probability = random.beta(part["solved"] + 0.5, part["of"] - part["solved"] + 0.5)
         return {"solved": part["of"] if probability > 0.5 else 0, "of": part["of"]}

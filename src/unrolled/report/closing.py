@@ -11,6 +11,7 @@ from typing import Any
 from unrolled import config, errors, files, paths, progress
 from unrolled.analysis.comparison import solved
 from unrolled.analysis.statistics import solves
+from unrolled.data import store
 from unrolled.progress import Record
 from unrolled.report.words import listed, number
 
@@ -33,6 +34,8 @@ class Study:
         How many `steps`, where it asks for a memory.
     solvers : list of str
         The labels of the methods that have it: enough of their seeds recall.
+    faults : list of str
+        The labels of the methods that could not be evaluated.
     """
 
     label: str
@@ -43,6 +46,7 @@ class Study:
     chaotic: bool
     recall: dict[str, float] | None
     solvers: list[str]
+    faults: list[str]
     diverged: int
     trained: int
 
@@ -60,6 +64,7 @@ def read(found: dict[str, Any]) -> Study:
         chaotic=found["lyapunov"] is not None and found["closed_loop"],
         recall=found.get("recall"),
         solvers=[row["label"] for row in ranked if "recall" in found and solves(**solved(row))],
+        faults=[row["label"] for row in rows if "fault" in row],
         diverged=sum(row["diverged"] for row in rows),
         trained=sum(row["trained"] for row in rows),
     )
@@ -117,6 +122,7 @@ def complete(studies: list[Study], absent: dict[str, str]) -> str:
     where = [study.label for study in studies if study.diverged]
     networks = f"{diverged} of {trained} networks diverged" + (f" ({listed(where)})" if where else "")
     missing = [f"{name} has not run: {reason}" for name, reason in absent.items()]
+    missing += [f"{study.label}: {listed(study.faults)} not evaluated" for study in studies if study.faults]
     return "; ".join([*(missing or ["every study has run"]), networks])
 
 
@@ -150,7 +156,7 @@ def not_run(metrics: dict[str, Any]) -> dict[str, str]:
     found = {}
     for name in config.studies():
         if name not in metrics:
-            known = files.read_json(paths.sidecar(name), REMEDY)
+            known = store.facts(name)
             found[name] = str(known.get("not_run", "not yet evaluated"))
     return found
 
@@ -159,7 +165,11 @@ def not_run(metrics: dict[str, Any]) -> dict[str, str]:
 def main() -> None:
     """Print what came of the run."""
     metrics, claims = files.read_json(paths.METRICS, REMEDY), files.read_json(paths.CLAIMS, REMEDY)
-    lines = [*findings(metrics, claims, not_run(metrics)), *accounts(progress.read(), time.time())]
+    absent, time_spent = not_run(metrics), accounts(progress.read(), time.time())
+    try:
+        lines = [*findings(metrics, claims, absent), *time_spent]
+    except (KeyError, TypeError, AttributeError):
+        raise errors.UnrolledError(f"{paths.METRICS} or {paths.CLAIMS} is damaged: {REMEDY}") from None
     where = [f"report    {paths.INDEX.resolve()}", "MLflow    make ui, then open http://127.0.0.1:5000"]
     print("\n".join(["", *lines, *where]))
 

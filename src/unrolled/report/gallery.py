@@ -3,18 +3,20 @@
 import functools
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 
 from unrolled import paths, registry
-from unrolled.errors import UnrolledError
+from unrolled.errors import Fault, UnrolledError, attempt
 from unrolled.files import write_atomic
 from unrolled.report.figure import OverviewFigure, StudyFigure
-from unrolled.report.results import Evaluation, Results, read
+from unrolled.report.results import Evaluation, Results, plain, read
 from unrolled.report.style import plain_title, style, svg
 from unrolled.training.processes import side_by_side
 
@@ -35,6 +37,8 @@ class Drawn:
     height: int
     item: StudyFigure | OverviewFigure
     study: str | None
+    fault: str | None = None
+    """Why there is none."""
 
     @property
     def section(self) -> str:
@@ -78,16 +82,23 @@ def draw(results: Results, folder: Path = paths.FIGURES) -> list[Drawn]:
     record = _record(folder)
     prints = {plan.stem: plan.fingerprint for plan in plans}
     todo = [plan for plan in plans if not _is_kept(folder, record, plan.stem, prints[plan.stem])]
-    for plan, (drawing, about) in zip(todo, _drawings(todo), strict=True):
+    faults = dict[str, str]()
+    for plan, made in zip(todo, _drawings(todo), strict=True):
+        if isinstance(made, Fault):
+            faults[plan.stem] = made
+            continue
+        drawing, about = made
         write_atomic(folder / f"{plan.stem}.svg", drawing)
         record[plan.stem] = about | {"fingerprint": prints[plan.stem]}
-    _write(folder, {stem: record[stem] for stem in sorted(prints)})
-    for path in set(folder.glob("*.svg")) - {folder / f"{stem}.svg" for stem in prints}:
+    _write(folder, {stem: record[stem] for stem in sorted(prints.keys() - faults)})
+    for path in set(folder.glob("*.svg")) - {folder / f"{stem}.svg" for stem in prints.keys() - faults}:
         path.unlink()
-    return [_drawn(plan, record[plan.stem]) for plan in plans]
+    return [_drawn(plan, record.get(plan.stem, {}), faults.get(plan.stem)) for plan in plans]
 
 
-def _drawn(plan: _Plan, about: About) -> Drawn:
+def _drawn(plan: _Plan, about: About, fault: str | None) -> Drawn:
+    if fault is not None:
+        return Drawn(plan.stem, "", 0, 0, plan.item, plan.study, fault)
     return Drawn(plan.stem, about["title"], about["width"], about["height"], plan.item, plan.study)
 
 
@@ -118,7 +129,10 @@ def draw_one(
     plan = _Plan(name, results.studies[0] if isinstance(item, StudyFigure) else results)
     if not item.applies(plan.given):
         raise UnrolledError(f"'{name}' has nothing to show of {', '.join(studies)}")
-    drawing, about = _draw(plan)
+    made = _attempt(plan)
+    if isinstance(made, Fault):
+        raise UnrolledError(f"'{name}' could not be drawn: {made}")
+    drawing, about = made
     target = path or root / "figures" / f"{plan.stem}.svg"
     write_atomic(target, drawing)
     if path is None:
@@ -130,19 +144,30 @@ def _plans(results: Results) -> Iterator[_Plan]:
     for name in registry.names("figures"):
         item = registry.load("figures", name)()
         given: Sequence[Any] = results.studies if isinstance(item, StudyFigure) else [results]
-        yield from (_Plan(name, each) for each in given if item.applies(each))
+        for each in given:
+            applies = attempt(partial(item.applies, each))
+            if applies or isinstance(applies, Fault):  # then drawing it says what is wrong
+                yield _Plan(name, each)
 
 
-def _drawings(plans: list[_Plan]) -> list[tuple[bytes, About]]:
+def _drawings(plans: list[_Plan]) -> list[tuple[bytes, About] | Fault]:
     if len(plans) <= FEW:
-        return [_draw(plan) for plan in plans]
-    return list(side_by_side(_draw, plans))
+        return [_attempt(plan) for plan in plans]
+    return list(side_by_side(_attempt, plans))
+
+
+def _attempt(plan: _Plan) -> tuple[bytes, About] | Fault:
+    """Draw a figure, or say why it could not be drawn: the page is made without it."""
+    return attempt(partial(_draw, plan))
 
 
 def _draw(plan: _Plan) -> tuple[bytes, About]:
     """Return the SVG, and what the page says of it."""
-    with style():
-        figure = plan.item.draw(plan.given)
+    with style(), warnings.catch_warnings():
+        # Text stays text in the file, so a letter that the font for measuring lacks is a letter all the same; and a
+        # label that is longer than the figure is wide leaves its edge, as the layout cannot make room for it.
+        warnings.filterwarnings("ignore", message="(?s)Glyph .* missing from |constrained_layout not applied ")
+        figure = plan.item.draw(plain(plan.given))
         width, height = (round(96 * inches) for inches in figure.get_size_inches())
         return svg(figure).encode(), {"title": plain_title(figure), "width": width, "height": height}
 

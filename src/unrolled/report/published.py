@@ -21,9 +21,10 @@ def compare(studies: list[Evaluation]) -> list[dict[str, Any]]:
     for study in studies:
         for entry in study.published:
             test = entry.get("test", FIRST)
-            if entry["method"] not in study.methods or study.on(entry["method"], test)["score"] is None:
+            known = entry["method"] in study.methods and test in study.test_sets
+            if not known or study.on(entry["method"], test)["score"] is None:
                 continue
-            ours, best = study.on(entry["method"], test), study.best
+            ours, best = study.on(entry["method"], test), study.best or entry["method"]
             rows.append(
                 entry
                 | {

@@ -3,21 +3,28 @@
 import hashlib
 import json
 import textwrap
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 
-from unrolled import paths
+from unrolled import fingerprint, paths
 from unrolled.analysis.comparison import best_by_validation
-from unrolled.errors import UnrolledError
 from unrolled.report.style import Look, looks
 
 TABLES = ("curves", "forecasts", "data", "growth", "power_spectrum", "gradients")
+LONGEST = 60
+"""Letters of a label or a unit in a figure."""
+EXTREMES = (1e-40, 1e40)
+"""Of numbers in a figure."""
+TEXTS: Any = dict.fromkeys(("method", "output", "channel"), "str")
+"""Columns that hold names, also where a name looks like a number or like nothing ("1", "nan")."""
 FIRST = "test"
 """The test set whose score ranks."""
 PUBLISHED = Path(__file__).with_name("published.yaml")
@@ -42,7 +49,7 @@ class Evaluation:
     @property
     def label(self) -> str:
         """The name of the study for people."""
-        return str(self.metrics["label"])
+        return str(self.metrics["label"]).strip() or self.name
 
     @property
     def higher(self) -> bool:
@@ -79,11 +86,11 @@ class Evaluation:
 
     def channel(self, name: str) -> str:
         """Return the axis label of an input or output."""
-        return f"{name} ({(self.metrics['inputs'] | self.metrics['outputs'])[name]})"
+        return f"{plain(name)} ({(self.metrics['inputs'] | self.metrics['outputs'])[name]})"
 
     def label_of(self, method: str, width: int = 0) -> str:
         """Return the name of a method for people, if a width is given in lines of so many characters."""
-        label = str(self.methods[method]["label"])
+        label = str(self.methods[method]["label"]).strip() or method
         return textwrap.fill(label, width) if width else label
 
     def labels(self, methods: Iterable[str], width: int = 0) -> list[str]:
@@ -118,18 +125,27 @@ class Evaluation:
         return sorted((n for n, row in self.methods.items() if row["rank"]), key=lambda n: self.methods[n]["rank"])
 
     @cached_property
-    def best(self) -> str:
-        """The method that validation chooses: "best on a study" is its test score."""
-        return next((name for name, row in self.methods.items() if row["chosen_by_validation"]), self.ranked[0])
+    def best(self) -> str | None:
+        """The method that validation chooses: "best on a study" is its test score; None where none has a score."""
+        return next((name for name, row in self.methods.items() if row["chosen_by_validation"]), None)
+
+    @property
+    def best_label(self) -> str:
+        """The name for people of the method that validation chooses."""
+        return "none" if self.best is None else self.label_of(self.best)
 
     def best_of(self, methods: Iterable[str]) -> str | None:
         """Return the method that validation chooses among some that have a rank, None of none."""
         return best_by_validation({name: self.methods[name] for name in methods if name in self.ranked})
 
-    def lowest_on(self, test: str) -> str:
-        """Return the trained method with the lowest error on a further test set: an exploratory choice."""
-        known = [n for n in self.ranked if test in self.methods[n]["tests"] and self.on(n, test)["score"] is not None]
-        return min(known, key=lambda name: self.on(name, test)["score"])
+    def lowest_on(self, test: str) -> str | None:
+        """Return the trained method with the lowest error on a further test set: an exploratory choice, or None."""
+        known = [n for n in self.ranked if self.on(n, test)["score"] is not None]
+        return min(known, key=lambda name: self.on(name, test)["score"], default=None)
+
+    def without_score(self, method: str) -> str:
+        """Say why a method has no score."""
+        return "not evaluated" if "fault" in self.methods[method] else "diverged"
 
 
 @dataclass(frozen=True)
@@ -157,6 +173,48 @@ class Results:
     def digest(self) -> str:
         """A hash of all that is known."""
         return " ".join([*(study.digest for study in self.studies), self.random_networks.digest])
+
+
+def plain(shown: Any) -> Any:
+    """Return what a figure is drawn from as it can be drawn.
+
+    Of texts no $ opens a formula, and none is endless; numbers stay within `EXTREMES`, and what is infinite in a table
+    leaves a gap.
+
+    Parameters
+    ----------
+    shown : Evaluation, Results, DataFrame, or what JSON knows
+    """
+    if isinstance(shown, str):
+        text = shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
+        return _escaped(f" {text}" if text.startswith("_") else text)  # a legend would leave it out
+    if isinstance(shown, dict):
+        return {_escaped(str(key)): plain(value) for key, value in shown.items()}
+    if isinstance(shown, list):
+        return [plain(each) for each in shown]
+    if isinstance(shown, float):
+        return float(_within(np.float64(shown)))
+    if isinstance(shown, pd.DataFrame):
+        texts = {name: shown[name].map(_escaped) for name in ("output", "channel") if name in shown}
+        return shown.assign(**texts, **{str(n): _within(shown[n].to_numpy()) for n in shown.select_dtypes("float")})
+    if isinstance(shown, Evaluation):
+        return replace(shown, **{key: plain(getattr(shown, key)) for key in ("metrics", "published", "tables")})
+    if isinstance(shown, Results):
+        return replace(shown, studies=plain(shown.studies))
+    return shown
+
+
+def _within(numbers: Any) -> Any:
+    """Return numbers no smaller and no larger than a logarithmic axis can hold; infinite ones are missing."""
+    smallest, largest = EXTREMES
+    sized = np.copysign(np.clip(np.abs(numbers), smallest, largest), numbers)
+    return np.where(np.isfinite(numbers), np.where(numbers == 0, 0.0, sized), np.nan)
+
+
+def _escaped(text: str) -> str:
+    """Return a text without control characters, and with a $ that is one."""
+    kept = (letter for letter in text if letter == "\n" or unicodedata.category(letter) not in ("Cc", "Cs"))
+    return "".join(kept).replace("$", r"\$")
 
 
 def ends(measured: Mapping[str, Any]) -> list[float]:
@@ -192,7 +250,7 @@ def read(studies: Sequence[str], root: Path = paths.REPORTS, families: Mapping[s
         If a file is missing or damaged.
     """
     metrics = {study: _metrics(root / "studies" / study, study) for study in studies}
-    not_run = {study: why for study, each in metrics.items() if (why := _nothing_to_show(each))}
+    not_run = {study: str(each["not_run"]) for study, each in metrics.items() if "not_run" in each}
     run = {study: each for study, each in metrics.items() if study not in not_run}
     own = {name: row["family"] for each in run.values() for name, row in each["methods"].items()}
     known, literature = looks(own if families is None else dict(families) | own), published()
@@ -203,19 +261,9 @@ def read(studies: Sequence[str], root: Path = paths.REPORTS, families: Mapping[s
     return Results(evaluations, _random_networks(root / "random_networks"), not_run)
 
 
-def _nothing_to_show(metrics: dict[str, Any]) -> str | None:
-    """Return why there is nothing to show of a study, if so."""
-    if "not_run" in metrics:
-        return str(metrics["not_run"])
-    ranked = any(row["rank"] for row in metrics["methods"].values())
-    return None if ranked else "no trained method has a score"
-
-
 def _metrics(folder: Path, study: str) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))[study]
-    except (OSError, ValueError, KeyError):
-        raise UnrolledError(f"{folder} is missing or damaged: run `dvc repro evaluate`") from None
+    fingerprint.check(folder, "run `dvc repro evaluate`")
+    found: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))[study]
     return found
 
 
@@ -227,18 +275,14 @@ def published() -> list[dict[str, Any]]:
 
 def _tables(root: Path, study: str) -> dict[str, pd.DataFrame]:
     folder = root / "studies" / study
-    try:
-        places = {name: folder / f"{name}.csv" for name in TABLES} | {"curves": root / "curves" / f"{folder.name}.csv"}
-        return {name: pd.read_csv(path) for name, path in places.items()}
-    except (OSError, ValueError):
-        raise UnrolledError(f"{folder} is missing or damaged: run `dvc repro evaluate`") from None
+    places = {name: folder / f"{name}.csv" for name in TABLES} | {"curves": root / "curves" / f"{study}.csv"}
+    texts: Any = {"dtype": TEXTS, "keep_default_na": False, "na_values": [""]}
+    return {name: pd.read_csv(path, **texts) for name, path in places.items()}
 
 
 def _random_networks(folder: Path) -> RandomNetworks:
     if not folder.is_dir():
         return RandomNetworks()
-    try:
-        numbers = json.loads((folder / "numbers.json").read_text(encoding="utf-8"))
-        return RandomNetworks(numbers, {path.stem: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))})
-    except (OSError, ValueError):
-        raise UnrolledError(f"{folder} is missing or damaged: run `dvc repro random_networks`") from None
+    fingerprint.check(folder, "run `dvc repro random_networks`")
+    numbers = json.loads((folder / "numbers.json").read_text(encoding="utf-8"))
+    return RandomNetworks(numbers, {path.stem: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))})

@@ -4,11 +4,12 @@ import io
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -82,6 +83,12 @@ def grid(panels: int, columns: int, width: float = 9.5) -> tuple[Figure, list[Ax
     return figure, list(axes.flat[:panels])
 
 
+def finite(values: Iterable[float | None]) -> Any:
+    """Return numbers as an array to be drawn, in which what is missing or infinite leaves a gap."""
+    found = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
 def title(figure: Figure, text: str) -> None:
     """Give a figure its title, in as many lines as its width needs."""
     fixed = figure.get_layout_engine() is None  # else the layout makes room for it
@@ -115,7 +122,7 @@ def style() -> Any:
 
 def plain_title(figure: Figure) -> str:
     """Return the title of a figure in one line."""
-    return " ".join(figure.get_suptitle().split())
+    return " ".join(figure.get_suptitle().replace(r"\$", "$").split())
 
 
 def svg(figure: Figure) -> str:

@@ -21,8 +21,8 @@ def studies(results: Results) -> list[str]:
     """Return a line a study: how many methods, which one validation chooses, and its test score."""
     rows = [["study", "methods", "chosen by validation", "test score", "of"]]
     for study in results.studies:
-        score = number(study.methods[study.best]["score"])
-        rows.append([study.name, str(len(study.methods)), study.best, score, study.score])
+        score = "" if study.best is None else number(study.methods[study.best]["score"])
+        rows.append([study.name, str(len(study.methods)), study.best or "none", score, study.score])
     rows += [[name, "", "not run", "", reason] for name, reason in results.not_run.items()]
     return columns(rows)
 

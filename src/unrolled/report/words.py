@@ -1,5 +1,6 @@
 """Numbers and lists as a person reads them."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ def number(value: float | None) -> str:
     """Return three digits, with a power of ten only where the number reads better so."""
     if value is None:
         return "none"
+    if not math.isfinite(value):
+        return "infinite"
     if 999.5 <= abs(value) < 1e4:
         return f"{value:.0f}"
     if value == 0 or 1e-3 <= abs(value) < 999.5:

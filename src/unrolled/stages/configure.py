@@ -3,7 +3,7 @@
 from unrolled import errors, paths
 from unrolled.config import Experiment, Method
 from unrolled.errors import UnrolledError
-from unrolled.files import write_json
+from unrolled.files import write_sealed
 from unrolled.models.build import family
 from unrolled.training.experiments import check
 
@@ -15,7 +15,7 @@ def write(experiments: list[Experiment], methods: dict[str, Method]) -> None:
     for each in experiments:
         files |= {paths.experiment(each.name): each.model_dump(), paths.data_row(each.name): each.data.model_dump()}
     for path, content in files.items():
-        write_json(path, content)
+        write_sealed(path, content)
     for path in set(paths.EXPERIMENTS.glob("*.json")) - set(files) - {paths.RANDOM}:
         path.unlink()
 
@@ -27,5 +27,5 @@ def main() -> None:
     if found.table is None:
         raise UnrolledError("\n".join(found.problems))
     write(found.experiments, found.table.methods)
-    write_json(paths.RANDOM, found.table.random_networks.model_copy(update={"seed": found.table.seed}).model_dump())
+    write_sealed(paths.RANDOM, found.table.random_networks.model_copy(update={"seed": found.table.seed}).model_dump())
     print("\n".join([*(f"warning: {line}" for line in found.warnings), found.said(paths.PARAMS)]))

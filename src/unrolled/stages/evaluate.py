@@ -15,17 +15,19 @@ from unrolled.training.runs import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-NOT_RUN = "not run"
+AGAIN = "To try again: `dvc repro --force evaluate`; with UNROLLED_STRICT=1 it says where it fails"
+NOT_RUN, FAILED = "not run", "failed"
+"""In place of a fingerprint: what has no data here, and what is to be evaluated anew the next time."""
 
 
 def write(name: str, metrics: dict[str, Any], found: "dict[str, pd.DataFrame]", own: str) -> None:
     """Write the study's numbers, the tables of its figures, and the fingerprint of what made them."""
     folder = paths.evaluated(name)
+    places = {t: paths.CURVES / f"{name}.csv" if t == "curves" else folder / f"{t}.csv" for t in found}
     for table, frame in found.items():
-        content = frame.to_csv(index=False, float_format="%.6g").encode()
-        files.write_atomic(paths.CURVES / f"{name}.csv" if table == "curves" else folder / f"{table}.csv", content)
+        files.write_atomic(places[table], frame.to_csv(index=False, float_format="%.6g").encode())
     files.write_json(folder / "metrics.json", {name: metrics})
-    fingerprint.write(folder, own)
+    fingerprint.write(folder, own, [*places.values(), folder / "metrics.json"])
 
 
 def mark(experiment: Experiment) -> str:
@@ -39,17 +41,32 @@ def mark(experiment: Experiment) -> str:
 
 
 def study(name: str) -> str:
-    """Evaluate one study; return what is said of it."""
+    """Evaluate one study; return what is said of it.
+
+    Raises
+    ------
+    UnrolledError
+        If its data or results are not to be trusted; of all results at once.
+    """
     from unrolled.analysis.evaluate import evaluate, scored  # where it is computed, not where it is handed out
 
     if (reason := store.not_run(name)) is not None:
         write(name, {"not_run": reason}, tables.empty(), NOT_RUN)
         return f"{name}: not run: {reason}"
-    experiment, data = config.experiment(name), store.load(name)
+    experiment = config.experiment(name)
+    data = store.load(name, experiment.data)
     runs = [Run(experiment, method) for method in experiment.methods]
-    metrics, found = evaluate([scored(run, results.finished(run), data) for run in runs], data)
-    write(name, metrics, found, mark(experiment))
-    return summary(name, metrics)
+    trained = results.all_finished(runs)
+    done = zip(runs, trained, strict=True)
+    found = errors.attempt(lambda: evaluate([scored(*each, data) for each in done], data))
+    if isinstance(found, errors.Fault):
+        write(name, {"not_run": f"its evaluation failed, {found}"}, tables.empty(), FAILED)
+        return f"{name}: not evaluated: {found}. {AGAIN}"
+    metrics, frames = found
+    faults = {method: row["fault"] for method, row in metrics["methods"].items() if "fault" in row}
+    write(name, metrics, frames, FAILED if faults else mark(experiment))
+    said = [f"; {method} not evaluated: {fault}. {AGAIN}" for method, fault in faults.items()]
+    return summary(name, metrics) + "".join(said)
 
 
 def summary(name: str, metrics: dict[str, Any]) -> str:
@@ -57,17 +74,17 @@ def summary(name: str, metrics: dict[str, Any]) -> str:
     rows = metrics["methods"]
     ranked = sorted((row["rank"], method) for method, row in rows.items() if row["rank"])
     said = [f"{method} {rows[method]['score']:.3g}" for _, method in ranked]
-    said += [f"{method} diverged" for method, row in rows.items() if row["score"] is None]
+    said += [f"{method} {row['state'] or 'diverged'}" for method, row in rows.items() if row["score"] is None]
     return f"{name}: {metrics['score']} {', '.join(said)}"
 
 
-def _by_itself(name: str) -> tuple[str, float, float]:
-    """Evaluate one study in a process of its own; return also its seconds, and those of compiling."""
+def _by_itself(name: str) -> tuple[str | errors.Fault, float, float]:
+    """Evaluate one study in a process of its own, or say why not; return also its seconds, and those of compiling."""
     from numba.core import event
 
     begun, compiled = time.perf_counter(), list[float]()
     with event.install_timer("numba:compile", compiled.append):
-        said = study(name)
+        said = errors.attempt(lambda: study(name))
     return said, time.perf_counter() - begun - sum(compiled), sum(compiled)
 
 
@@ -83,18 +100,20 @@ def main() -> None:
 
 
 def _evaluate_all(names: list[str]) -> None:
-    """Evaluate studies in processes of their own, and show how far it is."""
+    """Evaluate studies in processes of their own, and show how far it is; what cannot be trusted is said at the end."""
     stage, cores, record = Stage("evaluate"), min(workers.count(), len(names)), progress.read()
     left = {name: progress.usual(record, f"evaluate {name}") for name in names}
-    whole = sum(left.values())
+    whole, wrong = sum(left.values()), list[str]()
     stage.plan(record.planned, cores)
     stage.show("starting", whole / cores, 0.0)
     for name, (said, seconds, compiling) in zip(names, side_by_side(_by_itself, names), strict=True):
         del left[name]
         stage.evaluated(name, seconds, compiling)
-        stage.tell(said)
+        (wrong.append if isinstance(said, errors.Fault) else stage.tell)(said)
         stage.show(name, sum(left.values()) / cores, 1 - sum(left.values()) / whole)
     stage.line.clear()
+    if wrong:
+        raise errors.UnrolledError(f"{'; '.join(wrong)}; all other studies are evaluated")
 
 
 def _prune(names: list[str]) -> None:
@@ -115,7 +134,7 @@ def _stale(name: str) -> bool:
     """Return whether a study is to be evaluated: its numbers are not there, or of another fingerprint."""
     folder = paths.evaluated(name)
     own = NOT_RUN if store.not_run(name) is not None else mark(config.experiment(name))
-    return not ((folder / "metrics.json").exists() and fingerprint.kept(folder, own))
+    return not fingerprint.kept(folder, own)
 
 
 def _size(name: str) -> int:

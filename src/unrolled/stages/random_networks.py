@@ -13,19 +13,19 @@ def mark(row: RandomNetworks) -> str:
 @errors.one_line
 def main() -> None:
     """Run all experiments, unless their numbers are there; write their tables and `numbers.json`."""
-    known = files.read_json(paths.RANDOM, config.CONFIGURE)
+    known = files.read_sealed(paths.RANDOM, config.CONFIGURE)
     row: RandomNetworks = explain.validated(RandomNetworks, known, str(paths.RANDOM))
     own, numbers_file = mark(row), paths.RANDOM_NETWORKS / "numbers.json"
-    if numbers_file.exists() and fingerprint.kept(paths.RANDOM_NETWORKS, own):
+    if fingerprint.kept(paths.RANDOM_NETWORKS, own):
         progress.Stage.kept = True
         print("random networks: kept")
         return
     from unrolled.analysis.random_networks import experiments
 
     numbers, tables = experiments.run(row)
-    for name, table in tables.items():
-        content = table.to_csv(index=False, float_format="%.6g")
-        files.write_atomic(paths.RANDOM_NETWORKS / f"{name}.csv", content.encode())
+    written = {paths.RANDOM_NETWORKS / f"{name}.csv": table for name, table in tables.items()}
+    for path, table in written.items():
+        files.write_atomic(path, table.to_csv(index=False, float_format="%.6g").encode())
     files.write_json(numbers_file, numbers)
-    fingerprint.write(paths.RANDOM_NETWORKS, own)
+    fingerprint.write(paths.RANDOM_NETWORKS, own, [*written, numbers_file])
     print(f"random networks: {', '.join(f'{name} {len(table)} rows' for name, table in tables.items())}")

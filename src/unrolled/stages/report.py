@@ -4,17 +4,20 @@ from typing import Any, cast
 
 from unrolled import config, errors, paths
 from unrolled.analysis import questions, replication
-from unrolled.analysis.claim import Evidence, assess_all, plan
+from unrolled.analysis.claim import UNJUDGED, Evidence, assess_all, plan
 from unrolled.analysis.random_networks.experiments import Numbers
 from unrolled.analysis.replication import Replication
 from unrolled.errors import UnrolledError
 from unrolled.files import write_atomic, write_json
 from unrolled.report import published, results
+from unrolled.report.gallery import Drawn
 from unrolled.report.page import render
 from unrolled.report.results import Evaluation
 from unrolled.training import tracking
 from unrolled.training.results import seconds
 from unrolled.training.runs import Run
+
+AGAIN = "To try again: `dvc repro --force report`; with UNROLLED_STRICT=1 it says where it fails"
 
 
 def _numbers(study: Evaluation) -> dict[str, dict[str, float | None]]:
@@ -51,6 +54,16 @@ def published_run(own: tuple[replication.Studies, replication.Claims]) -> Replic
     return replication.replication(replication.read(paths.FULL), own) if there else None
 
 
+def _faults(found: results.Results, drawn: list[Drawn], claims: list[dict[str, Any]]) -> list[str]:
+    """Say what is missing on the page because of a fault, and why."""
+    lines = [f"the figure {each.stem} could not be drawn: {each.fault}" for each in drawn if each.fault]
+    lines += [f"claim {claim['number']} {claim['words']}" for claim in claims if claim["words"].startswith(UNJUDGED)]
+    for study in found.studies:
+        rows = {name: row["fault"] for name, row in study.methods.items() if "fault" in row}
+        lines += [f"{study.name} {name} is not evaluated: {fault}" for name, fault in rows.items()]
+    return lines
+
+
 @errors.one_line
 def main() -> None:
     """Render the comparison from all evaluations."""
@@ -63,13 +76,19 @@ def main() -> None:
     for name, own_metrics in metrics.items():
         own_metrics["comparisons"] = [each for pair, each in evidence.compared.items() if pair.study == name]
     claims = assess_all(evidence)
-    answers, replicated = questions.answers(evidence), published_run((metrics, claims))
+    answers = questions.answers(evidence)
+    replicated = errors.attempt(lambda: published_run((metrics, claims)))
+    if isinstance(replicated, errors.Fault):
+        print(f"report: not compared with the published study: {replicated}")
+        replicated = None
     drawn = render.write(found, experiments, claims, paths.REPORTS, answers, replicated)
     write_json(paths.CLAIMS, claims)
     write_json(paths.ANSWERS, answers)
     write_json(paths.HEADLINE, questions.headline(metrics, claims))
     write_json(paths.PUBLISHED, published.compare(found.studies))
     write_json(paths.METRICS, metrics)
+    for line in _faults(found, drawn, claims):
+        print(f"report: {line}. {AGAIN}")
     # Times differ from run to run, so they stand on a page that is no output of the pipeline.
     write_atomic(
         paths.LOCAL, render.render(found, experiments, drawn, claims, answers, replicated, _seconds(names)).encode()

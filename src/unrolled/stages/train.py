@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from unrolled import config, errors
+from unrolled import config, errors, registry
 from unrolled.data import store
+from unrolled.data.task import Data
 from unrolled.progress import Stage, following, read
 from unrolled.training import results, tracking, workers
 from unrolled.training.runs import Run
@@ -16,6 +17,28 @@ def all_runs() -> list[Run]:
     experiments = {name: config.experiment(name) for name in config.studies()}
     there = {name: each for name, each in experiments.items() if store.not_run(name) is None}
     return [Run(experiment, method) for experiment in there.values() for method in experiment.methods]
+
+
+def load(runs: list[Run]) -> dict[str, Data]:
+    """Return the data of the runs' studies, each as its row, record and source make it, and fit for its score.
+
+    Raises
+    ------
+    UnrolledError
+        Of all studies at once whose data are not.
+    """
+    found, wrong = dict[str, Data](), list[str]()
+    for own in {run.study: run.experiment for run in runs}.values():
+        try:
+            found[own.name] = store.load(own.name, own.data)
+        except errors.UnrolledError as error:
+            wrong.append(str(error))
+            continue
+        if reason := registry.make("scores", own.score).refuses(found[own.name].tests[own.scored_on]):
+            wrong.append(f"studies.{own.name}.score: '{own.score}' {reason}: choose another, or another test part")
+    if wrong:
+        raise errors.UnrolledError("; ".join(wrong))
+    return found
 
 
 def train(
@@ -35,8 +58,7 @@ def train(
     """
     if not runs:
         return
-    stage, failed = Stage("train"), list[str]()
-    data = {study: store.load(study) for study in dict.fromkeys(run.study for run in runs)}
+    stage, failed, data = Stage("train"), list[str](), load(runs)
     with workers.connect(len(runs)) as client:
         schedule = Schedule(runs, data, read().trained, sum(client.nthreads().values()))
         stage.plan(after or {}, schedule.cores)
@@ -65,6 +87,9 @@ def main() -> None:
     runs = all_runs()
     results.prune({study: [run.name for run in runs if run.study == study] for study in config.studies()})
     missing = [run for run in runs if not results.kept(run)]
+    for run in filter(results.distrusted, missing):
+        path = results.path_of(run.study, run.name)
+        print(f"train: {path} is damaged or was changed by hand: {run.study} {run.name} is trained again")
     tracker = tracking.connect()
     train(missing, tracker.log, following(read(), {run.study for run in missing}))
     whole = tracker.complete(runs)

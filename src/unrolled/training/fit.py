@@ -133,7 +133,8 @@ def _arrays(run: Run, data: Data, population: Population, replicas: list[Replica
         "learning_rates": np.array([run.hyperparameters[number].learning_rate for _, number in replicas]),
         "tried": np.array([number for _, number in replicas]),
         "best_loss": population.best_loss.numpy(),
-        "diverged": ~population.active.numpy(),
+        # A loss that was never finite has chosen no weights: what is there is how they started.
+        "diverged": ~(population.active & torch.isfinite(population.best_loss)).numpy(),
         "train_loss": losses("train"),
         "val_loss": losses("val"),
         "passes": np.tile(passes, (len(replicas), 1)),

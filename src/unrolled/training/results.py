@@ -1,22 +1,27 @@
 """Finished runs on disk, each under the fingerprint of all that it depends on."""
 
+import hashlib
 import io
 import os
 import time
 import zipfile
+import zlib
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from unrolled import fingerprint, paths, registry
 from unrolled.data import store
-from unrolled.errors import UnrolledError
+from unrolled.errors import Fault, UnrolledError, attempt
 from unrolled.files import write_atomic
-from unrolled.training.runs import Result, Run
+from unrolled.training.runs import Array, Result, Run
 
 NOT_TRAINED_BY = {"label", "about", "requires", "compare_with", "tuned_by_hand"}
 """Of a method's row: what a reader sees only."""
+DAMAGED = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+"""What NumPy and zipfile raise on a file that is not, or no longer, an archive of arrays."""
 LARGEST, OLDEST = 4 * 2**30, 30 * 24 * 3600.0
 """Bytes and seconds up to which results of earlier rows are kept."""
 
@@ -56,10 +61,20 @@ def save(run: Run, result: Result, seconds: float) -> None:
     buffer, own = io.BytesIO(), mark(run)
     arrays = {field.name: getattr(result, field.name) for field in fields(Result) if field.name != "predictions"}
     arrays |= {f"predictions.{name}": array for name, array in result.predictions.items()}
-    np.savez(buffer, fingerprint=np.array(own), **arrays)
+    np.savez(buffer, fingerprint=np.array(own), checksum=np.array(_checksum(own, arrays)), **arrays)
     write_atomic(paths.KEPT / f"{own}.seconds", f"{seconds:.3f}".encode())
     write_atomic(paths.KEPT / f"{own}.npz", buffer.getvalue())
     _place(run, own)
+
+
+def _checksum(own: str, arrays: dict[str, Array]) -> str:
+    """Return the hash of a fingerprint and of the arrays that came of it."""
+    found = hashlib.sha256(own.encode())
+    for name in sorted(arrays):
+        array = np.asarray(arrays[name])
+        found.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()
 
 
 def _place(run: Run, own: str) -> None:
@@ -96,38 +111,61 @@ def read(path: Path) -> tuple[str, Result]:
     Raises
     ------
     UnrolledError
-        If the file is missing or damaged; it names the remedy.
+        If the file is missing, damaged, or holds other arrays than were written; it names the remedy.
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)
+        own, checksum = str(arrays.pop("fingerprint")), str(arrays.pop("checksum"))
+        if checksum != _checksum(own, arrays):
+            raise ValueError
         predictions = {k.removeprefix("predictions."): v for k, v in arrays.items() if k.startswith("predictions.")}
-        own = {f.name: arrays[f.name] for f in fields(Result) if f.name != "predictions"}
-        return str(arrays["fingerprint"]), Result(**own, predictions=predictions)
+        return own, Result(
+            **{f.name: arrays[f.name] for f in fields(Result) if f.name != "predictions"} | {"predictions": predictions}
+        )
     except FileNotFoundError:
         raise UnrolledError(f"{path} is missing: run `dvc repro train`") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        raise UnrolledError(f"{path} is damaged: delete it and run `dvc repro train`") from None
+    except (*DAMAGED, KeyError):
+        raise UnrolledError(f"{path} is damaged or was changed by hand: run `dvc repro train`") from None
 
 
-def known(path: Path) -> str | None:
-    """Return the fingerprint in a file, or None if the file is missing or damaged."""
+def known(path: Path) -> tuple[str, str] | None:
+    """Return the fingerprint and the checksum that a file says it has, None if it is missing or damaged."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return str(archive["fingerprint"]) if set(archive.files) >= {"theta", "chosen"} else None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return str(archive["fingerprint"]), str(archive["checksum"])
+    except (*DAMAGED, KeyError):
         return None
 
 
 def kept(run: Run) -> bool:
-    """Return whether the result of a run is there, put back from those kept of earlier rows if need be."""
+    """Return whether the result of a run is there and whole, put back from those kept of earlier rows if need be."""
     own = mark(run)
-    if known(path_of(run.study, run.name)) == own:
+    if _whole(path_of(run.study, run.name), own):
         return True
-    if known(paths.KEPT / f"{own}.npz") != own:
+    if not _whole(paths.KEPT / f"{own}.npz", own):
         return False
     _place(run, own)
     return True
+
+
+def _whole(path: Path, own: str) -> bool:
+    try:
+        return read(path)[0] == own
+    except UnrolledError:
+        return False
+
+
+def distrusted(run: Run) -> bool:
+    """Return whether there is a file of a run that is no result at all, or not the one that was written."""
+    path = path_of(run.study, run.name)
+    if not path.exists():
+        return False
+    try:
+        read(path)
+    except UnrolledError:
+        return True
+    return False
 
 
 def finished(run: Run) -> Result:
@@ -137,6 +175,14 @@ def finished(run: Run) -> Result:
         path = path_of(run.study, run.name)
         raise UnrolledError(f"{path} does not belong to the present data, row and source: run `dvc repro train`")
     return result
+
+
+def all_finished(runs: list[Run]) -> list[Result]:
+    """Return the result of each run; what is wrong with any of them is one error."""
+    found = [attempt(partial(finished, run)) for run in runs]
+    if wrong := [each for each in found if isinstance(each, Fault)]:
+        raise UnrolledError("; ".join(wrong))
+    return [each for each in found if not isinstance(each, Fault)]
 
 
 def prune(studies: dict[str, list[str]]) -> None:

@@ -23,11 +23,11 @@ class ErrorGrowth(StudyFigure):
 
     def applies(self, study: Evaluation) -> bool:
         """Return whether the study lets its methods go on without the truth."""
-        return len(study.tables["growth"]) > 0
+        return len(study.tables["growth"]) > 0 and study.best is not None
 
     def draw(self, study: Evaluation) -> Figure:
         """Draw all methods that are trained."""
-        table, best, lost = study.tables["growth"], study.best, study.metrics["lost_above"]
+        table, best, lost = study.tables["growth"], str(study.best), study.metrics["lost_above"]
         figure, axes = new(9, 5)
         axis = axes[0, 0]
         for name in study.ranked:
@@ -48,7 +48,7 @@ class ErrorGrowth(StudyFigure):
         axis.set_xlabel(f"time without the truth ({'Lyapunov times' if exponent else study.metrics['time_unit']})")
         axis.set_ylabel("error (standard deviations of the truth)")
         axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-        label = study.label_of(best)
+        label = study.best_label
         title(
             figure,
             self._against_the_system(label, growth_rate(own["time"], own["median"]))

@@ -20,6 +20,10 @@ class Forecast(StudyFigure):
     order = 20
     heading = "Predictions on test data"
 
+    def applies(self, study: Evaluation) -> bool:
+        """Return whether any method that is trained has a score."""
+        return len(study.ranked) > 0
+
     def draw(self, study: Evaluation) -> Figure:
         """Draw a column a method."""
         table, output = study.tables["forecasts"], next(iter(study.metrics["outputs"]))

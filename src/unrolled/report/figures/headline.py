@@ -52,11 +52,12 @@ class Headline(OverviewFigure):
     def _title(studies: list[Evaluation]) -> str:
         if len(studies) == 1:
             [study] = studies
-            return f"Chosen by validation on {study.label}: {study.label_of(study.best)}"
-        plain = [study for study in studies if not study.methods[study.best]["recurrent"]]
+            return f"Chosen by validation on {study.label}: {study.best_label}"
+        chosen = [study.methods[study.best]["recurrent"] for study in studies if study.best is not None]
+        none = f", none on {len(studies) - len(chosen)}" if len(chosen) < len(studies) else ""
         return (
-            f"Validation chooses a recurrent network on {len(studies) - len(plain)} of {len(studies)} studies, a "
-            f"method without recurrence on {len(plain)}"
+            f"Validation chooses a recurrent network on {sum(chosen)} of {len(studies)} studies, a "
+            f"method without recurrence on {len(chosen) - sum(chosen)}{none}"
         )
 
     @staticmethod
@@ -70,10 +71,11 @@ class Headline(OverviewFigure):
             axis.plot(ends(row), [height, height], color=look.colour, lw=2.2, solid_capstyle="round")
             axis.plot(row["score"], height, look.marker, color=look.colour, ms=7, mec="white", mew=0.8)
         axis.set_yticks(range(len(order)), study.labels(order, 30), fontsize=7.5)
-        axis.get_yticklabels()[order.index(study.best)].set_fontweight("bold")
+        if study.best is not None:
+            axis.get_yticklabels()[order.index(study.best)].set_fontweight("bold")
         axis.set_ylim(-0.7, len(order) - 0.3)
         scores = [study.methods[name]["score"] for name in order]
-        if not study.higher and max(scores) > 5 * min(scores):
+        if not study.higher and scores and max(scores) > 5 * min(scores):
             axis.set_xscale("log")
             if max(scores) < 30 * min(scores):  # few decades: name the numbers between them too
                 axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -81,6 +83,9 @@ class Headline(OverviewFigure):
                 axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_xlabel(study.score.replace(" (", "\n("), fontsize=9)
         axis.set_title(textwrap.fill(study.label, 26), fontweight="bold")
+        if not order:
+            axis.set_xticks([])
+            axis.text(0.5, 0.5, "no method has a score", transform=axis.transAxes, ha="center")
         if "floor" in study.metrics:
             floor = study.metrics["floor"]["theory"]
             axis.axvline(floor, color="black", lw=1, ls=":")

@@ -1,5 +1,6 @@
 """Training and validation loss by update."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -25,8 +26,9 @@ class LearningCurves(StudyFigure):
     heading = "Learning curves"
 
     def applies(self, study: Evaluation) -> bool:
-        """Return whether any method is trained in epochs."""
-        return len(study.tables["curves"]) > 0
+        """Return whether any method is trained in epochs, with a loss that can be drawn."""
+        table = study.tables["curves"]
+        return len(table) > 0 and bool(np.isfinite(table[table["loss"] == "val"]["median"]).any())
 
     def draw(self, study: Evaluation) -> Figure:
         """Draw one line a method."""
@@ -54,8 +56,9 @@ class LearningCurves(StudyFigure):
             axis.set_xlabel("update")
             loop = loss == "val" and study.metrics["validated_in_closed_loop"]
             axis.set_title(f"{label}, in closed loop" if loop else label)
-        first = table[table["epoch"] == 1]["median"]
-        axes[0, 0].set_ylim(0.7 * table["low"].min(), 10 * first.median())
+        first, low = table[table["epoch"] == 1]["median"].median(), table["low"][table["low"] > 0].min()
+        if 0.7 * low < 10 * first:  # which no missing number is
+            axes[0, 0].set_ylim(0.7 * low, 10 * first)
         axes[0, 0].set_ylabel("mean square error (dimensionless)")
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
         title(figure, self._title(study, val))

@@ -26,7 +26,8 @@ class PowerSpectrum(StudyFigure):
 
     def applies(self, study: Evaluation) -> bool:
         """Return whether the study has long closed-loop forecasts of chaos."""
-        return len(study.tables["power_spectrum"]) > 0
+        known = [name for name, row in study.methods.items() if row.get("power_spectrum_error") is not None]
+        return len(study.tables["power_spectrum"]) > 0 and len(known) > 0
 
     def draw(self, study: Evaluation) -> Figure:
         """Draw paths above, spectra below."""

@@ -34,7 +34,7 @@ class Reach(OverviewFigure):
     @staticmethod
     def _recalls(results: Results) -> list[Evaluation]:
         """Return the recall studies, by length."""
-        return sorted((study for study in results.studies if "recall" in study.metrics), key=_steps)
+        return sorted((study for study in results.studies if "recall" in study.metrics and study.ranked), key=_steps)
 
     def draw(self, results: Results) -> Figure:
         """Draw scores and intervals."""

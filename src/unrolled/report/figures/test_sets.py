@@ -20,7 +20,7 @@ class TestSets(StudyFigure):
 
     def applies(self, study: Evaluation) -> bool:
         """Return whether there is more than one test set."""
-        return len(study.test_sets) > 1
+        return len(study.test_sets) > 1 and len(study.ranked) > 0
 
     def draw(self, study: Evaluation) -> Figure:
         """Draw scores, intervals and published values."""
@@ -51,6 +51,9 @@ class TestSets(StudyFigure):
         said = []
         for test, names in study.test_sets.items():
             lowest = study.ranked[0] if test == FIRST else study.lowest_on(test)
+            if lowest is None:
+                said.append(f"none on “{names['label'].lower()}”")
+                continue
             error = f"{study.on(lowest, test)['score']:.2g} {names['unit']}".removesuffix(" dimensionless")
             said.append(f"{study.label_of(lowest)} on “{names['label'].lower()}” ({error})")
         return f"Lowest error, by points: {', '.join(said)}"

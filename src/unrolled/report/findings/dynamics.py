@@ -14,8 +14,10 @@ def floor(study: Evaluation) -> str:
         return ""
     known, rows = study.metrics["floor"], study.methods
     drawn = known["out_of_sample"]
-    ratios = ", ".join(f"{study.label_of(n)} {rows[n]['out_of_sample'] / drawn:.2f}" for n in study.ranked)
-    fitted = [name for name in study.ranked if rows[name]["in_sample"] < known["in_sample"]]
+    outside = [(n, rows[n]["out_of_sample"]) for n in study.ranked if rows[n]["out_of_sample"] is not None]
+    ratios = ", ".join(f"{study.label_of(n)} {number(error / drawn)}" for n, error in outside) or "none"
+    inside = [(n, rows[n]["in_sample"]) for n in study.ranked if rows[n]["in_sample"] is not None]
+    fitted = [name for name, error in inside if error < known["in_sample"]]
     text = (
         f"The noise alone has variance {known['theory']:.4f} ({number(drawn)} as drawn in the test data), and no model "
         f"can expect to come below it. Test error over the noise as drawn: {ratios}."
@@ -50,7 +52,8 @@ def recall(study: Evaluation) -> str:
     rows, limits = study.methods, study.metrics["recall"]
     solved = [f"{study.label_of(n)} ({_solved(study, n)})" for n in study.ranked if rows[n]["extras"]["solved"] > 0]
     hardly = HARDLY * limits["chance"]
-    chance = [n for n in study.ordered if rows[n]["score"] is None or rows[n]["score"] > hardly]
+    evaluated = [n for n in study.ordered if "fault" not in rows[n]]
+    chance = [n for n in evaluated if rows[n]["score"] is None or rows[n]["score"] > hardly]
     return (
         f"Solved, with a mean square error of at most {number(limits['solved'])} where always predicting the mean has "
         f"{number(limits['chance'])}: {', '.join(solved) or 'by none'}. At chance, or hardly better: "
@@ -68,13 +71,14 @@ def _solved(study: Evaluation, method: str) -> str:
 
 def tolerance(study: Evaluation) -> str:
     """Say what the solver's default tolerance would do to the data."""
-    loose, best = study.metrics.get("default_tolerance"), study.methods[study.best]["score"]
+    loose = study.metrics.get("default_tolerance")
+    best = None if study.best is None else study.methods[study.best]["score"]
     if loose is None or study.higher or not best:
         return ""
     return (
         f"SciPy's solver at its default tolerance (relative 1e-3), with which these data were published, would put the "
         f"trajectories off by {number(loose)} (root mean square), {number(loose / best)} times the test error of "
-        f"{study.label_of(study.best)}, which validation chooses. The data used here are verified to a far smaller "
+        f"{study.best_label}, which validation chooses. The data used here are verified to a far smaller "
         "error, so that a score speaks of the network."
     )
 
@@ -108,6 +112,6 @@ def memory(study: Evaluation) -> str:
     )
     if endless := [n for n, row in rows.items() if row.get("memory") is None and row.get("after") is not None]:
         text += f" It does not shrink in {listed(study.labels(endless))}."
-    known = [row for row in rows.values() if row.get("before") is not None]
+    known = [row for row in rows.values() if row.get("before") is not None and row.get("after") is not None]
     longer = sum(row["after"] > row["before"] for row in known)
     return text + (f" Training has lengthened this reach in {longer} of {len(known)} methods." if known else "")

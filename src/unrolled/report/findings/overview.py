@@ -13,13 +13,15 @@ GATED = ("lstm", "gru")
 
 def overall(studies: list[Evaluation]) -> list[str]:
     """Return the findings that span the studies, as sentences."""
-    plain = [study.label for study in studies if not study.methods[study.best]["recurrent"]]
+    chosen = {study.label: study.methods[study.best]["recurrent"] for study in studies if study.best is not None}
+    plain, none = [label for label in chosen if not chosen[label]], [s.label for s in studies if s.best is None]
     first = (
         f"Validation chooses a method without recurrence on {len(plain)} of {len(studies)} studies ({listed(plain)}): "
         "check the simple baseline first."
         if plain
-        else f"Validation chooses a recurrent network on all {len(studies)} studies."
+        else f"Validation chooses a recurrent network on {'all ' * (not none)}{len(chosen)} studies."
     )
+    first += f" It chooses none on {listed(none)}: no method that is trained has a validation loss." if none else ""
     diverged = sum(row["diverged"] for study in studies for row in study.methods.values())
     trained = sum(row["trained"] for study in studies for row in study.methods.values())
     last = f"{diverged} of {trained} trained replicas diverged."

@@ -1,5 +1,7 @@
 """What the scores of one study say: who is chosen, what the planned comparisons came to, what each choice is worth."""
 
+from collections import Counter
+
 from unrolled.analysis.comparison import Comparison
 from unrolled.analysis.statistics import REGION
 from unrolled.report.results import FIRST, Evaluation
@@ -9,6 +11,10 @@ from unrolled.report.words import listed, number, result
 def ranking(study: Evaluation) -> str:
     """Say which method validation chooses and its test score, the best recurrent one so, and where the reference is."""
     rows, best, reference = study.methods, study.best, study.metrics["reference"]
+    if best is None:
+        counts = Counter(study.without_score(name) for name, row in rows.items() if row["trains"] and not row["rank"])
+        said = listed([f"{count} {what}" for what, count in counts.items()], "none is trained")
+        return f"Validation chooses no method: of {len(rows)}, {said}."
     text = f"Validation chooses {study.label_of(best)}: {study.score} {result(rows[best])} on the test data."
     if by_hand := rows[best]["tuned_by_hand"]:
         text += f" Its fixed settings were tuned by hand: {by_hand}."
@@ -46,11 +52,14 @@ def test_sets(study: Evaluation) -> str:
     """Say who has the lowest error on each further test set, and which networks have a lower one than a regression."""
     first, rows = study.best, study.methods
     others = {test: names for test, names in study.test_sets.items() if test != FIRST}
-    if not others:
+    if not others or first is None:
         return ""
     parts = []
     for test, names in others.items():
         lowest = study.lowest_on(test)
+        if lowest is None:
+            parts.append(f"on “{names['label'].lower()}” no method has an error")
+            continue
         unit = "" if names["unit"] == "dimensionless" else f" {names['unit']}"
         also = "also" if lowest == first else f"not {study.label_of(first)} but"
         error = f"{number(study.on(lowest, test)['score'])}{unit}"

@@ -71,7 +71,7 @@ def answer(studies: list[Evaluation]) -> str:
         ("chaos", "chaos in closed loop"),
         ("measured", "measured data"),
     ):
-        chosen = [each.label_of(each.best) for each in studies if each.metrics["group"] == group]
+        chosen = [each.best_label for each in studies if each.metrics["group"] == group and each.best is not None]
         if chosen:
             said.append(f"for {words} {listed(dict.fromkeys(chosen), last=' or ')}")
     rest = f"Validation chooses {'; '.join(said)}." if said else ""
@@ -110,7 +110,7 @@ def memory_map(results: Results, experiments: dict[str, dict[str, Any]]) -> Tabl
             return Value(Markup('<span title="{}">not run</span>').format(reason), -1.0, "hatched")
         known, row = share(study, name), study.methods[name]
         mark = " ✓" if name in solvers(study) else ""
-        text = "diverged" if row["score"] is None else f"{known:.0%}{mark}"
+        text = study.without_score(name) if row["score"] is None else f"{known:.0%}{mark}"
         state = "" if row["converged"] else row["state"] or ""
         return Value(escape(text) + small(state), known, heat(known))
 
@@ -133,15 +133,14 @@ def choices(studies: list[Evaluation], answers: dict[str, Any]) -> Table | None:
         return Markup("{}{}").format(GROUPS[study.metrics["group"]], small(link))
 
     def choice(study: Evaluation) -> str:
-        return swatch(study, study.best, code=False) + small(
-            f"{study.score}: {number(study.methods[study.best]['score'])}"
-        )
+        best = str(study.best)
+        return swatch(study, best, code=False) + small(f"{study.score}: {number(study.methods[best]['score'])}")
 
     def sure(study: Evaluation) -> str:
         found = known[study.name]
         dots, words = SURE[found["answer"]]
         ratio = "" if found.get("ratio") is None else f", ratio {number(found['ratio'])}"
-        state = study.methods[study.best]
+        state = study.methods[str(study.best)]
         late = "" if state["converged"] or not state["state"] else f"; {state['state']}"
         return Markup('<span class="sure" title="{}">{}</span>').format(found["note"] or words, dots) + small(
             f"{words}{ratio}{late}"

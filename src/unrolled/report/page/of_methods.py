@@ -4,7 +4,7 @@ from functools import partial
 from math import inf, log10
 from typing import Any, NamedTuple
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from unrolled.report.page.table import Cell, Table, Value, heat, small, spread, swatch, table
 from unrolled.report.results import Evaluation, Results
@@ -69,7 +69,7 @@ def _score(study: Evaluation, absent: dict[str, str], method: Method) -> str | V
     if row is None:
         return Value(Markup('<span title="{}">–</span>').format(absent.get(method.name, "not run")), None, "hatched")
     if row["score"] is None:
-        return Value("diverged", None)
+        return Value(escape(study.without_score(method.name)) + small(row.get("fault", "")), None)
     value = Markup("<b>{} ◆</b>" if row["chosen_by_validation"] else "{}").format(number(row["score"]))
     behind, state = factor(study, row["score"]), "" if row["converged"] else row["state"] or ""
     times = f"× {number(behind)}" if row["rank"] else ""
@@ -81,7 +81,9 @@ def _score(study: Evaluation, absent: dict[str, str], method: Method) -> str | V
 
 
 def factor(study: Evaluation, score: float) -> float:
-    """Return by which factor a score is behind the study's best: 1 of the best itself."""
+    """Return by which factor a score is behind the study's best: 1 of the best itself, and where none is trained."""
+    if not study.ranked:
+        return 1.0
     best = study.methods[study.ranked[0]]["score"]
     low, high = (score, best) if study.higher else (best, score)
     return 1.0 if low == high else high / low if low > 0 else inf

@@ -54,7 +54,7 @@ def attractor(study: Evaluation) -> Table | None:
     floor = study.metrics["attractor_floor"]
     if floor is None:
         return None
-    found = {FLOOR: floor} | {name: study.methods[name]["attractor"] for name in study.ordered}
+    found = {FLOOR: floor} | {n: study.methods[n]["attractor"] for n in study.ordered if study.methods[n]["attractor"]}
 
     def exponents(name: str) -> str:
         return ", ".join(number(each) for each in found[name]["exponents"] or [])
@@ -84,12 +84,17 @@ def scores(study: Evaluation) -> Table:
         said = ["chosen"] if rows[name]["chosen_by_validation"] else []
         return "; ".join([*said, *([f"by hand: {by_hand}"] if by_hand else [])])
 
+    def score(name: str) -> str:
+        if rows[name]["score"] is None:
+            return escape(study.without_score(name)) + small(rows[name].get("fault", ""))
+        return number(rows[name]["score"])
+
     def passes(name: str) -> str:
         return ", ".join(number(rows[name]["passes"][kind]) for kind in ("forward", "backward", "curvature"))
 
     columns: dict[str, Cell] = {
         "method": lambda name: swatch(study, name),
-        "score": lambda name: "diverged" if rows[name]["score"] is None else number(rows[name]["score"]),
+        "score": score,
         "interval": lambda name: spread(rows[name]["interval"]),
         "validation loss": lambda name: or_nothing(rows[name]["val_loss"]) + small(chosen(name)),
         "rank by test": lambda name: str(rows[name]["rank"] or ""),

@@ -1,19 +1,21 @@
 """One page from all results: words first, then the tables and figures of all studies, then each study."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from unrolled.analysis.replication import Replication
+from unrolled.errors import Fault, attempt
 from unrolled.files import write_atomic
 from unrolled.report import findings, gallery, published
 from unrolled.report.figure import LEADING
 from unrolled.report.findings.overview import converged, overall
 from unrolled.report.gallery import Drawn
 from unrolled.report.page import facts, first_screen, of_methods, of_one_study, of_studies
-from unrolled.report.results import Results
+from unrolled.report.results import Evaluation, Results
 
 Experiments = dict[str, dict[str, Any]]
 """The resolved experiment of each study, as in `data/experiments/STUDY.json`."""
@@ -89,16 +91,7 @@ def render(
         replication=of_studies.replication(replicated) if replicated else None,
         figures={section: _of(section, drawn) for section in ("trust", "overview", "why")},
         of_study={
-            study.name: {
-                "facts": facts.of_study(study, experiments[study.name]),
-                "findings": findings.of_study(study),
-                "figures": (own := [each for each in drawn if each.study == study.name]),
-                "first": sum(each.item.order <= LEADING for each in own),
-                "scores": of_one_study.scores(study),
-                "outputs": of_one_study.outputs(study),
-                "attractor": of_one_study.attractor(study),
-                "gradients": of_one_study.gradients(study),
-            }
+            study.name: _section(study, experiments[study.name], [each for each in drawn if each.study == study.name])
             for study in studies
         },
         leaderboard=board,
@@ -112,6 +105,25 @@ def render(
         verdicts=facts.verdicts(claims),
         methods=of_methods.methods(results, experiments),
     )
+
+
+def _section(study: Evaluation, experiment: dict[str, Any], drawn: list[Drawn]) -> dict[str, Any]:
+    """Return what stands in the section of one study; of a table that cannot be made, nothing but the reason."""
+    parts: dict[str, Callable[[], Any]] = {
+        "facts": partial(facts.of_study, study, experiment),
+        "findings": partial(findings.of_study, study),
+    }
+    tables: dict[str, Any] = {
+        "scores": of_one_study.scores,
+        "outputs": of_one_study.outputs,
+        "attractor": of_one_study.attractor,
+        "gradients": of_one_study.gradients,
+    }
+    parts |= {name: partial(make, study) for name, make in tables.items()}
+    found = {name: attempt(make) for name, make in parts.items()}
+    faults = {name: fault for name, fault in found.items() if isinstance(fault, Fault)}
+    first = sum(each.item.order <= LEADING for each in drawn)
+    return {**found, **dict.fromkeys(faults), "figures": drawn, "faults": faults, "first": first}
 
 
 def _of(section: str, drawn: Iterable[Drawn]) -> list[Drawn]:

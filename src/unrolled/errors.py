@@ -23,7 +23,5 @@ def one_line(main: Callable[..., Any]) -> Callable[..., Any]:
             return main(*args, **kwargs)
         except UnrolledError as error:
             sys.exit(f"unrolled: {error}")
-        except KeyboardInterrupt:
-            sys.exit("unrolled: interrupted; finished methods are kept, `dvc repro` goes on from there")
 
     return wrapped

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from unrolled import errors, paths
+from unrolled import errors, lifetime, paths
 
 FOLDER, CHANGES = Path("full"), Path("full.yaml")
 
@@ -32,7 +32,7 @@ def _git(*arguments: str, folder: Path = Path()) -> str:
 @errors.one_line
 def main() -> None:
     """Copy the project to `full/`, without its results, and write the larger table there."""
-    paths.run_own_code("unrolled.full")
+    lifetime.begin("unrolled.full")
     for name in _git("ls-files", "-co", "--exclude-standard").splitlines():
         ours = name == "dvc.lock" or (name.startswith("reports/") and not name.startswith("reports/full/"))
         if not ours and Path(name).is_file():

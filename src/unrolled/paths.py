@@ -13,6 +13,8 @@ DATASETS = DATA / "studies"
 TRAINED = DATA / "trained"
 KEPT = Path(".unrolled") / "results"
 """Finished results under their fingerprint, of this and of earlier rows."""
+TRAINING = Path(".unrolled") / "training"
+"""Whose turn it is to train."""
 REPORTS = Path("reports")
 STUDIES = REPORTS / "studies"
 CURVES = REPORTS / "curves"

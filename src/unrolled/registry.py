@@ -25,8 +25,18 @@ KINDS = {
     "stages": "stages",
 }
 """The folder of each kind, as a package below `unrolled`."""
-PLUMBING = {"__init__.py", "config.py", "errors.py", "files.py", "paths.py", "registry.py"}
-"""What reads names, rows and paths and computes no number; what it resolves stands in the experiment."""
+PLUMBING = {
+    "__init__.py",
+    "config.py",
+    "environment.py",
+    "errors.py",
+    "files.py",
+    "lifetime.py",
+    "paths.py",
+    "processes.py",
+    "registry.py",
+}
+"""What reads names, rows and paths, or starts and ends processes, and computes no number."""
 
 
 class Settings(BaseModel):

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from unrolled import paths
+from unrolled import lifetime
 
 LOCK = Path("dvc.lock")
 IN_USE = Path(".dvc/tmp/rwlock")
@@ -48,5 +48,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    paths.run_own_code("unrolled.repair_lock")
+    lifetime.begin("unrolled.repair_lock")
     main()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from unrolled import config, errors
+from unrolled import config, errors, lifetime, paths
 from unrolled.data import store
 from unrolled.progress import Stage, following, read
 from unrolled.training import results, tracking, workers
@@ -60,6 +60,7 @@ def train(
 
 
 @errors.one_line
+@lifetime.alone(paths.TRAINING, "the training")
 def main() -> None:
     """Train what is not yet trained, and record everything."""
     runs = all_runs()

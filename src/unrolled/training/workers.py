@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from multiprocessing import forkserver
 from typing import TYPE_CHECKING
 
+from unrolled import environment, lifetime, processes
 from unrolled.errors import UnrolledError
 
 if TYPE_CHECKING:  # this module is imported before the workers are forked, so it imports nothing heavy itself
@@ -19,15 +20,7 @@ if TYPE_CHECKING:  # this module is imported before the workers are forked, so i
     from unrolled.data.task import Data
     from unrolled.training.runs import Result, Run
 
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    # Keep freed memory: handing a large array back and taking a new one each step cost up to 40 %.
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": "8000000000",
-}
-"""Of an embedded worker: one thread, because processes use the cores; and its memory is its own."""
+ADDRESS = "DASK_SCHEDULER_ADDRESS"
 TOPIC = "unrolled"
 NO_DASHBOARD = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 """A free port, since Dask opens one all the same and warns where its own is taken by another cluster."""
@@ -72,34 +65,13 @@ def preload() -> None:
     Call it before `distributed` is imported, which looks only then how to start its processes. A worker that starts
     from nothing spends more time on imports than a small method on training.
     """
-    if os.environ.get("DASK_SCHEDULER_ADDRESS"):
+    if environment.value(ADDRESS):
         return
+    lifetime.own_folder()
     os.environ["DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD"] = "forkserver"
-    multiprocessing.set_forkserver_preload(["unrolled.training.fit", "distributed"])
-    with own_environment():
+    multiprocessing.set_forkserver_preload(["unrolled.training.server", "unrolled.training.fit", "distributed"])
+    with processes.own_environment():
         forkserver.ensure_running()
-
-
-@contextmanager
-def own_environment() -> Iterator[None]:
-    """Set `ENVIRONMENT` for processes that start meanwhile."""
-    before = {name: os.environ.get(name) for name in ENVIRONMENT}
-    os.environ.update(ENVIRONMENT)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
-
-
-def count() -> int:
-    """Return how many embedded workers `UNROLLED_WORKERS` asks for, by default one a core."""
-    asked = os.environ.get("UNROLLED_WORKERS")
-    if asked is None:
-        return os.cpu_count() or 1
-    if not asked.isdecimal() or int(asked) < 1:
-        raise UnrolledError(f"UNROLLED_WORKERS is '{asked}': give a number of at least 1, or unset it")
-    return int(asked)
 
 
 @contextmanager
@@ -108,7 +80,7 @@ def connect(runs: int) -> Iterator[Client]:
     import dask
     from distributed import Client, LocalCluster
 
-    address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+    address = environment.value(ADDRESS)
     if address:
         try:
             client = Client(address, timeout=PATIENCE)
@@ -125,11 +97,11 @@ def connect(runs: int) -> Iterator[Client]:
     # What goes wrong in a worker comes back as a `Failed`, so Dask need not print it too.
     # One run a worker, the others wait: a run queued at one worker would not move to an idle one.
     settings = {
-        "distributed.nanny.pre-spawn-environ": ENVIRONMENT,
+        "distributed.nanny.pre-spawn-environ": processes.ENVIRONMENT,
         "distributed.scheduler.worker-saturation": 1.0,
         "logging.distributed": "critical",
     }
-    workers = min(count(), runs)
+    workers = min(processes.count(), runs)
     with (
         dask.config.set(settings),
         LocalCluster(n_workers=workers, threads_per_worker=1, memory_limit=0, scheduler_kwargs=NO_DASHBOARD) as cluster,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from unrolled import config, errors, lifetime, paths
 from unrolled.data import store
 from unrolled.progress import Stage, following, read
-from unrolled.training import results, tracking, workers
+from unrolled.training import memory, results, tracking, workers
 from unrolled.training.runs import Run
 from unrolled.training.schedule import Schedule, key_of
 from unrolled.training.workers import Done
@@ -37,7 +37,7 @@ def train(
         return
     stage, failed = Stage("train"), list[str]()
     data = {study: store.load(study) for study in dict.fromkeys(run.study for run in runs)}
-    with workers.connect(len(runs)) as client:
+    with workers.connect(memory.fitting(runs, data)) as client:
         schedule = Schedule(runs, data, read().trained, sum(client.nthreads().values()))
         stage.plan(after or {}, schedule.cores)
         stage.show("starting", schedule.left, 0.0)

@@ -75,8 +75,8 @@ def preload() -> None:
 
 
 @contextmanager
-def connect(runs: int) -> Iterator[Client]:
-    """Yield a client of `DASK_SCHEDULER_ADDRESS`, or else of an embedded cluster on this machine."""
+def connect(workers: int) -> Iterator[Client]:
+    """Yield a client of `DASK_SCHEDULER_ADDRESS`, or else of so many workers on this machine."""
     import dask
     from distributed import Client, LocalCluster
 
@@ -101,7 +101,6 @@ def connect(runs: int) -> Iterator[Client]:
         "distributed.scheduler.worker-saturation": 1.0,
         "logging.distributed": "critical",
     }
-    workers = min(processes.count(), runs)
     with (
         dask.config.set(settings),
         LocalCluster(n_workers=workers, threads_per_worker=1, memory_limit=0, scheduler_kwargs=NO_DASHBOARD) as cluster,

@@ -15,6 +15,7 @@ KEPT = Path(".unrolled") / "results"
 """Finished results under their fingerprint, of this and of earlier rows."""
 TRAINING = Path(".unrolled") / "training"
 """Whose turn it is to train."""
+KERNELS = Path(".unrolled") / "kernels"
 REPORTS = Path("reports")
 STUDIES = REPORTS / "studies"
 CURVES = REPORTS / "curves"

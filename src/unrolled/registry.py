@@ -31,12 +31,13 @@ PLUMBING = {
     "environment.py",
     "errors.py",
     "files.py",
+    "fingerprint.py",
     "lifetime.py",
     "paths.py",
     "processes.py",
     "registry.py",
 }
-"""What reads names, rows and paths, or starts and ends processes, and computes no number."""
+"""What reads names, rows and paths, knows what has changed, or starts processes, and computes no number."""
 
 
 class Settings(BaseModel):

@@ -35,6 +35,10 @@ def _required(text: str) -> str | None:
     return None if text == "required" else "it is 'required', or not set"
 
 
+def _accelerator(text: str) -> str | None:
+    return None if text in ("cpu", "gpu", "auto", "cuda", "mps") else "it is cpu, gpu, cuda, mps or auto"
+
+
 def _scheduler(text: str) -> str | None:
     fine = re.fullmatch(r"((tcp|tls|ws|wss|ucx)://)?([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}(/\S*)?|inproc://\S+", text)
     return None if fine else "give an address like tcp://host:8786"
@@ -62,6 +66,7 @@ def _own_folder(text: str) -> str | None:
 VARIABLES: dict[str, Callable[[str], str | None]] = {
     "UNROLLED_WORKERS": _count,
     "UNROLLED_MEASURED": _folder,
+    "UNROLLED_ACCELERATOR": _accelerator,
     "UNROLLED_RUN": _moment,
     "UNROLLED_BROWSER": _required,
     "DASK_SCHEDULER_ADDRESS": _scheduler,

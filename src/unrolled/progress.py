@@ -104,7 +104,7 @@ def read() -> Record:
 
 def write(record: Record) -> None:
     """Write what is known, if that is possible."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(UnrolledError):
         files.write_atomic(FILE, record.model_dump_json(indent=1).encode())
 
 

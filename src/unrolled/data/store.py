@@ -1,6 +1,7 @@
 """A study's arrays on disk, with a sidecar that says how they came about; checked when read."""
 
 import hashlib
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from unrolled import paths
 from unrolled.data.task import Array, Data, Split, TestSet
 from unrolled.errors import UnrolledError
-from unrolled.files import read_json, sha256, write_json
+from unrolled.files import read_json, sha256, write_atomic, write_json
 
 VAL = "val_"
 """What the file of a validation set like some test set begins with."""
@@ -20,7 +21,6 @@ VAL = "val_"
 def save(study: str, data: Data, fingerprint: str) -> None:
     """Write the arrays and the sidecar with shapes, hashes, facts and the fingerprint of what made them."""
     folder = paths.dataset(study)
-    folder.mkdir(parents=True, exist_ok=True)
     parts = {"train": data.train, "val": data.val} | {name: _arrays(test) for name, test in data.tests.items()}
     parts |= {f"{VAL}{name}": _arrays(test) for name, test in data.val_tests.items()}
     if data.example is not None:
@@ -29,8 +29,9 @@ def save(study: str, data: Data, fingerprint: str) -> None:
         old.unlink()
     files = {}
     for name, arrays in parts.items():
-        path = folder / f"{name}.npz"
-        np.savez(path, **arrays)  # type: ignore[arg-type]
+        path, buffer = folder / f"{name}.npz", io.BytesIO()
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]
+        write_atomic(path, buffer.getvalue())
         shapes = {key: list(array.shape) for key, array in arrays.items()}
         files[path.name] = {"sha256": sha256(path), "shapes": shapes}
     about = {kind: _about(sets) for kind, sets in (("tests", data.tests), ("val_tests", data.val_tests))}

@@ -67,15 +67,6 @@ def cluster_of(count: int) -> LocalCluster:
     return LocalCluster(n_workers=count, threads_per_worker=1, **kwargs)
 
 
-@pytest.mark.parametrize("asked", ["0", "many"])
-def test_no_cluster_starts_with_a_number_of_workers_that_is_none(
-    asked: str, monkeypatch: pytest.MonkeyPatch, refused: Refused
-) -> None:
-    monkeypatch.setenv("UNROLLED_WORKERS", asked)
-    with refused(f"UNROLLED_WORKERS is '{asked}'", "at least 1"), workers.connect(1):
-        pass
-
-
 @pytest.fixture
 def empty_cluster() -> Iterator[str]:
     with cluster_of(0) as cluster:
@@ -101,8 +92,7 @@ def named(run: Run, study: str) -> Run:
     return Run(run.experiment.model_copy(update={"name": study}), run.name)
 
 
-def test_an_embedded_cluster_has_no_more_workers_than_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UNROLLED_WORKERS", "3")
+def test_an_embedded_cluster_has_as_many_workers_as_are_asked_for() -> None:
     with workers.connect(1) as client:
         threads = client.nthreads()
         environment = client.run(lambda: dict(os.environ))
@@ -159,3 +149,30 @@ def test_a_result_that_dies_with_its_worker_is_made_again(make_run: MakeRun) -> 
             assert time.monotonic() < until
             time.sleep(0.01)
         assert workers._outcome(future, run) == Done(run, "the result", 3.0, 1.5, 0.5)  # type: ignore[arg-type]
+
+
+def test_a_worker_with_other_code_is_refused(
+    client: Client, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, data = make_run(SMALL)
+    assert workers.code_of(run) is None
+    monkeypatch.setattr(workers, "code_of", lambda run: "another hash")
+    (news,) = workers.train(client, [run], {"study": data})
+    assert isinstance(news, Failed) and "has another version of this package" in news.reason
+
+
+@pytest.mark.pipeline
+def test_a_worker_that_dies_is_told_and_in_the_end_named(make_run: MakeRun) -> None:
+    class Deadly:
+        """Data that end the process that trains on them, as the system does where memory is short."""
+
+        def __getattr__(self, name: str) -> None:
+            if name == "val_tests":
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise AttributeError(name)
+
+    run, _ = make_run(SMALL)
+    with workers.connect(1) as client:
+        news = list(workers.train(client, [run], {"study": Deadly()}))  # type: ignore[dict-item]
+    assert news[0] == workers.Lost(run) and isinstance(news[-1], Failed)
+    assert "memory is short" in news[-1].reason

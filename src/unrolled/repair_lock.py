@@ -1,19 +1,24 @@
-"""`python -m unrolled.repair_lock`: remove what DVC was writing when it was killed, and cannot read again.
+"""`python -m unrolled.repair_lock`: see to it that DVC starts: remove what a kill cut off, and do without git.
 
-Without it `dvc repro` refuses to start. Without `dvc.lock` it finds what is there, and finished methods are kept.
+Without `dvc.lock` it finds what is there, and finished methods are kept.
 """
 
+import io
 import json
+from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from unrolled import lifetime
+from unrolled.errors import one_line
+from unrolled.files import write_atomic
 
 LOCK = Path("dvc.lock")
 IN_USE = Path(".dvc/tmp/rwlock")
 """Which process reads and writes which path."""
+LOCAL = Path(".dvc/config.local")
 
 
 def whole(lock: Any) -> bool:
@@ -34,8 +39,26 @@ def _lock() -> Any:
         return None
 
 
+def _do_without_git() -> None:
+    """Tell DVC that there is no git here, as in an unpacked archive; else it refuses to start."""
+    here = Path.cwd()
+    if any((each / ".git").exists() for each in (here, *here.parents)):
+        return
+    settings = ConfigParser()
+    settings.read(LOCAL)
+    known = settings["core"] if settings.has_section("core") else {}
+    if known.get("no_scm") != "true":
+        settings["core"] = {**known, "no_scm": "true"}
+        text = io.StringIO()
+        settings.write(text)
+        write_atomic(LOCAL, text.getvalue().encode())
+        print(f"no git here: DVC does without it ({LOCAL})")
+
+
+@one_line
 def main() -> None:
-    """Remove each of the two files if it is damaged."""
+    """Remove each of the two files if it is damaged; see to it that DVC starts without git."""
+    _do_without_git()
     if LOCK.exists() and not whole(_lock()):
         LOCK.unlink()
         print(f"{LOCK} was cut off, as when a run is killed: it is made anew; finished methods are kept")

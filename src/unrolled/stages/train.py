@@ -45,6 +45,8 @@ def train(
             name = f"{news.run.study} {news.run.name}"
             if isinstance(news, workers.Passed):
                 schedule.passed(news.run, news.epochs)
+            elif isinstance(news, workers.Lost):
+                stage.tell(f"{name}: its worker has died (is memory short?); it is trained again")
             elif isinstance(news, workers.Failed):
                 failed.append(f"{news.run.study}: {news.run.name} ({news.reason})")
                 schedule.finish(news.run, None)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.plugins.environments.lightning import LightningEnvironment
+from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 
 from unrolled import environment, registry
 from unrolled.data.task import Data

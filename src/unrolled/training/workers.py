@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import forkserver
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unrolled import environment, lifetime, processes
 from unrolled.errors import UnrolledError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # this module is imported before the workers are forked, so i
     from unrolled.training.runs import Result, Run
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
+LIBRARIES = "NumPy, SciPy, Numba or PyTorch"
 TOPIC = "unrolled"
 NO_DASHBOARD = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 """A free port, since Dask opens one all the same and warns where its own is taken by another cluster."""
@@ -59,6 +60,13 @@ class Passed:
     epochs: int
 
 
+@dataclass(frozen=True)
+class Lost:
+    """A run whose worker has died; it is tried again."""
+
+    run: Run
+
+
 def preload() -> None:
     """Start to load, in the background, what every embedded worker needs; workers are forked from there.
 
@@ -84,6 +92,8 @@ def connect(workers: int) -> Iterator[Client]:
     if address:
         try:
             client = Client(address, timeout=PATIENCE)
+            if not client.nthreads():
+                print(f"waiting for a worker of the Dask scheduler at {address}", flush=True)
             client.wait_for_workers(1, timeout=3 * PATIENCE)
         except (OSError, ValueError, TimeoutError) as error:
             what = "has no workers" if isinstance(error, TimeoutError) else "does not answer"
@@ -114,17 +124,35 @@ def _hold(data: Data) -> Data:
     return data
 
 
-def work(run: Run, data: Data) -> tuple[Result, float, float, float]:
+def code_of(run: Run) -> str | None:
+    """Return the hash of the code that trains a run here, where workers may have another."""
+    from unrolled import fingerprint
+    from unrolled.training import results
+
+    return fingerprint.of(None, results.sources(run)) if environment.value(ADDRESS) else None
+
+
+def work(run: Run, data: Data, code: str | None = None) -> tuple[Result, float, float, float]:
     """Train one run on a worker, publishing its progress.
 
     Returns the result, when the fit began, the seconds that it took, and beside them those of compiling kernels.
+
+    Raises
+    ------
+    UnrolledError
+        If this worker has other code than the hash says.
     """
     import torch  # here, because only workers need it and Lightning
     from distributed import get_worker
     from numba.core import event
 
+    from unrolled import fingerprint
+    from unrolled.training import results
     from unrolled.training.fit import fit
 
+    if code is not None and fingerprint.of(None, results.sources(run)) != code:
+        where = get_worker().address
+        raise UnrolledError(f"the worker {where} has another version of this package, or of {LIBRARIES}: install ours")
     os.setpriority(os.PRIO_PROCESS, 0, 5)  # so that whoever starts the stage, and its log, is not kept waiting
     torch.set_num_threads(1)
     worker, passed, last = get_worker(), 0, time.monotonic()
@@ -144,7 +172,7 @@ def work(run: Run, data: Data) -> tuple[Result, float, float, float]:
     return result, moment, time.perf_counter() - begun - compiling, compiling
 
 
-def train(client: Client, runs: list[Run], data: dict[str, Data]) -> Iterator[Passed | Done | Failed]:
+def train(client: Client, runs: list[Run], data: dict[str, Data]) -> Iterator[Passed | Lost | Done | Failed]:
     """Hand the runs to the workers in this order; yield how far they are, and what is done or has failed.
 
     The data of a study go to the workers once. A run whose worker dies is tried again elsewhere by Dask, three times.
@@ -154,32 +182,45 @@ def train(client: Client, runs: list[Run], data: dict[str, Data]) -> Iterator[Pa
     import dask
     from distributed import as_completed
 
-    news: queue.SimpleQueue[tuple[str, str, int]] = queue.SimpleQueue()
-    client.subscribe_topic(TOPIC, lambda event: news.put(event[1]))
+    known = {(run.study, run.name): run for run in runs}
+    news: queue.SimpleQueue[Passed | Lost] = queue.SimpleQueue()
+    client.subscribe_topic(TOPIC, lambda event: news.put(Passed(known[event[1][:2]], event[1][2])))
+    client.subscribe_topic("all", lambda event: [*map(news.put, _lost(event[1], known))])
     with dask.config.set(LARGE):
         placed = {
             study: client.submit(_hold, arrays, key=f"data {study}", pure=False) for study, arrays in data.items()
         }
-    futures, known = {}, {(run.study, run.name): run for run in runs}
+    futures = {}
     for key, run in known.items():  # Dask takes the first of a pair as the name of the group, which it queues
-        futures[client.submit(work, run, placed[run.study], key=key, pure=False)] = run
+        futures[client.submit(work, run, placed[run.study], code_of(run), key=key, pure=False)] = run
     waiting = as_completed(futures, raise_errors=False)
     while futures:
         time.sleep(0.1)
         while not news.empty():
-            study, method, epochs = news.get()
-            yield Passed(known[study, method], epochs)
+            yield news.get()
         if not waiting.is_empty() and waiting.has_ready():
             for future in waiting.next_batch(block=False):
                 yield _outcome(future, futures.pop(future))
-    client.unsubscribe_topic(TOPIC)
+    for topic in (TOPIC, "all"):
+        client.unsubscribe_topic(topic)
+
+
+def _lost(message: Any, known: dict[tuple[str, str], Run]) -> list[Lost]:
+    """Return what a worker was at, if the message says that it is gone."""
+    if not isinstance(message, dict) or message.get("action") != "remove-worker" or message.get("expected"):
+        return []
+    return [Lost(known[key]) for key in message["processing-tasks"] if key in known]
 
 
 def _outcome(future: Future, run: Run) -> Done | Failed:
+    from distributed import KilledWorker
+
     try:  # `result()` waits for Dask to compute a result anew that was lost with its worker
         result, begun, seconds, compiling = future.result()
     except UnrolledError as error:
         return Failed(run, str(error))
+    except KilledWorker:
+        return Failed(run, "its worker died again and again, as where memory is short: set UNROLLED_WORKERS=1")
     except Exception as error:
         return Failed(run, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
     return Done(run, result, begun, seconds, compiling)

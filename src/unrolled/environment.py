@@ -39,6 +39,10 @@ def _accelerator(text: str) -> str | None:
     return None if text in ("cpu", "gpu", "auto", "cuda", "mps") else "it is cpu, gpu, cuda, mps or auto"
 
 
+def _owner(text: str) -> str | None:
+    return None if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text) else "give letters, digits, '.', '_' and '-'"
+
+
 def _scheduler(text: str) -> str | None:
     fine = re.fullmatch(r"((tcp|tls|ws|wss|ucx)://)?([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}(/\S*)?|inproc://\S+", text)
     return None if fine else "give an address like tcp://host:8786"
@@ -69,6 +73,7 @@ VARIABLES: dict[str, Callable[[str], str | None]] = {
     "UNROLLED_ACCELERATOR": _accelerator,
     "UNROLLED_RUN": _moment,
     "UNROLLED_BROWSER": _required,
+    "UNROLLED_OWNER": _owner,
     "DASK_SCHEDULER_ADDRESS": _scheduler,
     "MLFLOW_TRACKING_URI": _store,
     "NUMBA_CACHE_DIR": _own_folder,

@@ -17,6 +17,7 @@ BAD = [
     *(("UNROLLED_RUN", text) for text in ("now", "nan", "inf", "-1", "1e99", "")),
     ("UNROLLED_BROWSER", "yes"),
     ("UNROLLED_ACCELERATOR", "card"),
+    *(("UNROLLED_OWNER", text) for text in ("", "a b", "../x")),
     *(("DASK_SCHEDULER_ADDRESS", text) for text in ("host", "nonsense://host:1", "tcp://host", "tcp://a b:1")),
     *(("MLFLOW_TRACKING_URI", text) for text in ("http://", "https:///x", " http://host", "http://host\n")),
     ("NUMBA_CACHE_DIR", "/proc/nowhere"),

@@ -11,6 +11,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+from unrolled import fingerprint
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src/unrolled"
 SHARED = PACKAGE / "models/kernels.py"
@@ -21,15 +23,15 @@ STUDIES = (
 
 
 def missing() -> list[Path]:
-    """Return the sources with a kernel that is not in the cache, or was compiled from an older source."""
-    sources = [path for path in sorted(PACKAGE.rglob("*.py")) if path != SHARED]
-    return [path for path in sources if not _kept(path, max(path.stat().st_mtime, SHARED.stat().st_mtime))]
+    """Return the sources with a kernel that is not in the cache, or was compiled from other sources."""
+    return [path for path in sorted(PACKAGE.rglob("*.py")) if path != SHARED and not _kept(path)]
 
 
-def _kept(source: Path, changed: float) -> bool:
+def _kept(source: Path) -> bool:
     kernels = re.findall(r"^@compiled\ndef (\w+)", source.read_text(), re.MULTILINE)
     found = {name: list((source.parent / "__pycache__").glob(f"{source.stem}.{name}-*.nbi")) for name in kernels}
-    return all(any(index.stat().st_mtime >= changed for index in indices) for indices in found.values())
+    stamp = fingerprint.of_content(source).encode() if kernels else b""
+    return all(any(stamp in index.read_bytes() for index in indices) for indices in found.values())
 
 
 def compile_cell(name: str) -> None:

@@ -268,14 +268,3 @@ def test_a_damaged_table_is_one_line(project: Path, in_tmp: Path, capsys: pytest
     table = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8")) | {"seeed": 1}
     paths.PARAMS.write_text(yaml.safe_dump(table), encoding="utf-8")
     assert "'seeed' is not known; did you mean 'seed'?" in refuses(capsys, "run", "sine")
-
-
-def test_an_interrupt_says_that_results_are_kept(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def interrupted(*given: Any, **more: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(workers, "preload", lambda: None)
-    monkeypatch.setattr(run_study, "run", interrupted)
-    assert "interrupted; finished methods are kept" in refuses(capsys, "run", "sine")

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from unrolled import files, paths, progress
+from unrolled import files, paths, processes, progress
 from unrolled.progress import FILE, USUAL, Line, Record, Stage, left, read, said, write
 
 RUN = 1000.0
@@ -22,7 +22,7 @@ RUN = 1000.0
 def run(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand in an empty folder, in a run that began at a known time, on two cores."""
     monkeypatch.setenv(progress.BEGAN, str(RUN))
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(processes, "count", lambda: 2)
     monkeypatch.setattr(Stage, "kept", False)
 
 

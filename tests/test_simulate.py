@@ -7,6 +7,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from conftest import Refused
+from unrolled import processes
 from unrolled.data import forcing
 from unrolled.data import integrate as module
 from unrolled.data.integrate import simulate, solver_error
@@ -170,6 +171,6 @@ def test_many_integrated_alone_share_the_cores_and_keep_their_bits(monkeypatch: 
     initial = system.start(np.random.default_rng(0), 9)
     plain = simulate(system, initial, times)
     monkeypatch.setattr(module, "MANY", 9)
-    monkeypatch.setattr(module.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(processes, "count", lambda: 2)
     assert np.array_equal(simulate(system, initial, times), plain)
     assert not np.array_equal(simulate(system, initial[::-1].copy(), times), plain)

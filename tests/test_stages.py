@@ -16,7 +16,7 @@ import small_studies
 import tiny
 from conftest import Refused
 from source_copy import edit
-from unrolled import config, explain, files, fingerprint, paths, registry, run_study
+from unrolled import config, explain, files, fingerprint, paths, processes, registry, run_study
 from unrolled.analysis import tables
 from unrolled.analysis.random_networks import experiments
 from unrolled.config import Experiment, RandomNetworks
@@ -24,7 +24,7 @@ from unrolled.data import store
 from unrolled.errors import UnrolledError
 from unrolled.report import results as evaluations
 from unrolled.stages import configure, evaluate, generate, random_networks, report, train
-from unrolled.training import processes, results, tracking, workers
+from unrolled.training import results, tracking, workers
 from unrolled.training.fit import fit
 from unrolled.training.runs import Run
 from unrolled.training.tracking import Tracker

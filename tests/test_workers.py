@@ -12,6 +12,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from conftest import MakeRun, Refused
+from unrolled import processes
 from unrolled.data.task import Data
 from unrolled.training import workers
 from unrolled.training.fit import fit
@@ -41,17 +42,17 @@ def test_a_number_of_workers_that_is_none_is_refused(
 ) -> None:
     monkeypatch.setenv("UNROLLED_WORKERS", asked)
     with refused(f"UNROLLED_WORKERS is '{asked}'", "at least 1"):
-        workers.count()
+        processes.count()
 
 
 def test_the_number_of_workers_is_what_is_asked_or_one_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 5)
-    assert workers.count() == 5
+    monkeypatch.setattr(processes, "cores", lambda: 5)
+    assert processes.count() == 5
     monkeypatch.setenv("UNROLLED_WORKERS", "3")
-    assert workers.count() == 3
+    assert processes.count() == 3
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://here", "not an address"])
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "127.0.0.1:9"])
 def test_a_scheduler_that_does_not_answer_is_named(
     address: str, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
@@ -64,15 +65,6 @@ def cluster_of(count: int) -> LocalCluster:
     """Return a cluster of so many workers in this process."""
     kwargs = {"processes": False, "scheduler_kwargs": workers.NO_DASHBOARD}
     return LocalCluster(n_workers=count, threads_per_worker=1, **kwargs)
-
-
-@pytest.mark.parametrize("asked", ["0", "many"])
-def test_no_cluster_starts_with_a_number_of_workers_that_is_none(
-    asked: str, monkeypatch: pytest.MonkeyPatch, refused: Refused
-) -> None:
-    monkeypatch.setenv("UNROLLED_WORKERS", asked)
-    with refused(f"UNROLLED_WORKERS is '{asked}'", "at least 1"), workers.connect(1):
-        pass
 
 
 @pytest.fixture
@@ -100,13 +92,12 @@ def named(run: Run, study: str) -> Run:
     return Run(run.experiment.model_copy(update={"name": study}), run.name)
 
 
-def test_an_embedded_cluster_has_no_more_workers_than_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UNROLLED_WORKERS", "3")
+def test_an_embedded_cluster_has_as_many_workers_as_are_asked_for() -> None:
     with workers.connect(1) as client:
         threads = client.nthreads()
         environment = client.run(lambda: dict(os.environ))
     assert list(threads.values()) == [1]
-    assert all(each.items() >= workers.ENVIRONMENT.items() for each in environment.values())
+    assert all(each.items() >= processes.ENVIRONMENT.items() for each in environment.values())
 
 
 def test_a_run_that_fails_comes_back_with_the_reason_and_the_others_go_on(
@@ -158,3 +149,30 @@ def test_a_result_that_dies_with_its_worker_is_made_again(make_run: MakeRun) -> 
             assert time.monotonic() < until
             time.sleep(0.01)
         assert workers._outcome(future, run) == Done(run, "the result", 3.0, 1.5, 0.5)  # type: ignore[arg-type]
+
+
+def test_a_worker_with_other_code_is_refused(
+    client: Client, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, data = make_run(SMALL)
+    assert workers.code_of(run) is None
+    monkeypatch.setattr(workers, "code_of", lambda run: "another hash")
+    (news,) = workers.train(client, [run], {"study": data})
+    assert isinstance(news, Failed) and "has another version of this package" in news.reason
+
+
+@pytest.mark.pipeline
+def test_a_worker_that_dies_is_told_and_in_the_end_named(make_run: MakeRun) -> None:
+    class Deadly:
+        """Data that end the process that trains on them, as the system does where memory is short."""
+
+        def __getattr__(self, name: str) -> None:
+            if name == "val_tests":
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise AttributeError(name)
+
+    run, _ = make_run(SMALL)
+    with workers.connect(1) as client:
+        news = list(workers.train(client, [run], {"study": Deadly()}))  # type: ignore[dict-item]
+    assert news[0] == workers.Lost(run) and isinstance(news[-1], Failed)
+    assert "memory is short" in news[-1].reason

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from unrolled import __version__, config, errors, paths
+from unrolled import __version__, config, errors, lifetime, paths
 from unrolled.errors import UnrolledError
 
 EPILOG = """\
@@ -169,7 +169,7 @@ COMMANDS: dict[str, Any] = {
 def main(arguments: list[str] | None = None) -> None:
     """Run one command, with the code of the folder one stands in."""
     if arguments is None:
-        paths.run_own_code("unrolled.cli")
+        lifetime.begin("unrolled.cli")
     chosen = vars(parser().parse_args(arguments))
     if chosen["command"] not in ("check", "compare") and not paths.PARAMS.exists():
         raise UnrolledError(f"{paths.PARAMS} is missing: run this in the project's root folder")

@@ -1,5 +1,6 @@
 """Errors that a user can mend: one line that names the thing and the remedy."""
 
+import errno
 import functools
 import os
 import sys
@@ -13,9 +14,16 @@ T = TypeVar("T")
 STRICT = "UNROLLED_STRICT"
 """The environment variable that lets every fault through, with its traceback, where it is 1."""
 
+OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE, errno.ENOMEM}
+"""Errors of the system that no program can mend: no room, no permission, too many files, no memory."""
+
 
 class UnrolledError(Exception):
     """Something the user can put right; the message says what and how, in one line a problem."""
+
+
+class FullError(UnrolledError):
+    """A file for which the disk has no room."""
 
 
 class NotRunError(UnrolledError):
@@ -76,7 +84,10 @@ def one_line(main: Callable[..., Any]) -> Callable[..., Any]:
             return main(*args, **kwargs)
         except UnrolledError as error:
             sys.exit("\n".join(f"unrolled: {line}" for line in str(error).splitlines()))
-        except KeyboardInterrupt:
-            sys.exit("unrolled: interrupted; finished methods are kept, `dvc repro` goes on from there")
+        except OSError as error:
+            if error.errno not in OF_THE_MACHINE:
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            sys.exit(f"unrolled: {where}{error.strerror}: mend this, and run the same again; what is finished is kept")
 
     return wrapped

@@ -38,6 +38,12 @@ def of_sources(*files: Path) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+@functools.cache
+def of_content(file: Path) -> str:
+    """Return the hash of what a file and all of this package that it imports hold, wherever they lie."""
+    return hashlib.sha256("".join(map(_content, registry.sources(file))).encode()).hexdigest()
+
+
 def of(rows: Any, files: tuple[Path, ...], libraries: tuple[str, ...] = LIBRARIES) -> str:
     """Return the hash of rows (anything that JSON knows), of the closure of some files, and of library versions."""
     parts = {"rows": rows, "sources": of_sources(*files), "libraries": {name: _library(name) for name in libraries}}

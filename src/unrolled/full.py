@@ -4,16 +4,29 @@ The folder keeps what is finished, so that `make full` goes on where the last si
 the code.
 """
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from unrolled import errors, paths, yaml_file
+from unrolled import errors, lifetime, paths, yaml_file
+from unrolled.files import write_atomic
 
 FOLDER, CHANGES = Path("full"), Path("full.yaml")
+PROJECT = (
+    "dvc.yaml",
+    ".dvc/config",
+    ".dvc/plots",
+    ".dvcignore",
+    "pyproject.toml",
+    "requirements.lock",
+    "src",
+    "data/measured",
+    "reports/full",
+)
+"""What the pipeline reads, the user's own tables with it; whether git tracks it does not matter."""
+WITHOUT_GIT = "[core]\n    no_scm = true\n"
+"""For DVC: the folder is no repository of its own."""
 
 
 def merged(table: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -25,25 +38,43 @@ def merged(table: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return both
 
 
-def _git(*arguments: str, folder: Path = Path()) -> str:
-    return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
+def _copy(source: Path) -> None:
+    """Copy a file, or all files of a folder, where they have changed; what is no longer in the folder goes."""
+    files = [each for each in (source.rglob("*") if source.is_dir() else [source]) if each.is_file()]
+    files = [each for each in files if "__pycache__" not in each.parts]
+    for path in files:
+        target = FOLDER / path
+        if not target.exists() or target.read_bytes() != path.read_bytes():
+            write_atomic(target, path.read_bytes())
+    for old in (FOLDER / source).rglob("*.py"):
+        if old.relative_to(FOLDER) not in files:
+            old.unlink()
+
+
+def _with_its_file(data: dict[str, Any]) -> None:
+    """Copy the file of a study's record, or name it by its whole path where it lies elsewhere."""
+    record = data.get("record")
+    if not isinstance(record, dict) or not isinstance(name := record.get("file"), str):
+        return
+    if Path(name).is_file():
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            record["file"] = str(Path(name).resolve())
+        else:
+            _copy(Path(name))
 
 
 @errors.one_line
 def main() -> None:
     """Copy the project to `full/`, without its results, and write the larger table there."""
-    paths.run_own_code("unrolled.full")
-    for name in _git("ls-files", "-co", "--exclude-standard").splitlines():
-        ours = name == "dvc.lock" or (name.startswith("reports/") and not name.startswith("reports/full/"))
-        if not ours and Path(name).is_file():
-            target = FOLDER / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if not target.exists() or target.read_bytes() != Path(name).read_bytes():
-                shutil.copy2(name, target)
-    tables = (yaml_file.read(path) for path in (paths.PARAMS, CHANGES))
-    (FOLDER / paths.PARAMS).write_text(yaml.safe_dump(merged(*tables), sort_keys=False), encoding="utf-8")
-    if not (FOLDER / ".git").exists():
-        _git("init", "-q", folder=FOLDER)
+    lifetime.begin("unrolled.full")
+    tables = [yaml_file.read(path) for path in (paths.PARAMS, CHANGES)]
+    for name in PROJECT:
+        _copy(Path(name))
+    table = merged(*tables)
+    for study in (table.get("studies") or {}).values():
+        _with_its_file(study.get("data") or {})
+    write_atomic(FOLDER / paths.PARAMS, yaml.safe_dump(table, sort_keys=False).encode())
+    write_atomic(FOLDER / ".dvc" / "config.local", WITHOUT_GIT.encode())
 
 
 if __name__ == "__main__":

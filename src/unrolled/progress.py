@@ -16,7 +16,7 @@ from typing import Annotated, ClassVar, TextIO
 import psutil
 from pydantic import BaseModel, Field
 
-from unrolled import files, paths
+from unrolled import files, lifetime, paths, processes
 from unrolled.errors import UnrolledError
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -104,7 +104,7 @@ def read() -> Record:
 
 def write(record: Record) -> None:
     """Write what is known, if that is possible."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(UnrolledError):
         files.write_atomic(FILE, record.model_dump_json(indent=1).encode())
 
 
@@ -112,10 +112,8 @@ def began() -> float:
     """Return when the whole run began: as `make` says, or with DVC's process, or else with this one."""
     with contextlib.suppress(KeyError, ValueError):
         return float(os.environ[BEGAN])
-    with contextlib.suppress(psutil.Error):
-        for parent in psutil.Process().parents():
-            if any(Path(word).stem == "dvc" for word in parent.cmdline()[:3]):
-                return float(parent.create_time())
+    with contextlib.suppress(psutil.Error, IndexError):
+        return float(lifetime.dvc()[-1].create_time())
     return BORN
 
 
@@ -204,14 +202,14 @@ def name_of(stage: str) -> str:
 def usual(record: Record, stage: str) -> float:
     """Return the seconds that a stage, or a study in it, takes; of `train` what the last fits took side by side."""
     if stage == "train" and record.trained:
-        return START + sum(seconds for seconds, _ in record.trained.values()) / (os.cpu_count() or 1)
+        return START + sum(seconds for seconds, _ in record.trained.values()) / processes.count()
     return record.usual.get(stage, USUAL.get(name_of(stage), 0.0))
 
 
 def following(record: Record, studies: Iterable[str]) -> dict[str, float]:
     """Return the seconds of the stages after training, in which so many studies are to be evaluated."""
     each = sum(usual(record, f"evaluate {study}") for study in studies)
-    found = {"evaluate": each / (os.cpu_count() or 1), "report": usual(record, "report")}
+    found = {"evaluate": each / processes.count(), "report": usual(record, "report")}
     there = (paths.RANDOM_NETWORKS / "numbers.json").exists()
     return found if there else found | {"random_networks": usual(record, "random_networks")}
 

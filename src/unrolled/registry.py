@@ -27,9 +27,20 @@ KINDS = {
 }
 """The folder of each kind, as a package below `unrolled`."""
 PLUMBING = {
-    *("__init__.py", "config.py", "errors.py", "explain.py", "files.py", "paths.py", "registry.py", "yaml_file.py")
+    "__init__.py",
+    "config.py",
+    "environment.py",
+    "errors.py",
+    "explain.py",
+    "files.py",
+    "fingerprint.py",
+    "lifetime.py",
+    "paths.py",
+    "processes.py",
+    "registry.py",
+    "yaml_file.py",
 }
-"""What reads names, rows and paths and computes no number; what it resolves stands in the experiment."""
+"""What reads names, rows and paths, knows what has changed, or starts processes, and computes no number."""
 
 
 class Settings(BaseModel):

@@ -1,24 +1,28 @@
-"""`python -m unrolled.repair_lock`: remove what DVC was writing when it was killed, and cannot read again.
+"""`python -m unrolled.repair_lock`: see to it that DVC starts: remove what a kill cut off, and do without git.
 
-Without it `dvc repro` refuses to start. Without `dvc.lock` it finds what is there, and finished methods are kept. What
-git left of a merge is no such thing: it stays, with a word.
+Without `dvc.lock` it finds what is there, and finished methods are kept. What git left of a merge is no such thing: it
+stays, with a word.
 """
 
+import io
 import json
 import re
+from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from unrolled import errors, paths
-from unrolled.errors import UnrolledError
+from unrolled import lifetime
+from unrolled.errors import UnrolledError, one_line
+from unrolled.files import write_atomic
 
 LOCK = Path("dvc.lock")
 MERGED = rb"^(<<<<<<<|>>>>>>>)( |$)"
 """What git writes around either side of a merge that it leaves to be settled."""
 IN_USE = Path(".dvc/tmp/rwlock")
 """Which process reads and writes which path."""
+LOCAL = Path(".dvc/config.local")
 
 
 def whole(lock: Any) -> bool:
@@ -39,9 +43,26 @@ def _lock() -> Any:
         return None
 
 
-@errors.one_line
+def _do_without_git() -> None:
+    """Tell DVC that there is no git here, as in an unpacked archive; else it refuses to start."""
+    here = Path.cwd()
+    if any((each / ".git").exists() for each in (here, *here.parents)):
+        return
+    settings = ConfigParser()
+    settings.read(LOCAL)
+    known = settings["core"] if settings.has_section("core") else {}
+    if known.get("no_scm") != "true":
+        settings["core"] = {**known, "no_scm": "true"}
+        text = io.StringIO()
+        settings.write(text)
+        write_atomic(LOCAL, text.getvalue().encode())
+        print(f"no git here: DVC does without it ({LOCAL})")
+
+
+@one_line
 def main() -> None:
-    """Remove each of the two files if it is damaged; marks of a merge in the first are an error."""
+    """Remove each of the two files if it is damaged; see to it that DVC starts without git."""
+    _do_without_git()
     if LOCK.exists() and re.search(MERGED, LOCK.read_bytes(), re.MULTILINE):
         raise UnrolledError(
             f"{LOCK} holds both sides of a merge (<<<<<<< and >>>>>>>): take one, `git checkout --ours {LOCK}`, "
@@ -59,5 +80,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    paths.run_own_code("unrolled.repair_lock")
+    lifetime.begin("unrolled.repair_lock")
     main()

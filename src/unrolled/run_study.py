@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from unrolled import api, config, paths
+from unrolled import api, config, lifetime, paths
 from unrolled.config import Experiment
 from unrolled.data import store
 from unrolled.report import results as evaluations
@@ -35,7 +35,7 @@ def run(study: str, wanted: Sequence[str] = (), **changes: Any) -> Path:
     own = _with_absolute_file(api.experiment(study, wanted, **changes))
     methods = config.load().methods
     folder = (paths.RUNS / study).resolve()
-    with _standing_in(folder):
+    with lifetime.alone(paths.TRAINING, "the training"), _standing_in(folder):
         configure.write([own], methods)
         generate.main(study)
         if store.not_run(study) is None:

@@ -1,15 +1,13 @@
 """All trajectories of a data set in one batched integration."""
 
-import os
 import warnings
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 from scipy.integrate import ODEintWarning, odeint, solve_ivp
 
+from unrolled import processes
 from unrolled.data.system import Array, System
 from unrolled.errors import UnrolledError
 
@@ -84,19 +82,20 @@ Tolerance = float | None
 def _alone(
     system: System, initial: Array, times: Array, forcing: Array | None, rtol: Tolerance, atol: Tolerance
 ) -> Array:
-    """Integrate each trajectory by itself; many of them on all cores, in processes that start afresh."""
-    run, cores = partial(_one_by_one, system, times, rtol, atol), os.cpu_count() or 1
-    if len(initial) < MANY or cores == 1:
-        return run(initial, forcing)
-    parts = min(SHARES * cores, len(initial))
+    """Integrate each trajectory by itself; many of them side by side."""
+    run, workers = partial(_one_by_one, system, times, rtol, atol), processes.count()
+    if len(initial) < MANY or workers == 1:
+        return run((initial, forcing))
+    parts = min(SHARES * workers, len(initial))
     forces = [None] * parts if forcing is None else np.array_split(forcing, parts)
-    with ProcessPoolExecutor(cores, get_context("spawn")) as pool:
-        return np.concatenate(list(pool.map(run, np.array_split(initial, parts), forces)))
+    shares = zip(np.array_split(initial, parts), forces, strict=True)
+    return np.concatenate(list(processes.side_by_side(run, shares)))
 
 
 def _one_by_one(
-    system: System, times: Array, rtol: Tolerance, atol: Tolerance, initial: Array, forcing: Array | None
+    system: System, times: Array, rtol: Tolerance, atol: Tolerance, share: tuple[Array, Array | None]
 ) -> Array:
+    initial, forcing = share
     forces = [None] * len(initial) if forcing is None else list(forcing[:, None])
     each = zip(initial[:, None], forces, strict=True)
     return np.concatenate([simulate(system, one, times, force, rtol, atol) for one, force in each])

@@ -12,7 +12,7 @@ from unrolled import fingerprint, paths, registry
 from unrolled.config import DataRow
 from unrolled.data.task import Array, Data, Split, TestSet
 from unrolled.errors import UnrolledError
-from unrolled.files import read_sealed, sha256, write_sealed
+from unrolled.files import read_sealed, sha256, write_atomic, write_sealed
 
 LIBRARIES = {"systems": ("numpy", "scipy"), "records": ("numpy", "scipy", "pandas")}
 """Whose versions data depend on."""
@@ -45,7 +45,6 @@ def save(study: str, data: Data, own: str) -> None:
         If a value is not finite; nothing is written then.
     """
     folder = paths.dataset(study)
-    folder.mkdir(parents=True, exist_ok=True)
     parts = {"train": data.train, "val": data.val} | {name: _arrays(test) for name, test in data.tests.items()}
     parts |= {f"{VAL}{name}": _arrays(test) for name, test in data.val_tests.items()}
     if data.example is not None:
@@ -56,8 +55,9 @@ def save(study: str, data: Data, own: str) -> None:
         old.unlink()
     files = {}
     for name, arrays in parts.items():
-        path = folder / f"{name}.npz"
-        np.savez(path, **arrays)  # type: ignore[arg-type]
+        path, buffer = folder / f"{name}.npz", io.BytesIO()
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]
+        write_atomic(path, buffer.getvalue())
         shapes = {key: list(array.shape) for key, array in arrays.items()}
         files[path.name] = {"sha256": sha256(path), "shapes": shapes}
     about = {kind: _about(sets) for kind, sets in (("tests", data.tests), ("val_tests", data.val_tests))}

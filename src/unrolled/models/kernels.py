@@ -1,16 +1,19 @@
 """What the compiled loops share: compilation, activations that vectorise, and small operations on rows."""
 
 import math
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 from numba import njit, types
-from numba.core import event
+from numba.core import caching, event
 from numba.extending import overload
 from numpy.typing import NDArray
+
+from unrolled import fingerprint, paths
 
 Array = NDArray[Any]
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
@@ -19,24 +22,55 @@ Compiled = TypeVar("Compiled", bound=Callable[..., Any])
 FASTMATH = {"contract", "nsz", "arcp"}
 
 
+class _OfAllSources:
+    """What makes a kept kernel stale: a change in its file, or in any of this package that the file imports."""
+
+    _py_file: str
+
+    @classmethod
+    def from_function(cls, function: Any, file: str) -> Any:
+        """Return the place, or None where it cannot be written, or others may, who could put their code there."""
+        found = super().from_function(function, file)  # type: ignore[misc]
+        if found is None or Path(found.get_cache_path()).stat().st_mode & stat.S_IWOTH:
+            return None
+        return found
+
+    def get_source_stamp(self) -> str:
+        return fingerprint.of_content(Path(self._py_file))
+
+
+class _Given(_OfAllSources, caching.UserProvidedCacheLocator):  # type: ignore[misc]
+    """`NUMBA_CACHE_DIR`."""
+
+
+class _BesideSource(_OfAllSources, caching.InTreeCacheLocator):  # type: ignore[misc]
+    """`__pycache__`."""
+
+
+class _OfUser(_OfAllSources, caching.UserWideCacheLocator):  # type: ignore[misc]
+    """The user's cache, where the source cannot be written."""
+
+
+class _OfProject(_BesideSource):
+    """The folder that one stands in, where neither can."""
+
+    def get_cache_path(self) -> str:
+        return str(paths.KERNELS.absolute())
+
+
+class _Keeper(caching.CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes: ClassVar[list[type]] = [_Given, _BesideSource, _OfUser, _OfProject]
+
+
+class _Kept(caching.FunctionCache):  # type: ignore[misc]
+    _impl_class = _Keeper
+
+
 def compiled(function: Compiled) -> Compiled:
-    """Compile with Numba at the first call, without threads, and keep the result on disk.
-
-    Numba takes a kernel from the cache while the kernel's own file is unchanged; `_drop_stale` adds
-    that this file, which every kernel calls, is unchanged too.
-    """
-    result: Compiled = njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
-    return result
-
-
-def _drop_stale() -> None:
-    """Remove compiled kernels, of cells and of training, that are older than this file."""
-    for path in Path(__file__).parents[1].rglob("__pycache__/*.nb?"):
-        if path.stat().st_mtime < Path(__file__).stat().st_mtime:
-            path.unlink(missing_ok=True)
-
-
-_drop_stale()
+    """Compile with Numba at the first call, without threads, and keep the result on disk while its sources stay."""
+    result = njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
+    result._cache = _Kept(function)  # as `cache=True` does, which looks at the kernel's own file only
+    return cast(Compiled, result)
 
 
 class _Announcer(event.Listener):  # type: ignore[misc]

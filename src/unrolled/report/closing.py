@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from unrolled import config, errors, files, paths, progress
+from unrolled import config, errors, files, lifetime, paths, progress
 from unrolled.analysis.comparison import solved
 from unrolled.analysis.statistics import solves
 from unrolled.data import store
@@ -175,5 +175,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    paths.run_own_code("unrolled.report.closing")
+    lifetime.begin("unrolled.report.closing")
     main()

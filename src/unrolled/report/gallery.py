@@ -15,10 +15,10 @@ import matplotlib
 from unrolled import paths, registry
 from unrolled.errors import Fault, UnrolledError, attempt
 from unrolled.files import write_atomic
+from unrolled.processes import side_by_side
 from unrolled.report.figure import OverviewFigure, StudyFigure
 from unrolled.report.results import Evaluation, Results, plain, read
 from unrolled.report.style import plain_title, style, svg
-from unrolled.training.processes import side_by_side
 
 RECORD = ".fingerprints.json"
 """Beside the figures: what each was drawn from, and its title."""

@@ -6,13 +6,13 @@ Each worker process imports the main module again, so this one imports nothing h
 import os
 import sys
 
-from unrolled import errors, paths, progress, registry
+from unrolled import errors, lifetime, progress, registry
 
 
 @errors.one_line
 def main(stage: str, *arguments: str) -> None:
     """Run one stage, with the code of the folder one stands in."""
-    paths.run_own_code("unrolled.stages")
+    lifetime.begin("unrolled.stages")
     if stage == "train":
         from unrolled.training import workers
 
@@ -25,10 +25,8 @@ def main(stage: str, *arguments: str) -> None:
         from unrolled.report import closing
 
         closing.main()
-    sys.stdout.flush()
-    sys.stderr.flush()
     if stage == "train":
-        os._exit(0)  # all is written; taking PyTorch, Dask and MLflow down piece by piece would cost seconds
+        lifetime.leave(0)  # all is written
 
 
 if __name__ == "__main__":

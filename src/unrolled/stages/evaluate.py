@@ -7,9 +7,9 @@ from unrolled import config, errors, files, fingerprint, paths, progress, regist
 from unrolled.analysis import tables
 from unrolled.config import Experiment
 from unrolled.data import store
+from unrolled.processes import count, side_by_side
 from unrolled.progress import Stage
-from unrolled.training import results, workers
-from unrolled.training.processes import side_by_side
+from unrolled.training import results
 from unrolled.training.runs import Run
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def main() -> None:
 
 def _evaluate_all(names: list[str]) -> None:
     """Evaluate studies in processes of their own, and show how far it is; what cannot be trusted is said at the end."""
-    stage, cores, record = Stage("evaluate"), min(workers.count(), len(names)), progress.read()
+    stage, cores, record = Stage("evaluate"), min(count(), len(names)), progress.read()
     left = {name: progress.usual(record, f"evaluate {name}") for name in names}
     whole, wrong = sum(left.values()), list[str]()
     stage.plan(record.planned, cores)

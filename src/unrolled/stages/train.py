@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from unrolled import config, errors, registry
+from unrolled import config, errors, lifetime, paths, registry
 from unrolled.data import store
 from unrolled.data.task import Data
 from unrolled.progress import Stage, following, read
-from unrolled.training import results, tracking, workers
+from unrolled.training import memory, results, tracking, workers
 from unrolled.training.runs import Run
 from unrolled.training.schedule import Schedule, key_of
 from unrolled.training.workers import Done
@@ -59,7 +59,7 @@ def train(
     if not runs:
         return
     stage, failed, data = Stage("train"), list[str](), load(runs)
-    with workers.connect(len(runs)) as client:
+    with workers.connect(memory.fitting(runs, data)) as client:
         schedule = Schedule(runs, data, read().trained, sum(client.nthreads().values()))
         stage.plan(after or {}, schedule.cores)
         stage.show("starting", schedule.left, 0.0)
@@ -67,6 +67,8 @@ def train(
             name = f"{news.run.study} {news.run.name}"
             if isinstance(news, workers.Passed):
                 schedule.passed(news.run, news.epochs)
+            elif isinstance(news, workers.Lost):
+                stage.tell(f"{name}: its worker has died (is memory short?); it is trained again")
             elif isinstance(news, workers.Failed):
                 failed.append(f"{news.run.study}: {news.run.name} ({news.reason})")
                 schedule.finish(news.run, None)
@@ -82,6 +84,7 @@ def train(
 
 
 @errors.one_line
+@lifetime.alone(paths.TRAINING, "the training")
 def main() -> None:
     """Train what is not yet trained, and record everything."""
     runs = all_runs()

@@ -1,15 +1,15 @@
 """Training a run: from initial weights to its result."""
 
 import logging
-import os
 import warnings
 from collections.abc import Callable
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 
-from unrolled import registry
+from unrolled import environment, registry
 from unrolled.data.task import Data
 from unrolled.models.build import autoregressive
 from unrolled.models.network import Network
@@ -106,12 +106,16 @@ def _train(
 
 
 def trainer(epochs: int) -> pl.Trainer:
-    """Return a quiet Lightning trainer on the CPU, or on what `UNROLLED_ACCELERATOR` names (`gpu`, `auto`)."""
+    """Return a quiet Lightning trainer on the CPU, or on what `UNROLLED_ACCELERATOR` names (`gpu`, `auto`).
+
+    It has this process alone, whatever SLURM or torchrun has started.
+    """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     return pl.Trainer(
         max_epochs=epochs,
-        accelerator=os.environ.get("UNROLLED_ACCELERATOR", "cpu"),
+        accelerator=environment.value("UNROLLED_ACCELERATOR") or "cpu",
         devices=1,
+        plugins=[LightningEnvironment()],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,

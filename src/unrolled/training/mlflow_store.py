@@ -15,7 +15,7 @@ from filelock import FileLock
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from unrolled import paths
+from unrolled import environment, paths
 from unrolled.errors import UnrolledError
 from unrolled.files import write_atomic
 from unrolled.training import mlflow_faults
@@ -48,12 +48,7 @@ def owner() -> str:
     UnrolledError
         If `UNROLLED_OWNER` has other characters than letters, digits, `.`, `_` and `-`.
     """
-    asked = os.environ.get("UNROLLED_OWNER")
-    if asked is None:
-        return f"{user()}-{_folder()}"
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", asked):
-        raise UnrolledError(f"UNROLLED_OWNER is '{asked}': give letters, digits, '.', '_' and '-', or unset it")
-    return asked
+    return environment.value("UNROLLED_OWNER") or f"{user()}-{_folder()}"
 
 
 def _folder() -> str:

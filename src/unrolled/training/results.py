@@ -14,7 +14,7 @@ import numpy as np
 
 from unrolled import fingerprint, paths, registry
 from unrolled.data import store
-from unrolled.errors import Fault, UnrolledError, attempt
+from unrolled.errors import Fault, FullError, UnrolledError, attempt
 from unrolled.files import write_atomic
 from unrolled.training.runs import Array, Result, Run
 
@@ -22,6 +22,8 @@ NOT_TRAINED_BY = {"label", "about", "requires", "compare_with", "tuned_by_hand"}
 """Of a method's row: what a reader sees only."""
 DAMAGED = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 """What NumPy and zipfile raise on a file that is not, or no longer, an archive of arrays."""
+PATIENCE = 600.0
+"""Seconds for which a result waits for room on a full disk."""
 LARGEST, OLDEST = 4 * 2**30, 30 * 24 * 3600.0
 """Bytes and seconds up to which results of earlier rows are kept."""
 
@@ -62,8 +64,8 @@ def save(run: Run, result: Result, seconds: float) -> None:
     arrays = {field.name: getattr(result, field.name) for field in fields(Result) if field.name != "predictions"}
     arrays |= {f"predictions.{name}": array for name, array in result.predictions.items()}
     np.savez(buffer, fingerprint=np.array(own), checksum=np.array(_checksum(own, arrays)), **arrays)
-    write_atomic(paths.KEPT / f"{own}.seconds", f"{seconds:.3f}".encode())
-    write_atomic(paths.KEPT / f"{own}.npz", buffer.getvalue())
+    _write(paths.KEPT / f"{own}.seconds", f"{seconds:.3f}".encode())
+    _write(paths.KEPT / f"{own}.npz", buffer.getvalue())
     _place(run, own)
 
 
@@ -77,6 +79,21 @@ def _checksum(own: str, arrays: dict[str, Array]) -> str:
     return found.hexdigest()
 
 
+def _write(path: Path, content: bytes) -> None:
+    """Write what has taken long to compute: where the disk is full, wait for room, and say so."""
+    until, said = time.monotonic() + PATIENCE, False
+    while True:
+        try:
+            return write_atomic(path, content)
+        except FullError as error:
+            if time.monotonic() > until:
+                raise
+            if not said:
+                print(f"waiting up to {PATIENCE / 60:.0f} minutes for room: {error}", flush=True)
+            said = True
+            time.sleep(1.0)
+
+
 def _place(run: Run, own: str) -> None:
     """Put a kept result where the pipeline expects it, as a hard link where the file system can."""
     path, source = path_of(run.study, run.name), paths.KEPT / f"{own}.npz"
@@ -85,10 +102,10 @@ def _place(run: Run, own: str) -> None:
     temporary.unlink(missing_ok=True)
     try:
         temporary.hardlink_to(source)
+        temporary.replace(path)
     except OSError:
-        temporary.write_bytes(source.read_bytes())
+        _write(path, source.read_bytes())
     os.utime(source)
-    temporary.replace(path)
 
 
 def seconds(run: Run) -> float | None:
@@ -194,6 +211,8 @@ def prune(studies: dict[str, list[str]]) -> None:
     for folder in paths.TRAINED.iterdir():
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+    for path in paths.KEPT.glob("*.tmp"):
+        path.unlink()
     left = LARGEST
     for path in sorted(paths.KEPT.glob("*.npz"), key=lambda path: -path.stat().st_mtime):
         left -= path.stat().st_size

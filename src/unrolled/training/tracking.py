@@ -55,7 +55,10 @@ class Tracker:
     @functools.cached_property
     def commit(self) -> str:
         """The commit that runs, read once."""
-        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+        try:
+            found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+        except OSError:  # no git here
+            return "unknown"
         return found.stdout.strip() or "unknown"
 
     def guarded(self, action: Callable[[], Any]) -> Any:

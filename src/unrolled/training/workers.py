@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import forkserver
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from unrolled import environment, lifetime, processes
 from unrolled.errors import UnrolledError
 
 if TYPE_CHECKING:  # this module is imported before the workers are forked, so it imports nothing heavy itself
@@ -19,15 +20,8 @@ if TYPE_CHECKING:  # this module is imported before the workers are forked, so i
     from unrolled.data.task import Data
     from unrolled.training.runs import Result, Run
 
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    # Keep freed memory: handing a large array back and taking a new one each step cost up to 40 %.
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": "8000000000",
-}
-"""Of an embedded worker: one thread, because processes use the cores; and its memory is its own."""
+ADDRESS = "DASK_SCHEDULER_ADDRESS"
+LIBRARIES = "NumPy, SciPy, Numba or PyTorch"
 TOPIC = "unrolled"
 NO_DASHBOARD = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 """A free port, since Dask opens one all the same and warns where its own is taken by another cluster."""
@@ -66,52 +60,40 @@ class Passed:
     epochs: int
 
 
+@dataclass(frozen=True)
+class Lost:
+    """A run whose worker has died; it is tried again."""
+
+    run: Run
+
+
 def preload() -> None:
     """Start to load, in the background, what every embedded worker needs; workers are forked from there.
 
     Call it before `distributed` is imported, which looks only then how to start its processes. A worker that starts
     from nothing spends more time on imports than a small method on training.
     """
-    if os.environ.get("DASK_SCHEDULER_ADDRESS"):
+    if environment.value(ADDRESS):
         return
+    lifetime.own_folder()
     os.environ["DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD"] = "forkserver"
-    multiprocessing.set_forkserver_preload(["unrolled.training.fit", "distributed"])
-    with own_environment():
+    multiprocessing.set_forkserver_preload(["unrolled.training.server", "unrolled.training.fit", "distributed"])
+    with processes.own_environment():
         forkserver.ensure_running()
 
 
 @contextmanager
-def own_environment() -> Iterator[None]:
-    """Set `ENVIRONMENT` for processes that start meanwhile."""
-    before = {name: os.environ.get(name) for name in ENVIRONMENT}
-    os.environ.update(ENVIRONMENT)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
-
-
-def count() -> int:
-    """Return how many embedded workers `UNROLLED_WORKERS` asks for, by default one a core."""
-    asked = os.environ.get("UNROLLED_WORKERS")
-    if asked is None:
-        return os.cpu_count() or 1
-    if not asked.isdecimal() or int(asked) < 1:
-        raise UnrolledError(f"UNROLLED_WORKERS is '{asked}': give a number of at least 1, or unset it")
-    return int(asked)
-
-
-@contextmanager
-def connect(runs: int) -> Iterator[Client]:
-    """Yield a client of `DASK_SCHEDULER_ADDRESS`, or else of an embedded cluster on this machine."""
+def connect(workers: int) -> Iterator[Client]:
+    """Yield a client of `DASK_SCHEDULER_ADDRESS`, or else of so many workers on this machine."""
     import dask
     from distributed import Client, LocalCluster
 
-    address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+    address = environment.value(ADDRESS)
     if address:
         try:
             client = Client(address, timeout=PATIENCE)
+            if not client.nthreads():
+                print(f"waiting for a worker of the Dask scheduler at {address}", flush=True)
             client.wait_for_workers(1, timeout=3 * PATIENCE)
         except (OSError, ValueError, TimeoutError) as error:
             what = "has no workers" if isinstance(error, TimeoutError) else "does not answer"
@@ -125,11 +107,10 @@ def connect(runs: int) -> Iterator[Client]:
     # What goes wrong in a worker comes back as a `Failed`, so Dask need not print it too.
     # One run a worker, the others wait: a run queued at one worker would not move to an idle one.
     settings = {
-        "distributed.nanny.pre-spawn-environ": ENVIRONMENT,
+        "distributed.nanny.pre-spawn-environ": processes.ENVIRONMENT,
         "distributed.scheduler.worker-saturation": 1.0,
         "logging.distributed": "critical",
     }
-    workers = min(count(), runs)
     with (
         dask.config.set(settings),
         LocalCluster(n_workers=workers, threads_per_worker=1, memory_limit=0, scheduler_kwargs=NO_DASHBOARD) as cluster,
@@ -143,17 +124,35 @@ def _hold(data: Data) -> Data:
     return data
 
 
-def work(run: Run, data: Data) -> tuple[Result, float, float, float]:
+def code_of(run: Run) -> str | None:
+    """Return the hash of the code that trains a run here, where workers may have another."""
+    from unrolled import fingerprint
+    from unrolled.training import results
+
+    return fingerprint.of(None, results.sources(run)) if environment.value(ADDRESS) else None
+
+
+def work(run: Run, data: Data, code: str | None = None) -> tuple[Result, float, float, float]:
     """Train one run on a worker, publishing its progress.
 
     Returns the result, when the fit began, the seconds that it took, and beside them those of compiling kernels.
+
+    Raises
+    ------
+    UnrolledError
+        If this worker has other code than the hash says.
     """
     import torch  # here, because only workers need it and Lightning
     from distributed import get_worker
     from numba.core import event
 
+    from unrolled import fingerprint
+    from unrolled.training import results
     from unrolled.training.fit import fit
 
+    if code is not None and fingerprint.of(None, results.sources(run)) != code:
+        where = get_worker().address
+        raise UnrolledError(f"the worker {where} has another version of this package, or of {LIBRARIES}: install ours")
     os.setpriority(os.PRIO_PROCESS, 0, 5)  # so that whoever starts the stage, and its log, is not kept waiting
     torch.set_num_threads(1)
     worker, passed, last = get_worker(), 0, time.monotonic()
@@ -173,7 +172,7 @@ def work(run: Run, data: Data) -> tuple[Result, float, float, float]:
     return result, moment, time.perf_counter() - begun - compiling, compiling
 
 
-def train(client: Client, runs: list[Run], data: dict[str, Data]) -> Iterator[Passed | Done | Failed]:
+def train(client: Client, runs: list[Run], data: dict[str, Data]) -> Iterator[Passed | Lost | Done | Failed]:
     """Hand the runs to the workers in this order; yield how far they are, and what is done or has failed.
 
     The data of a study go to the workers once. A run whose worker dies is tried again elsewhere by Dask, three times.
@@ -183,32 +182,45 @@ def train(client: Client, runs: list[Run], data: dict[str, Data]) -> Iterator[Pa
     import dask
     from distributed import as_completed
 
-    news: queue.SimpleQueue[tuple[str, str, int]] = queue.SimpleQueue()
-    client.subscribe_topic(TOPIC, lambda event: news.put(event[1]))
+    known = {(run.study, run.name): run for run in runs}
+    news: queue.SimpleQueue[Passed | Lost] = queue.SimpleQueue()
+    client.subscribe_topic(TOPIC, lambda event: news.put(Passed(known[event[1][:2]], event[1][2])))
+    client.subscribe_topic("all", lambda event: [*map(news.put, _lost(event[1], known))])
     with dask.config.set(LARGE):
         placed = {
             study: client.submit(_hold, arrays, key=f"data {study}", pure=False) for study, arrays in data.items()
         }
-    futures, known = {}, {(run.study, run.name): run for run in runs}
+    futures = {}
     for key, run in known.items():  # Dask takes the first of a pair as the name of the group, which it queues
-        futures[client.submit(work, run, placed[run.study], key=key, pure=False)] = run
+        futures[client.submit(work, run, placed[run.study], code_of(run), key=key, pure=False)] = run
     waiting = as_completed(futures, raise_errors=False)
     while futures:
         time.sleep(0.1)
         while not news.empty():
-            study, method, epochs = news.get()
-            yield Passed(known[study, method], epochs)
+            yield news.get()
         if not waiting.is_empty() and waiting.has_ready():
             for future in waiting.next_batch(block=False):
                 yield _outcome(future, futures.pop(future))
-    client.unsubscribe_topic(TOPIC)
+    for topic in (TOPIC, "all"):
+        client.unsubscribe_topic(topic)
+
+
+def _lost(message: Any, known: dict[tuple[str, str], Run]) -> list[Lost]:
+    """Return what a worker was at, if the message says that it is gone."""
+    if not isinstance(message, dict) or message.get("action") != "remove-worker" or message.get("expected"):
+        return []
+    return [Lost(known[key]) for key in message["processing-tasks"] if key in known]
 
 
 def _outcome(future: Future, run: Run) -> Done | Failed:
+    from distributed import KilledWorker
+
     try:  # `result()` waits for Dask to compute a result anew that was lost with its worker
         result, begun, seconds, compiling = future.result()
     except UnrolledError as error:
         return Failed(run, str(error))
+    except KilledWorker:
+        return Failed(run, "its worker died again and again, as where memory is short: set UNROLLED_WORKERS=1")
     except Exception as error:
         return Failed(run, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
     return Done(run, result, begun, seconds, compiling)

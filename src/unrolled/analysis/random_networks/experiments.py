@@ -12,7 +12,7 @@ import pandas as pd
 
 from unrolled.analysis.random_networks import autonomous, clipping, equations, gradient_map, newton
 from unrolled.config import RandomNetworks
-from unrolled.training.processes import side_by_side
+from unrolled.processes import side_by_side
 
 
 class Numbers(TypedDict):

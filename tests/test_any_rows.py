@@ -87,6 +87,7 @@ def judged(results: Results) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     return claims, answers
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 def test_a_page_is_made_of_any_rows(
     random_networks: Experiments, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,6 +146,13 @@ def test_the_second_waits_for_the_first_and_says_for_whom(tmp_path: Path) -> Non
     assert other.stdout is not None and other.stdout.readline() == "waits\n"
 
 
+@pytest.fixture
+def no_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the folder that this process of pytest may have from what is cleaned."""
+    monkeypatch.setattr(lifetime, "_folders", [])
+
+
+@pytest.mark.usefixtures("no_folders")
 def test_temporary_files_of_dead_processes_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
     (tmp_path / f"unrolled-{int(ended.stdout)}-x").mkdir()
@@ -162,6 +169,7 @@ def test_temporary_files_of_dead_processes_go(tmp_path: Path, monkeypatch: pytes
     assert not own.exists()
 
 
+@pytest.mark.usefixtures("no_folders")
 def test_a_folder_too_long_for_sockets_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     long = tmp_path / ("x" * 90)
     long.mkdir()

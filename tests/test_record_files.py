@@ -129,7 +129,7 @@ def test_in_any_dialect_the_same_numbers_are_read(exhaustive: bool, tmp_path: Pa
         understood.append(round_trip(written, tmp_path))
 
     check()
-    assert 0.5 < np.mean(understood) < 1
+    assert np.mean(understood) > 0.5 and (not exhaustive or np.mean(understood) < 1), "some cannot be told apart"
 
 
 STEPS = 256

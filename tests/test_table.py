@@ -49,8 +49,8 @@ REFUSED: list[tuple[str, Any, list[str]]] = [
         True,
         ["data.standardise changes nothing", "'forecast' on a record", "steps"],
     ),
-    ("studies.santa_fe.data.record.file", "x.csv", ["'santa_fe' reads no 'file'"]),
-    ("studies.santa_fe.data.record.units", {"x": "V"}, ["record.units: column 'x' is not known. Known: intensity"]),
+    ("studies.santa_fe.data.record.file", "x.csv", ["'santa_fe' comes without a file, so it takes no 'file'"]),
+    ("studies.santa_fe.data.record.units", {"x": "V"}, ["'units' names 'x', which is neither input nor output"]),
     (LORENZ + "data.val_horizon", 801, ["needs a 'horizon' of at least the 'val_horizon'"]),
     ("methods.linear.epochs", 3, ["methods.linear.epochs changes nothing", "optimiser 'ridge'"]),
     ("methods.linear.clip_norm", [1.0], ["methods.linear.clip_norm changes nothing"]),
@@ -65,7 +65,6 @@ REFUSED: list[tuple[str, Any, list[str]]] = [
     ),
     ("methods.rnn_truncated.truncate", 400, [".truncate, 400, changes nothing", "sequences of 20 steps"]),
     ("methods.lem.options", {"activation": "relu"}, ["methods.lem.options: 'activation' is not known. Known: dt"]),
-    ("studies.recall_1000.methods", ["rnn"], ["studies.recall_1000.data.window changes nothing"]),
     ("studies.recall_5000.fit.tuning_seeds", 4, ["tuning_seeds is 4: it is a part of the 3 'seeds'"]),
     ("studies.sine.methods", [{"rnn": {"hidden": 3}}, "rnn"], ["'rnn' stands twice"]),
     (SINE + "fit.learning_rates", [0.1, 0.1], ["two of the values are equal"]),
@@ -77,8 +76,12 @@ REFUSED: list[tuple[str, Any, list[str]]] = [
     ),
     (RECALL + "data.system", "oscillator", ["task 'recall' needs a system that sums its forces"]),
     (LORENZ + "data.system", "sine", ["needs trajectories that differ"]),
-    (BOX + "data.record.inputs", ["V1", "V2"], ["column 'V2' is among the inputs and the outputs"]),
-    (BOX + "data.record.inputs", ["y_init"], ["a column cannot be called 'y_init'"]),
+    (BOX + "data.record.inputs", ["V1", "V2"], ["column 'V2' is listed twice among inputs and outputs"]),
+    (
+        BOX + "data.record",
+        {"source": "silverbox", "inputs": ["y_init"], "outputs": ["V2"]},
+        ["task 'simulation' makes columns called", "call the file's column 'y_init' otherwise"],
+    ),
     (SINE + "methods", ["newer"], ["studies.sine.methods: no method is left"]),
     ("methods.lru.options", {"r_min": 0.9999}, ["methods.lru.options", "'r_min', 0.9999, is less than 'r_max'"]),
     ("methods.rnn.flatten_window", True, ["flatten_window needs a task that gives a window at a time"]),
@@ -136,6 +139,13 @@ def test_a_sound_table_is_counted(in_tmp: Path, capsys: pytest.CaptureFixture[st
     said = capsys.readouterr().out
     assert f"{len(raw['studies'])} studies, {len(raw['methods'])} methods, " in said
     assert said.endswith(": no problem found\n") and said.count("\n") == 1  # no warning
+
+
+def test_what_no_method_of_a_study_uses_any_more_is_a_warning(in_tmp: Path) -> None:
+    found = check_rows(edited(real_table.ALL, {"studies.recall_1000.methods": ["esn"]}), "params.yaml")
+    said = [line for line in found.warnings if "not used by any of the study's methods" in line]
+    keys = ("fit.schedule", "fit.learning_rates", "data.window")
+    assert found.problems == [] and {line.split()[0] for line in said} == {f"studies.recall_1000.{key}" for key in keys}
 
 
 def test_few_test_windows_are_a_warning(in_tmp: Path) -> None:

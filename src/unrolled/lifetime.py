@@ -143,6 +143,10 @@ def alone(path: Path, what: str) -> Iterator[None]:
 
 
 def _holder(note: Path) -> str:
+    for _ in range(20):  # it writes the note just after it has the lock
+        if note.exists():
+            break
+        time.sleep(EVERY / 10)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         known = json.loads(note.read_text())
         where = "" if known["host"] == socket.gethostname() else f" on {known['host']}"

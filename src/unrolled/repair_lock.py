@@ -62,12 +62,12 @@ def _do_without_git() -> None:
 @one_line
 def main() -> None:
     """Remove each of the two files if it is damaged; see to it that DVC starts without git."""
-    _do_without_git()
     if LOCK.exists() and re.search(MERGED, LOCK.read_bytes(), re.MULTILINE):
         raise UnrolledError(
             f"{LOCK} holds both sides of a merge (<<<<<<< and >>>>>>>): take one, `git checkout --ours {LOCK}`, "
             "or delete it; then run `dvc repro`"
         )
+    _do_without_git()
     if LOCK.exists() and not whole(_lock()):
         LOCK.unlink()
         print(f"{LOCK} was cut off, as when a run is killed: it is made anew; finished methods are kept")

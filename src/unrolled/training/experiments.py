@@ -1,7 +1,7 @@
 """From the table to experiments: every default filled in, every contradiction found before anything runs."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,6 @@ from unrolled.training import contracts, estimates
 
 OF_METHODS = ("initialiser", "optimiser")
 """The keys of `defaults` that are of every method; the others are of every study's `fit`."""
-OF_COLUMNS = ("y_prev", "y_init", "y_linear")
-"""Columns that the task makes itself, beside those of a record."""
 
 
 def resolve(table: Table, name: str) -> Experiment:
@@ -93,7 +91,7 @@ def resolve_all(table: Table) -> list[Experiment]:
         with problems.gathering():
             experiment = resolve(table, name)
             found.append(experiment)
-            problems.add(*_idle(table, experiment))
+            problems.add(*_seeds(experiment))
     for key, method in table.methods.items():
         problems.add(*contracts.of_row(method, f"methods.{key}"))
     problems.add(*_of_random_networks(table))
@@ -291,15 +289,6 @@ def _of_record(row: RecordRow, data: DataRow, task: Task, place: str) -> Iterato
         return
     if (reason := item.refuses(row)) is not None:
         yield f"{place}.record: '{row.source}' {reason}"
-    columns = [*row.inputs, *row.outputs]
-    for name in {*row.inputs} & {*row.outputs}:
-        yield f"{place}.record: column '{name}' is among the inputs and the outputs: the answer would be given"
-    for name in columns:
-        if name in OF_COLUMNS:
-            yield f"{place}.record: a column cannot be called '{name}', as one that the task makes: rename it there"
-    for name in row.units:
-        if name not in columns:
-            yield str(registry.unknown(f"{place}.record.units: column", name, columns))
     for key in task.of_systems:
         if key in data.settings:
             others = [name for name in type(task).Settings.model_fields if name not in task.of_systems]
@@ -361,28 +350,39 @@ def _method(method: Method, name: str, fit: FitRow, row: DataRow, task: Task, ow
     return method
 
 
-def _idle(table: Table, experiment: Experiment) -> Iterator[str]:
-    """Find the keys of a study's row that none of its methods uses."""
-    study, fit, place = table.study(experiment.name), experiment.fit, f"studies.{experiment.name}"
-    task, used = registry.load("tasks", study.data.task), set[str]()
-    for name, changes in _listed(table, study, place).items():
-        method = table.methods[name].changed(changes)
+def _seeds(experiment: Experiment) -> Iterator[str]:
+    """Refuse to tune with more seeds than there are, where anything is tuned."""
+    fit, used = experiment.fit, _used(experiment.data, experiment.methods.values())
+    if "tuning_seeds" in used and fit.tuning_seeds > fit.seeds:
+        place = f"studies.{experiment.name}.fit.tuning_seeds"
+        yield f"{place} is {fit.tuning_seeds}: it is a part of the {fit.seeds} 'seeds'"
+
+
+def _used(row: DataRow, methods: Iterable[Method]) -> set[str]:
+    """Return those keys of a study's row that not every method uses and one of these does."""
+    task, used = registry.load("tasks", row.task), set[str]()
+    for method in methods:
         cell, optimiser = registry.load("cells", method.cell), registry.load("optimisers", method.optimiser)
-        used |= {key for key in ("learning_rates", "schedule") if getattr(method, key) is None} & {*optimiser.uses}
-        if cell.recurrent and method.hidden is None:
+        used |= {"learning_rates", "schedule"} & {*optimiser.uses}
+        if cell.recurrent:
             used.add("parameters")
         if task.window or method.flatten_window or "window" in cell.Settings.model_fields:
             used.add("window")
         if "learning_rates" in optimiser.uses:
-            tried = (method.learning_rates or fit.learning_rates, method.clip_norm or [0], method.clip_value or [0])
+            tried = (method.learning_rates or [0], method.clip_norm or [0], method.clip_value or [0])
             used |= {"tuning_seeds"} if max(map(len, tried)) > 1 else set()
-    for key in ("learning_rates", "schedule", "parameters", "tuning_seeds"):
-        if key in study.fit and key not in used:
-            yield contracts.unused(f"{place}.fit.{key}", "any of the study's methods")
-    if study.data.window is not None and "window" not in used:
-        yield contracts.unused(f"{place}.data.window", "any of the study's methods")
-    if "tuning_seeds" in used and fit.tuning_seeds > fit.seeds:
-        yield f"{place}.fit.tuning_seeds is {fit.tuning_seeds}: it is a part of the {fit.seeds} 'seeds'"
+    return used
+
+
+def _idle(table: Table, experiment: Experiment) -> Iterator[str]:
+    """Find the keys of a study's row that none of its methods uses, as after a method was taken out."""
+    study, place = table.study(experiment.name), f"studies.{experiment.name}"
+    used = _used(study.data, experiment.methods.values())
+    idle = [f"fit.{key}" for key in ("learning_rates", "schedule", "parameters", "tuning_seeds") if key in study.fit]
+    idle += ["data.window"] if study.data.window is not None else []
+    for key in idle:
+        if key.partition(".")[2] not in used:
+            yield f"{place}.{key} changes nothing: it is not used by any of the study's methods"
 
 
 def _doubtful(table: Table, experiments: list[Experiment]) -> Iterator[str]:
@@ -390,6 +390,7 @@ def _doubtful(table: Table, experiments: list[Experiment]) -> Iterator[str]:
     for each in experiments:
         task: Task = registry.load("tasks", each.data.task)(**each.data.settings)
         yield from estimates.few(task, each.data, f"studies.{each.name}.data")
+        yield from _idle(table, each)
         if not any(registry.load("optimisers", method.optimiser).iterative for method in each.methods.values()):
             yield f"studies.{each.name}.fit: no method there is trained in epochs"
     for name, method in table.methods.items():

@@ -31,7 +31,7 @@ METHODS: dict[str, dict[str, Any]] = {
 class Silent:
     """Stand in for MLflow."""
 
-    def log_comparison(self, *given: Any) -> None:
+    def log_scores(self, *given: Any) -> None:
         """Log nothing."""
 
 

@@ -30,7 +30,7 @@ def _of_method(row: dict[str, Any]) -> dict[str, float | None]:
     found = {"test/score": row["score"], "test/rank": row["rank"], "test/chosen": float(row["chosen_by_validation"])}
     found |= {f"test/{name}": other["score"] for name, other in row.get("tests", {}).items()}
     found |= {f"memory/steps_{when}": _steps(flow.get(when)) for when in ("before", "after")}
-    return found | {"converged": None if row["state"] is None else float(row["converged"])}
+    return found | {"converged": float(row["converged"]) if row.get("state") else None}
 
 
 def _steps(rate: float | None) -> float | None:

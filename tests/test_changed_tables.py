@@ -19,9 +19,9 @@ from real_table import ALL
 from unrolled import registry
 from unrolled.data import datasets
 from unrolled.errors import UnrolledError
-from unrolled.training.experiments import check, check_rows
 from unrolled.training.fit import fit
 from unrolled.training.runs import Run
+from unrolled.training.table import check, check_rows
 
 LONGEST = 10.0
 """Seconds that a check may take on a busy machine; most take a few hundredths."""

@@ -24,7 +24,7 @@ from unrolled.data.task import Data, History, Split, Task
 from unrolled.data.tasks import simulation
 from unrolled.data.tasks.forecast import PIECE, piecewise_error
 from unrolled.data.tasks.next_value import NextValue
-from unrolled.training.experiments import resolve_all
+from unrolled.training.table import resolve_all
 
 STUDIES = list(small_studies.TABLE.studies)
 TASKS = registry.names("tasks")

@@ -10,8 +10,9 @@ from unrolled import registry
 from unrolled.config import Experiment, Table
 from unrolled.errors import UnrolledError
 from unrolled.models.build import network_of, widths
-from unrolled.training.experiments import resolve, resolve_all
+from unrolled.training.experiments import resolve
 from unrolled.training.runs import Run
+from unrolled.training.table import resolve_all
 
 TABLE = Table.model_validate(ALL)
 

@@ -12,7 +12,7 @@ from real_table import DELETED, PATH, edited
 from unrolled import cli, paths, yaml_file
 from unrolled.errors import UnrolledError
 from unrolled.stages import configure
-from unrolled.training.experiments import Checked, check, check_rows
+from unrolled.training.table import Checked, check, check_rows
 
 SINE, LORENZ, BOX, RECALL = (f"studies.{name}." for name in ("sine", "lorenz", "silverbox", "recall_50"))
 

@@ -68,9 +68,9 @@ def _count(text: str) -> int:
 
 def check(file: Path) -> None:
     """Print all that is wrong with a table, or how much it asks for."""
-    from unrolled.training import experiments
+    from unrolled.training import table
 
-    found = experiments.check(file)
+    found = table.check(file)
     print("\n".join([*found.problems, *(f"warning: {line}" for line in found.warnings), found.said(file)]))
     if found.problems:
         raise SystemExit(1)

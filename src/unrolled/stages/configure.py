@@ -5,7 +5,7 @@ from unrolled.config import Experiment, Method
 from unrolled.errors import UnrolledError
 from unrolled.files import write_sealed
 from unrolled.models.build import family
-from unrolled.training.experiments import check
+from unrolled.training.table import check
 
 
 def write(experiments: list[Experiment], methods: dict[str, Method]) -> None:

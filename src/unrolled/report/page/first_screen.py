@@ -100,7 +100,7 @@ def memory_map(results: Results, experiments: dict[str, dict[str, Any]]) -> Tabl
     asked = recalls(results.studies)
     if not asked:
         return None
-    owner = {name: study for study in asked[::-1] for name in study.ranked}
+    owner = {name: study for study in asked for name in study.methods if name in study.ranked}
     families = list(dict.fromkeys(look["family"] for study in asked for look in study.methods.values()))
     order = sorted(owner, key=lambda name: families.index(owner[name].methods[name]["family"]))
 

@@ -129,7 +129,7 @@ def test_what_is_accepted_runs(in_tmp: Path, exhaustive: bool) -> None:
     small_studies.write_record(in_tmp)
     found = {"trained": 0, "too large": 0}
 
-    @drawing(1000 if exhaustive else 40)
+    @drawing(1000 if exhaustive else 25)
     @given(changed([tiny.raw(task) for task in registry.names("tasks")], SMALL))
     def drawn(table: dict[str, Any]) -> None:
         for experiment in check_rows(table, "params.yaml").experiments:

@@ -115,7 +115,8 @@ def test_a_copy_of_the_store_would_write_to_no_other_folder(repro: Path) -> None
 
 
 def test_metrics_and_plots_are_shown(repro: Path, tmp_path: Path) -> None:
-    assert all(method in run(repro, "dvc", "metrics", "show", "--md").stdout for method in ("linear", "lstm", "exact"))
+    said = run(repro, "dvc", "metrics", "show").stdout
+    assert "converged" in said and "gain.memory" in said and max(map(len, said.splitlines())) <= 120
     run(repro, "dvc", "plots", "show", "--out", str(tmp_path))
     page = (tmp_path / "index.html").read_text()
     assert all(f"reports/curves/{study}.csv" in page.replace("\\", "/") for study in metrics_of(repro))

@@ -82,17 +82,18 @@ def _errors(studies: list[Evaluation]) -> list[Evaluation]:
 
 def _gain(study: Evaluation, method: str) -> float:
     """Return the error of the reference over that of a method."""
-    return float(study.methods[study.metrics["reference"]]["score"] / study.methods[method]["score"])
+    error = study.methods[method]["score"]
+    return float(study.methods[study.metrics["reference"]]["score"] / error) if error else float(np.inf)
 
 
 def _summary(what: str, found: dict[str, tuple[float, str]]) -> str:
-    """Say by which factors something has a smaller error than the simple RNN, by points."""
-    if not found:
+    """Say by which factors something has a smaller error than the simple RNN, by points; of what has an error."""
+    gains = {label: gain for label, (gain, _) in found.items() if 0 < gain < np.inf}
+    if not gains:
         return ""
-    gains = {label: gain for label, (gain, _) in found.items()}
     most, mean = max(gains, key=lambda label: gains[label]), float(np.exp(np.log([*gains.values()]).mean()))
     return (
         f"Exploratory, by points: the error of the simple RNN over that of {what} is {number(mean)} in the geometric "
-        f"mean over {len(found)} studies, from {number(min(gains.values()))} to {number(gains[most])} ({most}: "
+        f"mean over {len(gains)} studies, from {number(min(gains.values()))} to {number(gains[most])} ({most}: "
         f"{found[most][1]})."
     )

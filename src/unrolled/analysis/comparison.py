@@ -16,6 +16,10 @@ its degrees of freedom; `p`, corrected for the number of pairs in the family; `a
 Where a task is solved or not, instead of `ratio`, `terms` and `p` the numbers of seeds that do, `solved`."""
 
 
+LARGEST = 700.0
+"""The largest difference of logarithms that is told from others: of a ratio that a float can hold."""
+
+
 class Pair(NamedTuple):
     """A planned comparison: `one` against `other` on a study."""
 
@@ -56,7 +60,7 @@ def compare(study: dict[str, Any], one: str, other: str) -> Comparison:
         return found | {"solved": counts, "note": f"solved by {said} seeds"}
     if None in (logs := [row["logs"] for row in rows]):
         return found | {"ratio": None, "terms": {}, "p": None, "note": _diverged(one, rows[0], other, rows[1])}
-    d = logs[1]["mean"] - logs[0]["mean"]
+    d = min(max(logs[1]["mean"] - logs[0]["mean"], -LARGEST), LARGEST)
     found |= {"ratio": float(f"{np.exp(d):.6g}"), "terms": dict(_terms(study, one, other)), "p": None}
     notes = [_diverged(one, rows[0], other, rows[1])]
     if "sequences" not in found["terms"]:

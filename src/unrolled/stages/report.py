@@ -84,7 +84,7 @@ def main() -> None:
     drawn = render.write(found, experiments, claims, paths.REPORTS, answers, replicated)
     write_json(paths.CLAIMS, claims)
     write_json(paths.ANSWERS, answers)
-    write_json(paths.HEADLINE, questions.headline(metrics, claims))
+    write_json(paths.GAIN, questions.headline(metrics, claims))
     write_json(paths.PUBLISHED, published.compare(found.studies))
     write_json(paths.METRICS, metrics)
     for line in _faults(found, drawn, claims):

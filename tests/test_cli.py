@@ -1,6 +1,9 @@
 """The command `unrolled`: what it takes, its one-line errors, and a forecast, a figure and a log of a tiny project."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from unrolled.training.predictor import Predictor
 from unrolled.training.runs import Run
 
 STUDIES = ("sine", "silverbox")
+SRC = str(Path(__file__).parents[1] / "src")
 
 
 @pytest.fixture(scope="module")
@@ -268,3 +272,12 @@ def test_a_damaged_table_is_one_line(project: Path, in_tmp: Path, capsys: pytest
     table = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8")) | {"seeed": 1}
     paths.PARAMS.write_text(yaml.safe_dump(table), encoding="utf-8")
     assert "'seeed' is not known; did you mean 'seed'?" in refuses(capsys, "run", "sine")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(project: Path) -> None:
+    program = f"import sys; sys.path.insert(0, {SRC!r}); from unrolled import cli; cli.main(['show', 'sine'])"
+    command, pipe = [sys.executable, "-c", program], subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe) as listing:
+        assert listing.stdout is not None and listing.stderr is not None
+        listing.stdout.close()
+        assert (listing.wait(60), listing.stderr.read()) == (128 + signal.SIGPIPE, b"")

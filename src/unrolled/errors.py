@@ -3,6 +3,7 @@
 import errno
 import functools
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -84,6 +85,9 @@ def one_line(main: Callable[..., Any]) -> Callable[..., Any]:
             return main(*args, **kwargs)
         except UnrolledError as error:
             sys.exit("\n".join(f"unrolled: {line}" for line in str(error).splitlines()))
+        except BrokenPipeError:  # as of `unrolled list | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(128 + signal.SIGPIPE)
         except OSError as error:
             if error.errno not in OF_THE_MACHINE:
                 raise

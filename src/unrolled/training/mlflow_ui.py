@@ -32,7 +32,7 @@ def links(client: MlflowClient, address: str) -> list[str]:
     found = [each for each in client.search_experiments() if each.tags.get("owner") == mlflow_store.owner()]
     lines = [f"MLflow: {address} (end it with Ctrl-C)"]
     width = max((len(each.name) for each in found), default=0)
-    for each in sorted(found, key=lambda each: int(each.experiment_id)):
+    for each in sorted(found, key=lambda each: each.name):
         query = {"workflowType": "machine_learning", "searchFilter": "tags.kind = 'method'"}
         query |= {"orderByKey": "metrics.`test/score`", "orderByAsc": str(each.tags.get("better") != "higher").lower()}
         place = f"{address}/#/experiments/{each.experiment_id}/runs?{urlencode(query, quote_via=quote)}"

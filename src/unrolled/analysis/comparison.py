@@ -134,7 +134,8 @@ def over_studies(pairs: dict[str, Comparison]) -> Comparison | None:
     d = np.log([each["ratio"] for each in known.values()])
     variances = np.array([sum(term["variance"] for term in each["terms"].values()) for each in known.values()])
     mean, variance, weights = statistics.random_effects(d, variances)
-    p = float(statistics.p_value(np.array(mean), np.array(variance), np.array(len(d) - 1.0)))
+    # Studies that differ by nothing at all say nothing of how others would.
+    p = float(statistics.p_value(np.array(mean), np.array(variance), np.array(len(d) - 1.0))) if variance > 0 else 1.0
     found: Comparison = {"ratio": float(f"{np.exp(mean):.6g}"), "p": float(f"{p:.6g}")}
     found["weights"] = {study: float(f"{w:.6g}") for study, w in zip(known, weights.tolist(), strict=True)}
     return found | {"answer": answer(found)}

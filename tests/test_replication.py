@@ -7,8 +7,9 @@ import pytest
 
 from conftest import Refused
 from unrolled.analysis.claim import FAILS, HOLDS, PARTLY, SHOWN, UNDECIDED
-from unrolled.analysis.replication import lines, read, replication
+from unrolled.analysis.replication import read, replication
 from unrolled.files import write_json
+from unrolled.report.terminal import replicated as lines
 
 
 def studies(**scores: dict[str, float | None]) -> dict[str, Any]:

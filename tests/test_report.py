@@ -4,19 +4,19 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 import made_up
 from conftest import Experiments
-from unrolled import registry
+from unrolled import config, registry
 from unrolled.analysis.claim import FAILS, HOLDS, UNJUDGED, UNTESTED, Evidence
 from unrolled.analysis.replication import Claims, replication
 from unrolled.errors import STRICT
 from unrolled.report import findings, forecast, gallery, published
-from unrolled.report.page import facts, of_methods, of_one_study, of_studies, render
+from unrolled.report.page import facts, first_screen, of_methods, of_one_study, of_studies, render
 from unrolled.report.results import Evaluation, Results
 
 CLAIM = {"number": 1, "claim": "A claim.", "measure": "m", "figure": "headline", "verdict": "holds", "words": "w"}
@@ -72,6 +72,10 @@ def test_the_page_says_how_much_of_the_published_study_it_confirms(page: Any) ->
     assert rows == ["verdict, claim 1", "score, a: gru"], "what contradicts comes first, what agrees is not there"
     same = page(replicated=replication(({"a": {"methods": scored}}, verdicts), ({"a": {"methods": scored}}, verdicts)))
     assert "What differs" not in same and 'id="replication"' not in page()
+
+
+def test_the_page_has_a_place_for_every_group_in_the_order_of_the_table() -> None:
+    assert tuple(first_screen.GROUPS) == get_args(config.Group)
 
 
 def test_labels_stand_beside_ids(page: Any) -> None:

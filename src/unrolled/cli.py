@@ -135,8 +135,10 @@ def forecast(study: str, method: str | None, steps: int | None, out: Path | None
 def compare(first: Path, second: Path) -> None:
     """Print which verdicts, winners and scores of two runs agree, and by how much the others differ."""
     from unrolled.analysis import replication
+    from unrolled.report import terminal
 
-    print("\n".join(replication.lines(replication.replication(replication.read(first), replication.read(second)))))
+    found = replication.replication(replication.read(first), replication.read(second))
+    print("\n".join(terminal.replicated(found)))
 
 
 def track(study: list[str]) -> None:

@@ -28,7 +28,6 @@ MOST = 10**9
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Natural = Annotated[int, Field(ge=0, le=MOST)]
-Positives = Annotated[list[Positive], Field(min_length=1), AfterValidator(_distinct)]
 Rate = Annotated[FiniteFloat, Field(ge=1e-12, le=1e30)]
 Rates = Annotated[list[Rate], Field(min_length=1), AfterValidator(_distinct)]
 Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
@@ -41,7 +40,7 @@ RESERVED = {
     *(f"{port}{number}" for port in ("com", "lpt") for number in range(10)),
 }
 """Names of folders, files and lines of our own, and those that are no file's name on Windows."""
-Group = Literal["memory", "chaos", "driven", "autonomous", "measured"]
+Group = Literal["memory", "driven", "chaos", "autonomous", "measured"]
 """What kind of task a study is, for people: the page is in this order."""
 Capability = Literal["closed_loop", "linear_system", "record", "initial_state"]
 """What a method may require of a study: a test in closed loop, a linear driven system, a measured record, the initial

@@ -139,10 +139,18 @@ def assess_all(evidence: Evidence) -> list[dict[str, Any]]:
     return [claim.assess(evidence) for claim in every_claim()]
 
 
-def simple(row: Row) -> bool:
-    """Return whether a method is the simple recurrent network, trained by default: what others are compared with."""
-    default = row["initialiser"] == "uniform" and row["optimiser"] == "adam" and row["clip"] is None
-    return bool(row["cell"] == "elman" and default)
+def network(cell: str, initialiser: str = "uniform", clipped: bool = False) -> Callable[[Row], bool]:
+    """Return the description of a network trained by Adam; of several in a study the table's first is meant."""
+
+    def fits(row: Row) -> bool:
+        same = row["cell"] == cell and row["initialiser"] == initialiser and row["optimiser"] == "adam"
+        return bool(same and (row["clip"] is not None) == clipped)
+
+    return fits
+
+
+simple = network("elman")
+"""The simple recurrent network, trained by default: what others are compared with."""
 
 
 def first(rows: dict[str, Row], described: Callable[[Row], bool]) -> str | None:

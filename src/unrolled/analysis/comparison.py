@@ -104,6 +104,16 @@ def solved(row: Row) -> dict[str, int]:
     return {"solved": round(row["extras"]["solved"] * len(row["seeds"])), "of": len(row["seeds"])}
 
 
+def passes(row: Row) -> float:
+    """Return the passes of one replica through the training set, a product with the curvature counted twice."""
+    return float(row["passes"]["forward"] + row["passes"]["backward"] + 2 * row["passes"]["curvature"])
+
+
+def solver(row: Row) -> bool:
+    """Return whether enough of a method's seeds solve a task that is solved or not."""
+    return bool(solves(**solved(row)))
+
+
 def answer(found: Comparison) -> Answer:
     """Return whether `one` is better than `other`, worse, or equivalent; undecided where the numbers leave it open.
 

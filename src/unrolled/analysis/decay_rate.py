@@ -1,4 +1,4 @@
-"""The damped oscillator's decay rate, in its equation, in a trained linear recurrence and in that one's gradient."""
+"""Rates of decay: of gradients, and of the damped oscillator in its equation and in a recurrence trained on it."""
 
 from typing import Any
 
@@ -7,6 +7,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+
+def reach(rate: float | None) -> float | None:
+    """Return the steps in which a gradient that changes at a rate per step shrinks e-fold; None where it does not."""
+    return -1 / rate if rate is not None and rate < 0 else None
 
 
 def decay_rate(time: Array, size: Array, frequency: float) -> float:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.analysis import jacobians
+from unrolled.analysis.decay_rate import reach
 from unrolled.analysis.driven import Driven
 from unrolled.data.task import Data
 from unrolled.models.network import Network
@@ -132,6 +133,5 @@ def of_method(run: Run, result: Result, data: Data) -> tuple[pd.DataFrame, dict[
         )
     table = pd.concat(frames, ignore_index=True)
     table = table[(table["lag"] <= DENSE) | (table["lag"] % SPARSE == 0)]
-    slope = numbers["after"]
-    numbers["memory"] = -1 / slope if slope is not None and slope < 0 else None
+    numbers["memory"] = reach(numbers["after"])
     return table, numbers | jacobians.of_weights(network, weights["after"], x)

@@ -3,7 +3,7 @@
 import math
 from typing import Any, NamedTuple
 
-from unrolled.analysis.claim import DECIDED, UNTESTED, Evidence, against, balance, simple
+from unrolled.analysis.claim import DECIDED, UNTESTED, Evidence, against, balance, network, simple
 from unrolled.analysis.comparison import Comparison, Pair, Row, best_by_validation, family, over_studies
 
 
@@ -14,16 +14,6 @@ class Question(NamedTuple):
     words: str
     one: Any
     other: Any
-
-
-def network(cell: str, initialiser: str = "uniform", clipped: bool = False) -> Any:
-    """Return the description of a network trained by Adam; of several in a study the table's first is meant."""
-
-    def fits(row: Row) -> bool:
-        same = row["cell"] == cell and row["initialiser"] == initialiser and row["optimiser"] == "adam"
-        return bool(same and (row["clip"] is not None) == clipped)
-
-    return fits
 
 
 QUESTIONS = (

@@ -134,16 +134,3 @@ def counts(result: Replication) -> list[str]:
         typical = f"; geometric mean ratio {np.exp(np.mean(np.log(factors))):.3g}" if factors else ""
         said.append(f"{kind}s: {sum(each.agrees for each in own)} of {len(own)} agree{unit}{typical}")
     return [*said, f"decided verdicts that contradict: {len(result.contradictions)}"]
-
-
-def lines(result: Replication) -> list[str]:
-    """Return the comparison as lines of text: what differs in a table, the numbers of what agrees, what is missing."""
-    table = [["", "", "first", "second", "ratio", ""]]
-    for each in result.differing:
-        ratio = "" if each.ratio is None else f"{each.ratio:.3g}"
-        contradiction = "contradiction" if each.contradicts else ""
-        table.append([each.kind, each.what, each.first, each.second, ratio, contradiction])
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    text = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table]
-    text = text if result.differing else ["Nothing differs."]
-    return [*text, *counts(result), *(f"missing: {each}" for each in result.missing)]

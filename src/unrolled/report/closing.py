@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unrolled import config, errors, files, lifetime, paths, progress
-from unrolled.analysis.comparison import solved
-from unrolled.analysis.statistics import solves
+from unrolled.analysis.comparison import solver
 from unrolled.data import store
 from unrolled.progress import Record
 from unrolled.report.words import listed, number
@@ -63,7 +62,7 @@ def read(found: dict[str, Any]) -> Study:
         unit=found["unit"],
         chaotic=found["lyapunov"] is not None and found["closed_loop"],
         recall=found.get("recall"),
-        solvers=[row["label"] for row in ranked if "recall" in found and solves(**solved(row))],
+        solvers=[row["label"] for row in ranked if "recall" in found and solver(row)],
         faults=[row["label"] for row in rows if "fault" in row],
         diverged=sum(row["diverged"] for row in rows),
         trained=sum(row["trained"] for row in rows),

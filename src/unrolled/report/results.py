@@ -15,7 +15,7 @@ import pandas as pd
 import yaml
 
 from unrolled import fingerprint, paths
-from unrolled.analysis.comparison import best_by_validation
+from unrolled.analysis.comparison import best_by_validation, passes, solver
 from unrolled.report.style import Look, looks
 
 TABLES = ("curves", "forecasts", "data", "growth", "power_spectrum", "gradients")
@@ -77,6 +77,16 @@ class Evaluation:
         """The label and the unit of the error on each test set, the one that ranks first."""
         return {FIRST: {"label": self.metrics["test_label"], "unit": self.metrics["unit"]}} | self.metrics["tests"]
 
+    @property
+    def recall_steps(self) -> int:
+        """Over how many steps it asks to remember, of a study that does."""
+        return int(self.metrics["recall"]["steps"])
+
+    @property
+    def solvers(self) -> list[str]:
+        """The methods that recall, by test score: enough of their seeds do."""
+        return [name for name in self.ranked if solver(self.methods[name])]
+
     @cached_property
     def digest(self) -> str:
         """A hash of all that is known of the study."""
@@ -109,8 +119,7 @@ class Evaluation:
 
     def cost(self, method: str) -> float:
         """Return the passes of one replica through the training set, a product with the curvature counted twice."""
-        passes = self.methods[method]["passes"]
-        return float(passes["forward"] + passes["backward"] + 2 * passes["curvature"])
+        return passes(self.methods[method])
 
     @cached_property
     def ordered(self) -> list[str]:
@@ -215,6 +224,11 @@ def _escaped(text: str) -> str:
     """Return a text without control characters, and with a $ that is one."""
     kept = (letter for letter in text if letter == "\n" or unicodedata.category(letter) not in ("Cc", "Cs"))
     return "".join(kept).replace("$", r"\$")
+
+
+def recalls(studies: Iterable[Evaluation]) -> list[Evaluation]:
+    """Return the studies that ask for a memory, by length."""
+    return sorted((each for each in studies if "recall" in each.metrics), key=lambda each: each.recall_steps)
 
 
 def ends(measured: Mapping[str, Any]) -> list[float]:

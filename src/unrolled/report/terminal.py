@@ -1,8 +1,9 @@
-"""The results as text for a terminal: what was run, and the scores of one study."""
+"""The results as text for a terminal: what was run, the scores of one study, and two runs side by side."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from unrolled.analysis.replication import Replication, counts
 from unrolled.report.results import Evaluation, Results
 from unrolled.report.words import number
 
@@ -10,11 +11,17 @@ MARK = "◆"
 """Beside the method that validation chooses."""
 
 
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of cells as lines with aligned columns; the first is the heading."""
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of cells as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the same, the first row as a heading with a rule below."""
+    head, *others = rows
+    rule = ["-" * max(map(len, column)) for column in zip(*rows, strict=True)]
+    return aligned([head, rule, *others])
 
 
 def studies(results: Results) -> list[str]:
@@ -42,3 +49,14 @@ def _scored(row: dict[str, Any], name: str) -> list[str]:
     score = "diverged" if row["score"] is None else number(row["score"])
     mark = MARK if row["chosen_by_validation"] else ""
     return [mark, name, score, interval, row["state"] or "none", f"{row['parameters']:,}", row["label"]]
+
+
+def replicated(found: Replication) -> list[str]:
+    """Return two runs side by side: what differs in a table, the numbers of what agrees, what is missing."""
+    table = [["", "", "first", "second", "ratio", ""]]
+    for each in found.differing:
+        ratio = "" if each.ratio is None else f"{each.ratio:.3g}"
+        contradiction = "contradiction" if each.contradicts else ""
+        table.append([each.kind, each.what, each.first, each.second, ratio, contradiction])
+    text = aligned(table) if found.differing else ["Nothing differs."]
+    return [*text, *counts(found), *(f"missing: {each}" for each in found.missing)]

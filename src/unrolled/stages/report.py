@@ -5,6 +5,7 @@ from typing import Any, cast
 from unrolled import config, errors, paths
 from unrolled.analysis import questions, replication
 from unrolled.analysis.claim import UNJUDGED, Evidence, assess_all, plan
+from unrolled.analysis.decay_rate import reach
 from unrolled.analysis.random_networks.experiments import Numbers
 from unrolled.analysis.replication import Replication
 from unrolled.errors import UnrolledError
@@ -29,13 +30,8 @@ def _of_method(row: dict[str, Any]) -> dict[str, float | None]:
     flow = row.get("flow", {})
     found = {"test/score": row["score"], "test/rank": row["rank"], "test/chosen": float(row["chosen_by_validation"])}
     found |= {f"test/{name}": other["score"] for name, other in row.get("tests", {}).items()}
-    found |= {f"memory/steps_{when}": _steps(flow.get(when)) for when in ("before", "after")}
+    found |= {f"memory/steps_{when}": reach(flow.get(when)) for when in ("before", "after")}
     return found | {"converged": float(row["converged"]) if row.get("state") else None}
-
-
-def _steps(rate: float | None) -> float | None:
-    """Return the steps in which a gradient shrinks e-fold; None where it does not."""
-    return -1 / rate if rate is not None and rate < 0 else None
 
 
 def _seconds(names: list[str]) -> dict[str, dict[str, float]]:

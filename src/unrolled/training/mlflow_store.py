@@ -32,7 +32,7 @@ QUIET = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true", "MLFLOW_ENABLE_ARTIFA
 
 def uri() -> str:
     """Return the store: `MLFLOW_TRACKING_URI`, or else the embedded one."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT
+    return environment.value("MLFLOW_TRACKING_URI") or DEFAULT
 
 
 def named() -> str:

@@ -122,11 +122,10 @@ class Tracker:
         self.client.log_inputs(parent, [DatasetInput(_dataset(run))])
         for replica in range(len(result.seeds)):
             self._replica(own, parent, run, result, replica, start, end)
-        forward, backward, curvature = result.passes.tolist()
         numbers = {
             "val/best_loss": float(np.median(result.best_loss[result.chosen])),
             "diverged": float(result.diverged.sum()),
-            "cost/passes": forward + backward + 2 * curvature,
+            "cost/passes": float(result.passes @ [1, 1, 2]),
             "cost/weights": float(run.network().parameters),
             **({} if seconds is None else {"cost/seconds": seconds}),
         }

@@ -2,19 +2,13 @@
 
 from typing import ClassVar, Literal
 
-from unrolled.analysis.claim import NOT_SHOWN, SHOWN, Claim, Evidence, Judged, Numbers, against, counted
-from unrolled.analysis.comparison import Pair, Row
+from unrolled.analysis.claim import NOT_SHOWN, SHOWN, Claim, Evidence, Judged, Numbers, against, counted, network
+from unrolled.analysis.comparison import Pair
 
 EXPLODED = 1e3
 """A norm from which there is something to tame, in units of the threshold."""
 SAME = 1e-6
 """Relative change below which the early share of a gradient is the same."""
-
-
-def clipped(row: Row) -> bool:
-    """Return whether a method is the simple recurrent network with its gradient clipped."""
-    default = row["initialiser"] == "uniform" and row["optimiser"] == "adam"
-    return bool(row["cell"] == "elman" and default and row["clip"] is not None)
 
 
 class Clipping(Claim):
@@ -32,7 +26,7 @@ class Clipping(Claim):
 
     def pairs(self, evidence: Evidence) -> list[Pair]:
         """Return the clipped network against the unclipped one."""
-        return against(evidence, clipped)
+        return against(evidence, network("elman", clipped=True))
 
     def measure(self, evidence: Evidence) -> Numbers | None:
         """Return the numbers of random networks, and what clipping gains in training on each study."""

@@ -14,15 +14,10 @@ from unrolled.analysis.claim import (
     counted,
     power,
 )
-from unrolled.analysis.comparison import Comparison, Pair, Row, answer, over_studies
+from unrolled.analysis.comparison import Comparison, Pair, answer, over_studies, passes
 
 EQUAL = 1.25
 """The factor between two numbers of passes up to which they count as equal."""
-
-
-def passes(row: Row) -> float:
-    """Return the passes of one replica through the training set, a product with the curvature counted twice."""
-    return float(row["passes"]["forward"] + row["passes"]["backward"] + 2 * row["passes"]["curvature"])
 
 
 def fair(pair: Comparison, ratio: float) -> bool:

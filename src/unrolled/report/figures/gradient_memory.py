@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from unrolled.analysis.decay_rate import reach
 from unrolled.report.figure import StudyFigure
 from unrolled.report.results import Evaluation
 from unrolled.report.style import GREY, new, title
@@ -14,8 +15,8 @@ ENDLESS = 1e4
 
 
 def steps(rate: float) -> float:
-    """Return the steps in which a gradient shrinks e-fold, of its rate a step."""
-    return min(-1 / rate, ENDLESS) if rate < 0 else ENDLESS
+    """Return the steps in which a gradient shrinks e-fold, as drawn."""
+    return min(reach(rate) or ENDLESS, ENDLESS)
 
 
 class GradientMemory(StudyFigure):

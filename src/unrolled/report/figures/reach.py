@@ -2,16 +2,10 @@
 
 from matplotlib.figure import Figure
 
-from unrolled.analysis.comparison import solved as solved_by
-from unrolled.analysis.statistics import solves
 from unrolled.report.figure import OverviewFigure
-from unrolled.report.results import Evaluation, Results, ends
+from unrolled.report.results import Evaluation, Results, ends, recalls
 from unrolled.report.style import new, title
 from unrolled.report.words import listed
-
-
-def _steps(study: Evaluation) -> int:
-    return int(study.metrics["recall"]["steps"])
 
 
 class Reach(OverviewFigure):
@@ -34,7 +28,7 @@ class Reach(OverviewFigure):
     @staticmethod
     def _recalls(results: Results) -> list[Evaluation]:
         """Return the recall studies, by length."""
-        return sorted((study for study in results.studies if "recall" in study.metrics and study.ranked), key=_steps)
+        return [study for study in recalls(results.studies) if study.ranked]
 
     def draw(self, results: Results) -> Figure:
         """Draw scores and intervals."""
@@ -45,7 +39,7 @@ class Reach(OverviewFigure):
         names = [name for study in studies for name in study.ranked]
         for place, name in enumerate(dict.fromkeys(names)):
             look, shift = owners[name].look(name), 1 + 0.012 * (place - len(owners) / 2)
-            found = {_steps(study) * shift: study.methods[name] for study in studies if name in study.ranked}
+            found = {study.recall_steps * shift: study.methods[name] for study in studies if name in study.ranked}
             scores = [row["score"] for row in found.values()]
             label = owners[name].label_of(name, 30)
             axis.plot([*found], scores, look.marker, ls=look.dash, color=look.colour, label=label)
@@ -56,7 +50,7 @@ class Reach(OverviewFigure):
         axis.axhline(limits["solved"], color="black", lw=1, ls=":")
         axis.set_xscale("log")
         axis.set_yscale("log")
-        axis.set_xticks([_steps(study) for study in studies], [str(_steps(study)) for study in studies])
+        axis.set_xticks([study.recall_steps for study in studies], [str(study.recall_steps) for study in studies])
         axis.set_xticks([], minor=True)
         axis.set_xlabel("length T (steps)")
         axis.set_ylabel(studies[0].score)
@@ -66,5 +60,5 @@ class Reach(OverviewFigure):
 
     @staticmethod
     def _title(longest: Evaluation) -> str:
-        solved = [name for name in longest.ranked if solves(**solved_by(longest.methods[name]))]
-        return f"Recall over {_steps(longest)} steps is solved by {listed(longest.labels(solved), 'no method')}"
+        solvers = listed(longest.labels(longest.solvers), "no method")
+        return f"Recall over {longest.recall_steps} steps is solved by {solvers}"

@@ -6,10 +6,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from unrolled.analysis.comparison import solved
-from unrolled.analysis.statistics import solves
 from unrolled.report.page.table import Cell, Table, Value, heat, small, swatch, table
-from unrolled.report.results import Evaluation, Results
+from unrolled.report.results import Evaluation, Results, recalls
 from unrolled.report.words import listed, number
 
 GROUPS = {
@@ -36,21 +34,6 @@ VERDICTS = {
 }
 MOST = 4
 """How many trainings that have not converged are named."""
-
-
-def recalls(studies: list[Evaluation]) -> list[Evaluation]:
-    """Return the studies that ask for a memory, by length."""
-    return sorted((each for each in studies if "recall" in each.metrics), key=steps)
-
-
-def steps(study: Evaluation) -> int:
-    """Return over how many steps a study asks to remember."""
-    return int(study.metrics["recall"]["steps"])
-
-
-def solvers(study: Evaluation) -> list[str]:
-    """Return the methods that recall: enough of their seeds do."""
-    return [name for name in study.ranked if solves(**solved(study.methods[name]))]
 
 
 def share(study: Evaluation, method: str) -> float:
@@ -82,16 +65,16 @@ def memory(asked: list[Evaluation]) -> str:
     """Say over how many steps what is remembered, and by which methods."""
     if not asked:
         return ""
-    able = [study for study in asked if solvers(study)]
+    able = [study for study in asked if study.solvers]
     if not able:
-        return f"No network here recalls values over {steps(asked[0])} steps."
+        return f"No network here recalls values over {asked[0].recall_steps} steps."
     longest = able[-1]
-    text = f"Values seen {steps(longest)} steps ago are recalled by {listed(longest.labels(solvers(longest)[:3]))}"
+    text = f"Values seen {longest.recall_steps} steps ago are recalled by {listed(longest.labels(longest.solvers[:3]))}"
     reference = longest.metrics["reference"]
     if reference is None:
         return f"{text}."
-    simple = [study for study in asked if reference in solvers(study)]
-    reach = f"recalls up to {steps(simple[-1])}" if simple else f"fails already at {steps(asked[0])}"
+    simple = [study for study in asked if reference in study.solvers]
+    reach = f"recalls up to {simple[-1].recall_steps}" if simple else f"fails already at {asked[0].recall_steps}"
     return f"{text}; the {longest.label_of(reference)} {reach}."
 
 
@@ -109,14 +92,14 @@ def memory_map(results: Results, experiments: dict[str, dict[str, Any]]) -> Tabl
             reason = experiments[study.name]["absent"].get(name, "not in this study's list")
             return Value(Markup('<span title="{}">not run</span>').format(reason), -1.0, "hatched")
         known, row = share(study, name), study.methods[name]
-        mark = " ✓" if name in solvers(study) else ""
+        mark = " ✓" if name in study.solvers else ""
         text = study.without_score(name) if row["score"] is None else f"{known:.0%}{mark}"
         state = "" if row["converged"] else row["state"] or ""
         return Value(escape(text) + small(state), known, heat(known))
 
     columns: dict[str, Cell] = {"method": lambda name: swatch(owner[name], name, code=False)}
     for study in asked:
-        columns[Markup('<a href="#{}">{} steps</a>').format(study.name, steps(study))] = partial(cell, study)
+        columns[Markup('<a href="#{}">{} steps</a>').format(study.name, study.recall_steps)] = partial(cell, study)
     return table("Share of the variance recalled", columns, order, method=str)
 
 
@@ -124,7 +107,7 @@ def choices(studies: list[Evaluation], answers: dict[str, Any]) -> Table | None:
     """Return what to take for a task: the method that validation chooses, the next one, and how sure the choice is."""
     known = answers.get("choices", {})
     asked = recalls(studies)
-    longest = ([study for study in asked if solvers(study)] or asked)[-1:]
+    longest = ([study for study in asked if study.solvers] or asked)[-1:]
     kept = [study for study in studies if study not in asked] + longest
     order = [study for group in GROUPS for study in kept if study.metrics["group"] == group and study.name in known]
 

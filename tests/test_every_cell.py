@@ -88,7 +88,7 @@ def assert_close(found: list[Tensor], expected: list[Tensor], relative: float) -
 @pytest.mark.parametrize("name", CELLS)
 def test_declares_weights_and_features(name: str) -> None:
     cell, w, x, state = case(name)
-    assert cell.features == cell.unroll(w, x, state)[0].shape[3]
+    assert cell.features == cell.expand(cell.unroll(w, x, state)[0]).shape[3]
     for weight in cell.weights().values():
         rows, columns = weight.shape
         assert weight.role in get_args(Role) and weight.fan_in >= 1

@@ -29,7 +29,13 @@ CHANGES: dict[str, Any] = {
     **{"clip_value": [1e-4], "truncate": 3, "input_noise": 0.1, "centred": True, "closed_loop": 5, "steps": 12},
 }
 """Another value of each key of training."""
-OTHER: dict[str, Any] = {"val_horizon": 3, "noise": [0.0, 1.0], "amplitudes": [0.3, 0.6], "stronger_force": [2.0, 3.0]}
+OTHER: dict[str, Any] = {
+    "val_horizon": 3,
+    "precision": "double",
+    "noise": [0.0, 1.0],
+    "amplitudes": [0.3, 0.6],
+    "stronger_force": [2.0, 3.0],
+}
 """Other values of own keys of tasks; numbers grow by one."""
 QUICK, SLOW = ("adam", "ridge"), ("sgd", "rmsprop", "nesterov", "hessian_free", "fixed")
 _data: dict[str, Data] = {}
@@ -105,6 +111,8 @@ def another(default: Any, annotation: Any) -> Any:
     choices = [each for each in get_args(annotation) if isinstance(each, str)]
     if choices:
         return next(each for each in choices if each != default)
+    if isinstance(default, bool):
+        return not default
     return default + 1 if isinstance(default, int) else default * 0.99 + 0.005
 
 
@@ -128,7 +136,8 @@ def test_every_option_changes_a_network(kind: str, name: str, key: str) -> None:
             cell = make_cell(name, 2, **({"hidden": 30, "window": 3} | options))
             random = torch.Generator().manual_seed(0)
             w = {n: torch.randn(1, *weight.shape, generator=random) / 5 for n, weight in cell.weights().items()}
-            found.append(cell.run(w, torch.randn(1, 2, 5, 2, generator=torch.Generator().manual_seed(1)))[0].numpy())
+            x = torch.randn(1, 2, 5, 2, generator=torch.Generator().manual_seed(1))
+            found.append(cell.expand(cell.run(w, x)[0]).numpy())
         else:
             cell = next(make_cell(each, 2, hidden=30) for each in ("elman", "lru") if fits(item, each))
             drawn = item(**options).initialise(Problem(cell.weights()), np.random.default_rng(0))

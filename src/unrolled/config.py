@@ -142,6 +142,8 @@ class DataRow(Row):
 
 
 Schedule = Literal["constant", "cosine"]
+Precision = Literal["single", "double"]
+"""Of floating-point numbers: 32 bits, or 64."""
 
 
 class FitRow(Row):
@@ -172,9 +174,12 @@ class Method(Row):
     an epoch costs more than those of others, or a protocol is published; `input_noise` is the standard deviation of
     the noise on the inputs in training; `centred` takes their means off inputs and targets; with `closed_loop` n
     the last n inputs of each training sequence are the network's own outputs. Where a task has columns to choose
-    from, `inputs` names them, `residual: linear` trains on what a linear model lacks, and `steps` trains on that
-    many first steps of each window. `requires` says where the method applies; `compare_with` names a method that
-    differs in one choice, and the choice; `tuned_by_hand` says which settings were, and on which data.
+    from, `inputs` names them, and `steps` trains on that many first steps of each window. `residual: linear` trains
+    on what a linear model lacks, `residual: last` on the difference to the last value. With `precision: double`
+    weights, inputs and states are float64 (a study's data have a `precision` of their own). `tuned` lists values of
+    options of the initialiser, in place of one in `options`; which is chosen on validation data. `requires` says
+    where the method applies; `compare_with` names a method that differs in one choice, and the choice;
+    `tuned_by_hand` says which settings were, and on which data.
     """
 
     label: Line
@@ -197,7 +202,9 @@ class Method(Row):
     centred: bool = False
     closed_loop: Count | None = None
     inputs: Annotated[Names, Field(min_length=1)] | None = None
-    residual: Literal["linear"] | None = None
+    residual: Literal["linear", "last"] | None = None
+    precision: Precision = "single"
+    tuned: dict[str, Annotated[list[FiniteFloat], Field(min_length=2), AfterValidator(_distinct)]] = {}
     steps: Count | None = None
     requires: list[Capability] = []
     compare_with: dict[str, str] = {}

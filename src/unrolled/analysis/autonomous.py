@@ -31,7 +31,10 @@ class ClosedLoop:
     @torch.no_grad()
     def observe(self, inputs: Tensor) -> Array:
         """Return the states (N, d) after a sequence (N, T, D)."""
-        _, self.first = self.network.hidden(self.weights, inputs.double()[None], last=True)
+        x = inputs.double()[None]
+        h, self.first = self.network.hidden(self.weights, x, last=True)
+        if self.network.residual is not None:  # the output depends on the one before it: so it is a part of the state
+            self.first = (*self.first, self.network.output(self.weights, h, x[:, :, -1]))
         return flat(self.first)[0].numpy()
 
     def parts(self, state: Array) -> State:
@@ -40,14 +43,18 @@ class ClosedLoop:
 
     def readout(self, state: State) -> Tensor:
         """Return the outputs (1, N, K)."""
-        return self.network.readout(self.weights, state[0])
+        return self.network.readout(self.weights, state[0]) if self.network.residual is None else state[-1]
 
     def advance(self, state: Array, frame: Array) -> tuple[Array, Array]:
         """Carry the states (N, d) and m tangent vectors each, (N, d, m), one step."""
         n, d, m = frame.shape
 
         def step(parts: State) -> State:
-            return self.network.cell.step(self.weights, self.readout(parts), parts)
+            y = self.readout(parts)
+            if self.network.residual is None:
+                return self.network.cell.step(self.weights, y, parts)
+            own = self.network.cell.step(self.weights, y, parts[:-1])
+            return (*own, self.network.output(self.weights, own[0], y))
 
         tangents = frame.transpose(0, 2, 1).reshape(n * m, d)
         after, ahead = with_tangent(step, self.parts(state.repeat(m, axis=0)), self.parts(tangents))

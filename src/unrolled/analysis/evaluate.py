@@ -174,7 +174,7 @@ def _not_evaluated(each: Evaluated, fault: Fault) -> Row:
 def _about(each: Evaluated) -> Row:
     """Return what is known of one method without any measurement."""
     run, result, method = each.run, each.result, each.run.method
-    rate, norm, value = run.hyperparameters[int(result.tried[result.chosen[0]])]
+    rate, norm, value, options = run.hyperparameters[int(result.tried[result.chosen[0]])]
     network = run.network()
     return {
         "label": method.label,
@@ -188,6 +188,7 @@ def _about(each: Evaluated) -> Row:
         "trained": len(result.seeds),
         "learning_rate": rate if "learning_rates" in run.optimiser.uses else None,
         "clip": rounded(min(norm, value)),
+        "options": dict(options),
         "tried": len(run.hyperparameters),
         "at_edge": at_edge(run, result),
         "tuned_by_hand": method.tuned_by_hand,
@@ -274,9 +275,9 @@ def _convergence(each: Evaluated) -> dict[str, Any]:
 
 def at_edge(run: Run, result: Result) -> dict[str, str]:
     """Return which hyperparameters were chosen at the edge of the values tried, and whether the lowest or highest."""
-    chosen, found = run.hyperparameters[int(result.tried[result.chosen[0]])]._asdict(), {}
-    for name, value in chosen.items():
-        tried = sorted({getattr(each, name) for each in run.hyperparameters})
+    values, found = [each.named() for each in run.hyperparameters], {}
+    for name, value in values[int(result.tried[result.chosen[0]])].items():
+        tried = sorted({each[name] for each in values})
         if len(tried) > 1 and value in (tried[0], tried[-1]):
             found[name] = "lowest" if value == tried[0] else "highest"
     return found

@@ -30,6 +30,7 @@ def simulate(
     forcing: Array | None = None,
     rtol: float | None = None,
     atol: float | None = None,
+    solver: str | None = None,
 ) -> Array:
     """Integrate N trajectories together with `scipy.integrate.solve_ivp`.
 
@@ -49,6 +50,8 @@ def simulate(
         solver restarts at every jump, because a jump inside a step would break its error control.
     rtol, atol : float
         Tolerances for each trajectory; by default the system's `rtol`, and a hundredth of `rtol`.
+    solver : str, optional
+        SciPy's name of a method for a system that is not stiff; by default the system's.
 
     Returns
     -------
@@ -64,7 +67,8 @@ def simulate(
     count, d = initial.shape
     rtol = system.rtol if rtol is None else rtol
     atol = rtol / 100 if atol is None else atol
-    options = {"rtol": max(LEAST, rtol / count**0.5), "atol": atol / count**0.5}
+    options: dict[str, Any] = {"rtol": max(LEAST, rtol / count**0.5), "atol": atol / count**0.5}
+    options |= {} if system.stiff else {"method": solver or system.solver}
     if forcing is None:
         return _integrate(system, initial, times, None, options)
     states = np.empty((count, len(times), d))
@@ -129,7 +133,7 @@ def _batch(system: System, initial: Array, times: Array, force: Array | None, op
     start = initial.T.ravel()
     if not np.isfinite([start, rhs(times[0], start)]).all():  # or else SciPy never returns
         return initial, f"state or derivative not finite at t = {times[0]:g}."
-    solved = solve_ivp(rhs, (times[0], times[-1]), start, method=system.solver, t_eval=times, **options)
+    solved = solve_ivp(rhs, (times[0], times[-1]), start, t_eval=times, **options)
     if not solved.success:
         return initial, solved.message
     return solved.y.reshape(d, count, len(times)).transpose(1, 2, 0), ""

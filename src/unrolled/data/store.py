@@ -80,7 +80,7 @@ def _about(tests: dict[str, TestSet]) -> dict[str, dict[str, Any]]:
 
 def _arrays(test: TestSet) -> Split:
     arrays = {"inputs": test.inputs, "targets": test.targets, "times": test.times}
-    return arrays if test.scale is None else arrays | {"scale": test.scale}
+    return arrays | {key: own for key in ("scale", "agreed") if (own := getattr(test, key)) is not None}
 
 
 def facts(study: str) -> dict[str, Any]:

@@ -56,6 +56,8 @@ class TestSet:
         By which errors are multiplied to be in that unit.
     lyapunov : float, optional
         Largest Lyapunov exponent of the system, per unit of time.
+    agreed : (N,) array, optional
+        For how many steps of each sequence two solvers agree on the truth; beyond, nothing is known of a forecast.
     """
 
     __test__ = False  # no class of tests
@@ -68,6 +70,7 @@ class TestSet:
     unit: str = "dimensionless"
     scale: Array | None = None
     lyapunov: float | None = None
+    agreed: Array | None = None
 
     @classmethod
     def of(cls, split: Split, mode: Mode = "teacher_forced", **about: Any) -> "TestSet":
@@ -219,8 +222,8 @@ class Task(Item, ABC):
         """Return what a network gets, (N, T, D), for inputs as a user has them, in their units; for so many steps."""
         scaling = facts.get("scaling")
         if scaling is None:
-            return raw.astype(np.float32)
-        return ((raw - np.array(scaling["mean"])) / np.array(scaling["standard_deviation"])).astype(np.float32)
+            return raw
+        return np.asarray((raw - np.array(scaling["mean"])) / np.array(scaling["standard_deviation"]))
 
     def decode(self, outputs: Array, facts: dict[str, Any]) -> Array:
         """Return the outputs of a network, (..., K), in their units."""

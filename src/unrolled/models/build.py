@@ -44,9 +44,9 @@ def network_of(method: Method, row: DataRow, inputs: int, outputs: int, residual
     )
 
 
-def initialiser_of(method: Method) -> Initialiser:
-    """Return the method's initialiser with its settings."""
-    found: Initialiser = registry.make("initialisers", method.initialiser, method.options)
+def initialiser_of(method: Method, tuned: dict[str, float] | None = None) -> Initialiser:
+    """Return the method's initialiser with its settings, and with values of those that are tuned."""
+    found: Initialiser = registry.make("initialisers", method.initialiser, method.options | (tuned or {}))
     return found
 
 

@@ -99,8 +99,17 @@ class Cell(registry.Item, ABC):
 
     @property
     def features(self) -> int:
-        """Size of the output h_t."""
+        """How many numbers the readout gets: the size of the output h_t, or of what `expand` makes of it."""
         return self.hidden
+
+    @property
+    def expands(self) -> bool:
+        """Whether `expand` does anything."""
+        return False
+
+    def expand(self, h: Tensor) -> Tensor:
+        """Return what the readout gets (S, ..., F) for outputs h (S, ..., H): the same, unless a cell says more."""
+        return h
 
     @abstractmethod
     def weights(self) -> dict[str, Weight]:

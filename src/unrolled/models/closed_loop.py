@@ -43,7 +43,7 @@ def free_run(network: Network, w: Weights, warm_up: Tensor, steps: int, given: T
             f"{(s, b, steps - 1, d - network.outputs)}, not {tuple(rest.shape)}"
         )
     h, state = network.hidden(w, warm_up, last=True)
-    first = network.readout(w, h)
+    first = network.output(w, h, warm_up[:, :, -1])
     return torch.cat([first[:, :, None], go_on(network, w, first, state, rest)], dim=2)
 
 
@@ -76,7 +76,8 @@ def go_on(network: Network, w: Weights, first: Tensor, state: State, rest: Tenso
     """Return y_2 ... y_n (S, B, n - 1, K) after y_1 (S, B, K) and the state of its step, given the other inputs."""
     if not rest.shape[2]:
         return first[:, :, None][:, :, :0]
-    linear = len(network.layers) == 1 and recurrence.supported(first, *state, *w.values())
+    foldable = len(network.layers) == 1 and network.residual is None and not network.cell.expands
+    linear = foldable and recurrence.supported(first, *state, *w.values())
     later = _compiled(network, w, first, state, rest) if linear else None
     return _step_by_step(network, w, first, state, rest) if later is None else later
 
@@ -94,6 +95,7 @@ def _step_by_step(network: Network, w: Weights, first: Tensor, state: State, res
     """Apply the cell's textbook step and the readout in turn: any cell, any readout, any device."""
     outputs = [first]
     for u in rest.unbind(2):
-        state = network.cell.step(w, torch.cat([outputs[-1], u], dim=-1), state)
-        outputs.append(network.readout(w, state[0]))
+        x = torch.cat([outputs[-1], u], dim=-1)
+        state = network.cell.step(w, x, state)
+        outputs.append(network.output(w, state[0], x))
     return torch.stack(outputs[1:], dim=2)

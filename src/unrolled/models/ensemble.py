@@ -1,6 +1,7 @@
 """Trained replicas of one network, and what they predict."""
 
-import numpy as np
+from typing import Any
+
 from numpy.typing import NDArray
 
 from unrolled.data.task import Mode, TestSet
@@ -26,10 +27,10 @@ class Ensemble:
         self.network, self.weights, self.replicas = network, network.unpack(theta), len(theta)
         self.many_to_one, self.autoregressive = many_to_one, autoregressive
 
-    def predict(self, test: TestSet) -> NDArray[np.float32]:
+    def predict(self, test: TestSet) -> NDArray[Any]:
         """Return the predictions of every replica for a test set, (S, N, [T,] K), run as its mode says."""
         found = self.run(torch.from_numpy(test.inputs), test.mode, test.targets.shape[1])
-        predictions: NDArray[np.float32] = found.numpy()
+        predictions: NDArray[Any] = found.numpy()
         return predictions
 
     def run(self, inputs: Tensor, mode: Mode, steps: int) -> Tensor:

@@ -97,19 +97,26 @@ class Network:
         return torch.cat([weights[name].reshape(-1) for name in self._weights])
 
     def readout(self, w: Weights, h: Tensor, upto: int | None = None) -> Tensor:
-        """Map h (S, ..., H) to y (S, ..., K); `upto` stops before that layer."""
+        """Map h (S, ..., H) to the last layer's values (S, ..., K); `upto` stops before that layer."""
         if h.dim() == 4:  # in time order, as compiled loops give it, the rows need no copy
             return self.readout(w, h.transpose(1, 2).flatten(1, 2), upto).unflatten(1, h.shape[2:0:-1]).transpose(1, 2)
-        flat = h
+        flat = self.cell.expand(h)
         for number in range(len(self.layers) if upto is None else upto):
             flat = affine(flat, w[f"V{number}"], w[f"c{number}"])
             if number < len(self.layers) - 1:
                 flat = torch.relu(flat)
         return flat
 
+    def output(self, w: Weights, h: Tensor, x: Tensor) -> Tensor:
+        """Return y (S, ..., K) for h and the inputs x (S, ..., D) of its step, the residual's part included."""
+        y = self.readout(w, h)
+        return y if self.residual is None else x[..., -self.outputs :] + self.residual * y
+
     def readout_tangent(self, w: Weights, dw: Weights, h: Tensor, dh: Tensor) -> Tensor:
         """Return the derivative of `readout` along the weights' dw and the features' dh (the R-operator)."""
         s, *middle, _ = h.shape
+        if self.cell.expands:
+            h, dh, *_ = torch.func.jvp(self.cell.expand, (h,), (dh,))
         flat, tangent = h.reshape(s, -1, h.shape[-1]), dh.reshape(s, -1, h.shape[-1])
         for number in range(len(self.layers)):
             v, dv = w[f"V{number}"], dw[f"V{number}"]

@@ -45,4 +45,7 @@ def _said(data: "Data") -> str:
     if "solver_error" not in data.facts:
         read = data.facts["read"]
         return f"measured: {data.facts['source']}" + (f", {read}" if read else "")
-    return f"solver error at most {data.facts['solver_error']:.1e} over {data.facts['solver_error_over']}"
+    said = f"solver error at most {data.facts['solver_error']:.1e} over {data.facts['solver_error_over']}"
+    if agreed := data.facts.get("solvers_agree"):
+        said += f"; two solvers agree for {agreed['least']:.1f} Lyapunov times or more (median {agreed['median']:.1f})"
+    return said

@@ -44,8 +44,8 @@ class Centring:
 
         def split(arrays: Split) -> Split:
             return arrays | {
-                "inputs": (arrays["inputs"] - self.inputs).astype(np.float32),
-                "targets": (arrays["targets"] - self.outputs).astype(np.float32),
+                "inputs": (arrays["inputs"] - self.inputs).astype(arrays["inputs"].dtype),
+                "targets": (arrays["targets"] - self.outputs).astype(arrays["targets"].dtype),
             }
 
         def of_tests(tests: dict[str, TestSet]) -> dict[str, TestSet]:

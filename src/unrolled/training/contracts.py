@@ -65,8 +65,24 @@ def _of_keys(method: Method, place: str) -> Iterator[str]:
                 yield unused(f"{place}.{key}", f"the cell '{method.cell}', which has no recurrence")
     elif method.truncate is not None and method.flatten_window:
         yield unused(f"{place}.truncate", "a network that gets its window as one step")
+    yield from _of_tuned(method, place)
     if optimiser.solves and not cell.recurrent and not method.readout and method.initialiser != "uniform":
         yield unused(f"{place}.initialiser", f"a regression, all of whose weights '{method.optimiser}' solves for")
+
+
+def _of_tuned(method: Method, place: str) -> Iterator[str]:
+    """Refuse to tune what is no option of the initialiser, and values that it does not take."""
+    initialiser, cell = registry.load("initialisers", method.initialiser), registry.load("cells", method.cell)
+    known = sorted({*initialiser.Settings.model_fields} - {*cell.Settings.model_fields})
+    for key, values in method.tuned.items():
+        if key not in known:
+            yield str(registry.unknown(f"{place}.tuned: option of '{method.initialiser}'", key, known or ["none"]))
+        else:
+            for value in values:
+                try:
+                    initialiser.Settings(**{key: value})
+                except ValidationError as error:
+                    yield from explain.lines(error, initialiser.Settings, "params.yaml", f"{place}.tuned")
 
 
 def of_pair(method: Method, task: Task, row: DataRow, own: System | None, place: str) -> Iterator[str]:
@@ -95,8 +111,10 @@ def _of_columns(method: Method, task: Task, row: DataRow, place: str) -> Iterato
             known = list(dict.fromkeys(columns))
             yield str(registry.unknown(f"{place}.inputs: column", each, known or ["none, the task has no choice"]))
     chosen = method.inputs or task.default_inputs(row)
-    if method.residual and (f"y_{method.residual}" not in chosen or autoregressive(method)):
-        yield f"{place}.residual needs 'y_{method.residual}' in 'inputs', and 'y_prev' not there"
+    if method.residual == "linear" and ("y_linear" not in chosen or autoregressive(method)):
+        yield f"{place}.residual needs 'y_linear' in 'inputs', and 'y_prev' not there"
+    if method.residual == "last" and (task.mode != "closed_loop" or task.many_to_one):
+        yield f"{place}.residual: last needs a task whose inputs are the outputs of the step before, as 'forecast'"
     longest = row.settings.get("steps", 0) if columns else 0
     if method.steps is not None and not row.washout < method.steps <= longest:
         reason = f"a part of the study's windows, {row.washout + 1} to {longest}" if longest else "not of this task"

@@ -71,7 +71,7 @@ def _train(
     """Return what comes of a population of these replicas: the arrays of a `Result`."""
     seeds, numbers = zip(*replicas, strict=True)
     learning_rates, clip_norm, clip_value = map(
-        torch.tensor, zip(*(run.hyperparameters[n] for n in numbers), strict=True)
+        torch.tensor, zip(*(run.hyperparameters[n][:3] for n in numbers), strict=True)
     )
     optimiser: Optimiser = registry.make("optimisers", run.method.optimiser, run.method.options)
     budget = run.fit

@@ -21,7 +21,7 @@ from unrolled.errors import UnrolledError
 from unrolled.models.build import autoregressive, network_of, widths
 from unrolled.models.ensemble import Ensemble
 from unrolled.registry import Settings
-from unrolled.training.runs import Result, Run
+from unrolled.training.runs import Result, Run, precision_of
 
 Array = NDArray[Any]
 
@@ -73,14 +73,15 @@ class Predictor:
         If the parts do not fit together.
     """
 
-    def __init__(self, about: dict[str, Any], theta: NDArray[np.float32]) -> None:
+    def __init__(self, about: dict[str, Any], theta: NDArray[Any]) -> None:
         self.about, self.theta, self.facts = about, theta, about["facts"]
         row, method = DataRow.model_validate(about["row"]), Method.model_validate(about["method"])
         self.row, self.system = row, system.of(row)
         self.task: Task = registry.load("tasks", row.task)(**row.settings)
         network = network_of(method, row, *widths(method, row, self.task, self.system), about["residual"])
-        if theta.dtype != np.float32 or theta.shape != (1, network.parameters) or not np.isfinite(theta).all():
-            raise UnrolledError(f"weights are not (1, {network.parameters}) finite values of float32")
+        number = np.dtype(precision_of(method))
+        if theta.dtype != number or theta.shape != (1, network.parameters) or not np.isfinite(theta).all():
+            raise UnrolledError(f"weights are not (1, {network.parameters}) finite values of {number}")
         if not isinstance(about["residual"], float | None):
             raise UnrolledError("the scale of a residual is no number")
         known = Facts.model_validate_json(json.dumps(self.facts))
@@ -141,7 +142,8 @@ class Predictor:
             columns = ", ".join(f"{name} ({unit})" for name, unit in self.names.items())
             raise UnrolledError(f"the model takes inputs (B, T, {len(self.names)}), {columns}; not {raw.shape}")
         steps = int((params or {}).get("steps", 1))
-        inputs = torch.from_numpy(self.task.encode(raw, self.facts, self.system, steps))
+        encoded = self.task.encode(raw, self.facts, self.system, steps)
+        inputs = torch.from_numpy(encoded.astype(self.theta.dtype))
         return self.forecast(inputs, steps)
 
     def forecast(self, inputs: torch.Tensor, steps: int) -> NDArray[np.float64]:

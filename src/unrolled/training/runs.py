@@ -25,11 +25,16 @@ WEIGHTS, ORDER, NOISE = 1, 2, 3
 
 
 class Hyperparameters(NamedTuple):
-    """What is tuned: a learning rate (0 where none is used), and the largest gradient norm and component."""
+    """What is tuned: learning rate (0: none), largest norm and component of the gradient, the initialiser's options."""
 
     learning_rate: float
     clip_norm: float = np.inf
     clip_value: float = np.inf
+    options: tuple[tuple[str, float], ...] = ()
+
+    def named(self) -> dict[str, float]:
+        """Return them all by name."""
+        return {key: value for key, value in self._asdict().items() if key != "options"} | dict(self.options)
 
 
 Replica = tuple[int, int]
@@ -73,11 +78,13 @@ class Run:
 
     @property
     def hyperparameters(self) -> list[Hyperparameters]:
-        """Everything that is tried: each learning rate with each clipping threshold."""
+        """Everything that is tried: each learning rate with each clipping threshold and each of the options."""
+        method, tuned = self.method, self.method.tuned
+        options = [tuple(zip(tuned, each, strict=True)) for each in product(*tuned.values())]
         if "learning_rates" not in self.optimiser.uses:
-            return [Hyperparameters(0.0)]
-        norms, values = (c or [np.inf] for c in (self.method.clip_norm, self.method.clip_value))
-        return [Hyperparameters(*each) for each in product(self.method.learning_rates or [], norms, values)]
+            return [Hyperparameters(0.0, options=each) for each in options]
+        norms, values = (c or [np.inf] for c in (method.clip_norm, method.clip_value))
+        return [Hyperparameters(*each) for each in product(method.learning_rates or [], norms, values, options)]
 
     @property
     def _tuning_seeds(self) -> list[int]:
@@ -105,18 +112,21 @@ class Run:
         return self.experiment.fit.model_copy(update={key: value for key, value in own.items() if value is not None})
 
     def select(self, data: Data) -> Data:
-        """Return the data with only those columns and steps that the method gets."""
+        """Return the data with only those columns and steps that the method gets, in its precision."""
         columns = self.task.columns(self.experiment.data)
         inputs = self.method.inputs or self.task.default_inputs(self.experiment.data)
-        chosen = [number for number, column in enumerate(columns) if column in inputs]
-        if not columns:
-            return data
+        chosen = [place for place, column in enumerate(columns) if column in inputs] if columns else slice(None)
+        number = precision_of(self.method)
+
+        def own(arrays: dict[str, Any]) -> dict[str, Any]:
+            x, y = arrays["inputs"][..., chosen], arrays["targets"]
+            return {"inputs": x.astype(number, copy=False), "targets": y.astype(number, copy=False)}
 
         def pick(split: Split) -> Split:
-            return split | {"inputs": split["inputs"][..., chosen]}
+            return split | own(split)
 
         def of_tests(tests: dict[str, TestSet]) -> dict[str, TestSet]:
-            return {n: replace(test, inputs=test.inputs[..., chosen]) for n, test in tests.items()}
+            return {n: replace(test, **own(vars(test))) for n, test in tests.items()}
 
         train, steps = pick(data.train), self.method.steps
         if steps is not None:
@@ -141,9 +151,9 @@ class Run:
         sizes = widths(self.method, self.experiment.data, self.task, self.system)
         return network_of(self.method, self.experiment.data, *sizes, residual)
 
-    def initialiser(self) -> Initialiser:
-        """Return the method's initialiser."""
-        return initialiser_of(self.method)
+    def initialiser(self, number: int = 0) -> Initialiser:
+        """Return the method's initialiser, with options that are tuned as in one place of `hyperparameters`."""
+        return initialiser_of(self.method, dict(self.hyperparameters[number].options))
 
     def problem(self, network: Network, data: Data) -> Problem:
         """Return what the initialiser may know."""
@@ -155,12 +165,15 @@ class Run:
 
 
 def initial_weights(run: Run, network: Network, data: Data, replicas: list[Replica]) -> Tensor:
-    """Draw θ (S, P): the weights of a replica depend on its seed alone."""
-    initialiser, problem, rows = run.initialiser(), run.problem(network, data), {}
-    for seed in sorted({seed for seed, _ in replicas}):
-        weights = initialiser.initialise(problem, np.random.default_rng([seed, 0, WEIGHTS]))
-        rows[seed] = network.pack({name: torch.from_numpy(np.asarray(array)) for name, array in weights.items()})
-    return torch.stack([rows[seed] for seed, _ in replicas]).float()
+    """Draw θ (S, P): the weights of a replica depend on its seed, and on options that are tuned, alone."""
+    problem, number_type = run.problem(network, data), precision_of(run.method)
+    wanted = [(seed, number if run.method.tuned else 0) for seed, number in replicas]
+    rows = {}
+    for seed, number in sorted(set(wanted)):
+        weights = run.initialiser(number).initialise(problem, np.random.default_rng([seed, 0, WEIGHTS]))
+        tensors = {name: torch.from_numpy(np.asarray(array, number_type)) for name, array in weights.items()}
+        rows[seed, number] = network.pack(tensors)
+    return torch.stack([rows[replica] for replica in wanted])
 
 
 @dataclass(frozen=True)
@@ -206,6 +219,11 @@ class Result:
     def loss(self) -> float:
         """The validation loss by which methods are compared, as hyperparameters are: the median over the seeds."""
         return float(np.median(np.where(self.diverged, np.inf, self.best_loss)[self.chosen]))
+
+
+def precision_of(method: Method) -> type[np.floating[Any]]:
+    """Return the type of a method's weights, inputs and states."""
+    return np.float64 if method.precision == "double" else np.float32
 
 
 def choose(tried: Array, best_loss: Array, diverged: Array) -> Array:

@@ -152,7 +152,7 @@ class Tracker:
     def _replica(self, own: str, parent: str, run: Run, result: Result, replica: int, start: int, end: int) -> None:
         """Write one replica as a child of its method's run: its curves, and its hyperparameters."""
         seed, tried = int(result.seeds[replica]), run.hyperparameters[int(result.tried[replica])]
-        chosen = {key: f"{value:g}" for key, value in tried._asdict().items() if np.isfinite(value)}
+        chosen = {key: f"{value:g}" for key, value in tried.named().items() if np.isfinite(value)}
         tags = {"mlflow.parentRunId": parent, "mlflow.runName": f"{run.name} seed {seed} rate {tried.learning_rate:g}"}
         tags |= self._source() | {"kind": "replica", "chosen": str(replica in result.chosen).lower()}
         child = self.client.create_run(own, start, tags).info.run_id
@@ -237,7 +237,7 @@ def _params(run: Run, result: Result) -> list[Param]:
     rows["method"] = run.method.model_dump(exclude=results.NOT_TRAINED_BY)
     params = {f"{kind}.{key}": str(value) for kind, each in rows.items() for key, value in each.items()}
     params["parameters"] = str(run.network().parameters)
-    chosen = run.hyperparameters[int(result.tried[result.chosen[0]])]._asdict()
+    chosen = run.hyperparameters[int(result.tried[result.chosen[0]])].named()
     params |= {f"chosen.{key}": f"{value:g}" for key, value in chosen.items() if np.isfinite(value)}
     return [Param(key, value) for key, value in params.items()]
 

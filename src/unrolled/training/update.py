@@ -44,6 +44,7 @@ def supports(population: Population, batches: PopulationData, device: torch.devi
         "the cell has no kernels": not (network.cell.compiled or fixed),
         "the optimiser has an update of its own": type(optimiser).update is not GradientDescent.update,
         "the kernels do not know the type": not recurrence.supported(population.theta, x, y),
+        "the readout sees more than the outputs": network.cell.expands,
         "the sequence is run in segments": network.cell.segment(x[None, :batch]) < steps,
         "a flat window has one output": network.flatten_window and not population.many_to_one,
         "a residual needs an output at every step": network.residual is not None and population.many_to_one,

@@ -11,6 +11,8 @@ from unrolled.data.task import TestSet
 class ValidTime(Score):
     """The time until the normalised error exceeds 0.4, the median over start points, in Lyapunov times.
 
+    It ends where two solvers of the true equation part: nobody knows the truth beyond.
+
     References
     ----------
     Pathak et al., Phys. Rev. Lett. 120 (2018) 024102, doi 10.1103/PhysRevLett.120.024102.
@@ -31,9 +33,11 @@ class ValidTime(Score):
         return "Lyapunov times" if test.lyapunov else "units of time"
 
     def errors(self, predicted: Array, test: TestSet) -> Array:
-        """Return the valid time of each forecast; the whole horizon if it is never lost."""
+        """Return the valid time of each forecast, at most the time for which two solvers agree, and the horizon."""
         lost = normalised_error(predicted, test.targets) > THRESHOLD
         steps = np.where(lost.any(axis=-1), lost.argmax(axis=-1), lost.shape[-1])
+        if test.agreed is not None:
+            steps = np.minimum(steps, test.agreed)
         return np.asarray(steps * float(test.times[1] - test.times[0]) * (test.lyapunov or 1.0))
 
     def aggregate(self, errors: Array) -> Array:

@@ -1,18 +1,21 @@
 """Many-to-many: observe a trajectory, always one step ahead; then forecast in closed loop."""
 
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field, FiniteFloat
 
 from unrolled import registry
-from unrolled.config import Count, DataRow, Names
+from unrolled.config import Count, DataRow, Names, Precision
 from unrolled.data.delay import method_of_steps
 from unrolled.data.integrate import simulate, solver_error
 from unrolled.data.record import SPLITS, Series, counted, windows
 from unrolled.data.system import System
 from unrolled.data.task import Array, Data, Mode, Size, Split, Task, TestSet, observed
 
+AGREED = 0.4
+"""The error, in units of the attractor's size, at which a forecast of chaos counts as lost, and a solver's too."""
 STARTS = 16
 """From at least so many places validation forecasts in closed loop, where a record is long enough."""
 PIECE = 50
@@ -37,7 +40,8 @@ class Forecast(Task):
 
         `steps` are observed, then come `horizon` steps in closed loop, of which validation takes the first
         `val_horizon` (by default all); `observed` names the states that the network gets (all by default), after a
-        `transient` of the system, with `standardise` in units of their standard deviation in the training data.
+        `transient` of the system, with `standardise` in units of their standard deviation in the training data. With
+        `precision: double` the values are kept as float64, for methods that ask for it.
         """
 
         steps: Count
@@ -46,6 +50,7 @@ class Forecast(Task):
         observed: Annotated[Names, Field(min_length=1)] | None = None
         transient: Annotated[FiniteFloat, Field(ge=0)] = 0.0
         standardise: bool = False
+        precision: Precision = "single"
 
     def refuses(self, row: DataRow, system: System | None) -> str | None:
         """Refuse a force, a part of a horizon that is not there, and a washout that leaves nothing."""
@@ -116,7 +121,13 @@ class Forecast(Task):
         unit = "standard deviations" if own.standardise else "dimensionless"
         scaled = {split: (each - mean) / deviation for split, each in states.items()}
         exponent = system.lyapunov if system == type(system)() else None  # it is known at the default parameters alone
-        return self._cut(row, scaled, times, {"unit": unit, "lyapunov": exponent}, facts)
+        cut = self._cut(row, scaled, times, {"unit": unit, "lyapunov": exponent}, facts)
+        if exponent is None or system.delay or own.horizon is None:
+            return cut
+        agreed = solvers_agree(system, found[-row.test :, own.steps - 1 :], row.step)
+        known = row.step * exponent * agreed
+        cut.facts["solvers_agree"] = {"least": float(known.min()), "median": float(np.median(known))}
+        return replace(cut, tests=cut.tests | {"closed_loop": replace(cut.tests["closed_loop"], agreed=agreed)})
 
     def _recorded(self, row: DataRow, series: Series) -> Data:
         """Cut each split into windows, half overlapping for training; the test ones do not overlap.
@@ -139,10 +150,11 @@ class Forecast(Task):
     ) -> Data:
         """Part each sequence (N, T + 1 [+ horizon], K) into inputs, targets one step ahead, and the closed loop."""
         steps, washout = self.settings.steps, row.washout
+        number = np.float64 if self.settings.precision == "double" else np.float32
         splits: dict[str, Split] = {
             split: {
-                "inputs": series[:, :steps].astype(np.float32),
-                "targets": series[:, 1 + washout : steps + 1].astype(np.float32),
+                "inputs": series[:, :steps].astype(number),
+                "targets": series[:, 1 + washout : steps + 1].astype(number),
                 "times": times[1 + washout : steps + 1],
             }
             for split, series in parts.items()
@@ -154,7 +166,7 @@ class Forecast(Task):
             def loop(split: str, horizon: int) -> TestSet:
                 """Return what follows each sequence: first s_T, from s_{T-1}, the last of the one-step targets."""
                 end = steps + 1 + horizon
-                beyond = parts[split][:, steps:end].astype(np.float32)
+                beyond = parts[split][:, steps:end].astype(number)
                 arrays = {"inputs": splits[split]["inputs"], "targets": beyond, "times": times[steps:end]}
                 return TestSet.of(arrays, "closed_loop", label="closed loop", **about)
 
@@ -188,6 +200,24 @@ class Forecast(Task):
         times: Array = row.step * np.arange(self.settings.steps + 1, dtype=np.float64)
         initial = system.start(np.random.default_rng([row.seed, 2]), row.test)[:count]
         return times, initial, simulate(system, initial, times)[..., observed(row, system, self.settings.observed)]
+
+
+def solvers_agree(system: System, states: Array, step: float) -> Array:
+    """Return for how many steps another solver stays on trajectories (N, 1 + n, d) from their first states on.
+
+    It is an explicit Runge-Kutta method of order 5 at SciPy's least tolerance. Beyond, which of the two is right
+    nobody knows, so that nothing can be said of a forecast either.
+
+    References
+    ----------
+    Hurley & Shaheen (2025), arXiv 2508.06730, bound valid times so.
+    """
+    times: Array = step * np.arange(states.shape[1], dtype=np.float64)
+    other = simulate(system, states[:, 0], times, rtol=0.0, atol=1e-15, solver="RK45")[:, 1:]
+    truth = states[:, 1:]
+    size = np.square(truth - truth.mean(axis=(0, 1))).sum(axis=-1).mean()
+    lost = np.sqrt(np.square(other - truth).sum(axis=-1) / size) > AGREED
+    return np.asarray(np.where(lost.any(axis=1), lost.argmax(axis=1), lost.shape[1]))
 
 
 def piecewise_error(system: System, times: Array, states: Array) -> float:

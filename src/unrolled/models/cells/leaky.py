@@ -14,8 +14,10 @@ from unrolled.models.pytorch import Tensor, torch
 class Leaky(Cell):
     """h_t = (1 - a) h_{t-1} + a tanh(x_t U + h_{t-1} W + b), with the leak rate a.
 
-    Weights: U (D, H), W (H, H), b (1, H). With weights from the initialiser `echo_state` and the
-    optimiser `ridge`, which trains the readout only, it is an echo state network.
+    Weights: U (D, H), W (H, H), b (1, H). With `squared` the readout gets h_j² of every second unit in place of h_j,
+    which a linear readout of odd functions lacks (Lu et al., Chaos 27 (2017) 041102, doi 10.1063/1.4979665). With
+    weights from the initialiser `echo_state` and the optimiser `ridge`, which trains the readout only, it is an echo
+    state network.
 
     References
     ----------
@@ -26,13 +28,26 @@ class Leaky(Cell):
     family: ClassVar[str] = "reservoir"
 
     class Settings(Cell.Settings):
-        """H, and a."""
+        """H, a, and whether every second unit is squared before the readout."""
 
         leak_rate: float = Field(1.0, gt=0, le=1)
+        squared: bool = False
 
     settings: Settings
     compiled: ClassVar[bool] = True
     additive: ClassVar[bool] = True
+
+    @property
+    def expands(self) -> bool:
+        """Whether every second unit is squared."""
+        return bool(self.settings.squared)
+
+    def expand(self, h: Tensor) -> Tensor:
+        """Return h with every second unit squared, if so set."""
+        if not self.settings.squared:
+            return h
+        second = torch.arange(h.shape[-1], device=h.device) % 2 == 1
+        return torch.where(second, h * h, h)
 
     def weights(self) -> dict[str, Weight]:
         """Return U, W and b."""

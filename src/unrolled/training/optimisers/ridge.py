@@ -9,14 +9,20 @@ from unrolled.models.pytorch import Tensor, no_grad, torch
 from unrolled.training.optimiser import Batch, Optimiser, Replicas, mean_square
 
 GRID = [10.0**power for power in range(-12, 3)]
+"""Ridges for features in single precision."""
+FINE = [10.0**power for power in range(-20, 3)]
+"""For features in double precision."""
+ROWS = 1024
+"""So many rows at least are factorised together."""
 
 
 class Ridge(Optimiser):
     """V = (HᵀH/n + λ 1)⁻¹ HᵀY/n, on centred features and targets; c puts the means back.
 
-    λ is chosen on the validation data, for each replica, from 1e-12 to 100 in steps of ten (in
-    units of the squared features); in closed loop where validation is. Solved in float64. Steps
-    without a target (the washout) stay out of the regression, while the state forgets where it began.
+    λ is chosen on the validation data, for each replica, from 1e-12 (in double precision 1e-20) to 100 in steps of
+    ten, in units of the squared features; in closed loop where validation is. Solved in float64 by the singular
+    values of H itself, since those of HᵀH are their squares, of which rounding hides all below 1e-8 of the largest.
+    Steps without a target (the washout) stay out of the regression, while the state forgets where it began.
 
     References
     ----------
@@ -36,14 +42,11 @@ class Ridge(Optimiser):
         """Solve for every λ and keep the readout with the lowest validation loss."""
         network = population.network
         weights, layer = network.unpack(population.theta), len(network.layers) - 1
-        features, targets = self._features(population, train[0]), _wanted(network, train)
-        if not population.many_to_one:
-            features = features[:, :, features.shape[2] - targets.shape[1] :]
-            targets = targets.flatten(0, 1)
-        solutions = [solve(h.reshape(-1, h.shape[-1]), targets) for h in features]
+        ridges = FINE if population.theta.dtype == torch.float64 else GRID
+        solutions = [self._solve(population, train, s, ridges) for s in range(len(population.theta))]
         population.count(forward=len(train[0]))
         loss = self._validation(population, val)
-        for number in range(len(GRID)):
+        for number in range(len(ridges)):
             for s, (slopes, offsets) in enumerate(solutions):
                 replica = {name: weight[s] for name, weight in weights.items()}
                 replica |= {f"V{layer}": slopes[number], f"c{layer}": offsets[number]}
@@ -64,7 +67,7 @@ class Ridge(Optimiser):
 
         def loss() -> Tensor:
             w = network.unpack(population.theta)
-            found = network.readout(w, h)
+            found = network.output(w, h, x[:, :, -1]) if loop else network.readout(w, h)
             if loop:
                 rest = h.new_zeros(*h.shape[:2], y.shape[1] - 1, 0)
                 found = torch.cat([found[:, :, None], go_on(network, w, found, state, rest)], dim=2)
@@ -74,11 +77,15 @@ class Ridge(Optimiser):
 
         return loss
 
-    def _features(self, population: Replicas, x: Tensor) -> Tensor:
-        """Return what enters the last layer, (S, N, [T,] L), for x (N, T, D)."""
-        weights, network = population.network.unpack(population.theta), population.network
-        hidden = network.hidden(weights, x.expand(len(population.theta), *x.shape), population.many_to_one)[0]
-        return network.readout(weights, hidden, upto=len(network.layers) - 1)
+    def _solve(self, population: Replicas, train: Batch, s: int, ridges: list[float]) -> tuple[Tensor, Tensor]:
+        """Return what `solve` gives for one replica; one at a time, since features of all may not fit into memory."""
+        network, targets = population.network, _wanted(population.network, train)
+        weights = network.unpack(population.theta[s : s + 1])
+        h = network.hidden(weights, train[0][None], population.many_to_one)[0]
+        if not population.many_to_one:
+            h, targets = h[:, :, h.shape[2] - targets.shape[1] :], targets.flatten(0, 1)
+        features = network.readout(weights, h, upto=len(network.layers) - 1)
+        return solve(features.reshape(len(targets), -1), targets, ridges)
 
 
 def _wanted(network: Network, batch: Batch) -> Tensor:
@@ -87,19 +94,32 @@ def _wanted(network: Network, batch: Batch) -> Tensor:
     return y if network.residual is None else (y - x[:, network.washout :, -network.outputs :]) / network.residual
 
 
-def solve(features: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the slopes (L, H, K) and offsets (L, 1, K) of ridge regression for each λ of the grid.
+def solve(features: Tensor, targets: Tensor, ridges: list[float] | None = None) -> tuple[Tensor, Tensor]:
+    """Return the slopes (L, H, K) and offsets (L, 1, K) of ridge regression for each λ.
+
+    [1, H, Y] = Q R gives the means, in the first row of R, and below it a small matrix with the singular values σ of
+    the centred H: of H = U σ Vᵀ the slopes are V σ / (σ² + n λ) UᵀY.
 
     Parameters
     ----------
     features : (n, H) tensor
     targets : (n, K) tensor
+    ridges : list of float, optional
+        λ, by default `GRID`.
+
+    References
+    ----------
+    Golub & Van Loan, Matrix Computations, 4th ed. (2013), sections 5.2 and 6.1.
     """
-    h, y = features.double(), targets.double()
-    h_mean, y_mean = h.mean(0, keepdim=True), y.mean(0, keepdim=True)
-    h, y = h - h_mean, y - y_mean
-    values, vectors = torch.linalg.eigh(h.T @ h / len(h))
-    projected = vectors.T @ (h.T @ y / len(h))
-    ridges = torch.tensor(GRID, dtype=torch.float64)[:, None, None]
-    slopes = vectors @ (projected / (values.clamp(min=0.0)[:, None] + ridges))
+    count, hidden = features.shape
+    factor = torch.empty(0, 1 + hidden + targets.shape[1], dtype=torch.float64)
+    for h, y in zip(*(each.split(max(ROWS, 2 * hidden)) for each in (features, targets)), strict=True):
+        rows = torch.cat([torch.ones(len(h), 1, dtype=torch.float64), h.double(), y.double()], dim=1)
+        factor = torch.linalg.qr(torch.cat([factor, rows]), mode="r")[1]
+    means = factor[:1, 1:] / factor[0, 0]
+    h_mean, y_mean = means[:, :hidden], means[:, hidden:]
+    u, sigma, vt = torch.linalg.svd(factor[1:, 1 : 1 + hidden], full_matrices=False)
+    projected = u.T @ factor[1:, 1 + hidden :]
+    each = torch.tensor(GRID if ridges is None else ridges, dtype=torch.float64)[:, None, None]
+    slopes = vt.T @ (sigma[:, None] / (sigma[:, None].square() + count * each) * projected)
     return slopes, y_mean - h_mean @ slopes

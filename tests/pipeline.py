@@ -25,7 +25,7 @@ STEPS = 30
 """Most steps of a sequence of the first study; each has one more, so that no two are the same."""
 TINY: dict[str, Any] = {"epochs": 2, "batch": 8}
 DEFAULTS: dict[str, Any] = {"seeds": 3, "tuning_seeds": 2, "learning_rates": [1.0e-3, 1.0e-2]}
-MOST = {"window": 10, "washout": 10, "transient": 20.0}
+MOST = {"window": 10, "washout": 10, "transient": 20.0, "free_run": 400}
 """Largest values of a study's keys."""
 RANDOM_NETWORKS: dict[str, Any] = {
     "hidden": 12,
@@ -92,6 +92,8 @@ def shrink(folder: Path, exhaustive: bool = False) -> None:
             method["steps"] = STEPS // 2
         if "truncate" in method:
             method["truncate"] = MOST["window"] // 2
+        if "interval" in method.get("forcing", {}):
+            method["forcing"]["interval"] = min(method["forcing"]["interval"], STEPS // 2)
     changes = [each for study in studies.values() for each in study["methods"] if isinstance(each, dict)]
     for row in (row for rows in (table["methods"], *changes) for row in rows.values()):
         row |= {key: value for key, value in TINY.items() if key in row}

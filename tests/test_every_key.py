@@ -27,6 +27,7 @@ METHOD: dict[str, Any] = {"label": "?", "cell": "elman", "hidden": 3, "learning_
 CHANGES: dict[str, Any] = {
     **{"epochs": 3, "batch": 4, "schedule": "cosine", "learning_rates": [3e-2], "clip_norm": [1e-3]},
     **{"clip_value": [1e-4], "truncate": 3, "input_noise": 0.1, "centred": True, "closed_loop": 5, "steps": 12},
+    "forcing": {"rule": "input", "interval": 3},
 }
 """Another value of each key of training."""
 OTHER: dict[str, Any] = {

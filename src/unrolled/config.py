@@ -146,6 +146,27 @@ Precision = Literal["single", "double"]
 """Of floating-point numbers: 32 bits, or 64."""
 
 
+class ForcingRow(Row):
+    """How a method is forced onto the truth in training, in closed loop in between.
+
+    With the `rule` input the network sees the truth where forced, else its own output; with `state` it sees nothing,
+    and its state is set to read out the truth. Forced is every `interval`-th step, or each with a `strength`: a share
+    between 0 and 1, `annealed` from 1 to 0 in training, or `adaptive`, as large as the network's Jacobians ask for.
+    """
+
+    rule: Literal["input", "state"]
+    interval: Count | None = None
+    strength: Annotated[FiniteFloat, Field(ge=0, le=1)] | Literal["annealed", "adaptive"] | None = None
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> Self:
+        if (self.interval is None) == (self.strength is None):
+            raise ValueError("needs either an 'interval' or a 'strength'")
+        if self.strength == "adaptive" and self.rule == "input":
+            raise ValueError("an adaptive 'strength' is of the rule 'state'")
+        return self
+
+
 class FitRow(Row):
     """How long every method of a study is trained, and how hyperparameters are chosen.
 
@@ -173,13 +194,13 @@ class Method(Row):
     validation data, as of the learning rates; `epochs`, `batch` and `schedule` are in place of the study's, where
     an epoch costs more than those of others, or a protocol is published; `input_noise` is the standard deviation of
     the noise on the inputs in training; `centred` takes their means off inputs and targets; with `closed_loop` n
-    the last n inputs of each training sequence are the network's own outputs. Where a task has columns to choose
-    from, `inputs` names them, and `steps` trains on that many first steps of each window. `residual: linear` trains
-    on what a linear model lacks, `residual: last` on the difference to the last value. With `precision: double`
-    weights, inputs and states are float64 (a study's data have a `precision` of their own). `tuned` lists values of
-    options of the initialiser, in place of one in `options`; which is chosen on validation data. `requires` says
-    where the method applies; `compare_with` names a method that differs in one choice, and the choice;
-    `tuned_by_hand` says which settings were, and on which data.
+    the last n inputs of each training sequence are the network's own outputs, and `forcing` feeds the truth in now
+    and then (`ForcingRow`). Where a task has columns to choose from, `inputs` names them, and `steps` trains on
+    that many first steps of each window. `residual: linear` trains on what a linear model lacks, `residual: last`
+    on the difference to the last value. With `precision: double` weights, inputs and states are float64 (a study's
+    data have a `precision` of their own). `tuned` lists values of options of the initialiser, in place of one in
+    `options`; which is chosen on validation data. `requires` says where the method applies; `compare_with` names a
+    method that differs in one choice, and the choice; `tuned_by_hand` says which settings were, and on which data.
     """
 
     label: Line
@@ -201,6 +222,7 @@ class Method(Row):
     input_noise: Rate | None = None
     centred: bool = False
     closed_loop: Count | None = None
+    forcing: ForcingRow | None = None
     inputs: Annotated[Names, Field(min_length=1)] | None = None
     residual: Literal["linear", "last"] | None = None
     precision: Precision = "single"

@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from unrolled.analysis import autonomous, lyapunov, power_spectrum
 from unrolled.analysis.headline import rounded
+from unrolled.analysis.scores.d_stsp import state_space_divergence
 from unrolled.data.integrate import simulate
 from unrolled.data.system import System
 from unrolled.data.task import Data
@@ -25,7 +26,6 @@ TRUTH, SECOND = 3, 4
 """Third parts of the seeds of the system's orbits: those before belong to the data's splits."""
 TOLERANCE = 1e-8
 """Relative, of the system's orbits: statistics of an attractor do not need the exact path."""
-BINS, SMOOTHING = 10, 1e-5
 SEGMENT, WIDTH, FREQUENCIES = 2000, 2, 500
 """Steps of a segment; standard deviation of the smoothing, in frequencies; and the first frequencies, which count."""
 SETTLED = 1e-3
@@ -125,34 +125,6 @@ def distances(orbits: Array, truth: Array) -> dict[str, float | None]:
         "d_stsp": rounded(state_space_divergence(orbits, truth)),
         "d_h": rounded(hellinger_distance(orbits, truth)),
     }
-
-
-def state_space_divergence(orbits: Array, truth: Array) -> float:
-    """Return D_stsp = Σ p log(p / q), of the shares of time p of the truth and q of the orbits in cells of the space.
-
-    Ten bins a dimension over ±2 standard deviations of the truth around its mean, of which the first is left out, as
-    by its authors; p = (n_i + ε) / (n + ε K) with ε = 1e-5 and K = 10^d cells. NaN if no point of the orbits is inside.
-
-    Parameters
-    ----------
-    orbits, truth : (N, T, d) arrays
-
-    References
-    ----------
-    Mikhaeil, Monfared & Durstewitz, NeurIPS 2022, arXiv 2110.07238.
-    """
-    points = truth.reshape(-1, truth.shape[-1])
-    low, high = (points.mean(axis=0) + sign * 2 * points.std(axis=0) for sign in (-1, 1))
-
-    def shares(series: Array) -> Array:
-        with np.errstate(all="ignore"):  # what is not finite is in no cell
-            cells = np.floor(BINS * (series.reshape(-1, len(low)) - low) / (high - low))
-        inside = cells[((cells >= 1) & (cells < BINS)).all(axis=1)].astype(int)
-        counts = np.bincount(np.ravel_multi_index(tuple(inside.T), (BINS,) * len(low)), minlength=BINS ** len(low))
-        return (counts + SMOOTHING) / (counts.sum() + SMOOTHING * counts.size) if len(inside) else counts * np.nan
-
-    p, q = shares(truth), shares(orbits)
-    return float((p * np.log(p / q)).sum())
 
 
 def hellinger_distance(orbits: Array, truth: Array) -> float:

@@ -50,7 +50,7 @@ class ClosedLoop:
         n, d, m = frame.shape
 
         def step(parts: State) -> State:
-            y = self.readout(parts)
+            y = self.readout(parts)[..., : self.network.cell.inputs]  # an autonomous network has none
             if self.network.residual is None:
                 return self.network.cell.step(self.weights, y, parts)
             own = self.network.cell.step(self.weights, y, parts[:-1])

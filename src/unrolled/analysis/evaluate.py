@@ -142,13 +142,13 @@ def _study(runs: list[Evaluated], data: Data, score: Score, gradients: pd.DataFr
 
 def _further(data: Data) -> list[str]:
     """Return the test sets that are scored by RMSE beside the main ones."""
-    return [name for name in data.tests if name not in ("test", "closed_loop", "in_sample")]
+    return [name for name in data.tests if name not in ("test", "closed_loop", "in_sample", "free_run")]
 
 
 def _measured(each: Evaluated, truth: attractor.Reference | None) -> tuple[Row, pd.DataFrame | None]:
     """Return the numbers of one method, and of a recurrent one the table of its gradients."""
     row = _row(each) | _attractor(each, truth)
-    if not recurrent(each.run):
+    if not recurrent(each.run) or each.run.network().autonomous:  # whose past is what its state was set to
         return row, None
     table, own = gradient_flow.of_method(each.run, each.result, each.data)
     flow = {key: rounded(value) for key, value in own.items()}
@@ -200,6 +200,7 @@ def _about(each: Evaluated) -> Row:
         "recurrent": recurrent(run),
         "network": f"{method.cell} {network.cell.settings.model_dump()}",
         "compare_with": method.compare_with,
+        "forcing": method.forcing and method.forcing.model_dump(),
     }
 
 

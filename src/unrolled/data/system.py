@@ -42,6 +42,10 @@ class System(ABC):
     lyapunov: ClassVar[float | None] = None
     """Largest Lyapunov exponent at the default parameters, for a chaotic system, per unit of time."""
 
+    def exponent(self) -> float | None:
+        """Return the largest Lyapunov exponent per unit of time, None where it is not known or there is no chaos."""
+        return self.lyapunov if self == type(self)() else None
+
     @abstractmethod
     def rhs(self, t: float, state: Array, inputs: Array | None) -> Array:
         """Return ds/dt, shape (d, N), for states (d, N) and inputs (N,): the force, or the delayed state."""

@@ -37,11 +37,11 @@ def widths(method: Method, row: DataRow, task: Task, own: System | None) -> tupl
 def network_of(method: Method, row: DataRow, inputs: int, outputs: int, residual: float | None = None) -> Network:
     """Build the network of a method's row; `residual` as in `Network`."""
     given = method.options | {"hidden": method.hidden or 0, "window": row.window or 1}
+    inputs = 0 if method.forcing is not None and method.forcing.rule == "state" else inputs
     cell = registry.load("cells", method.cell)(inputs, **registry.settings_of("cells", method.cell, given))
     readout, flat = tuple(method.readout), method.flatten_window
-    return Network(
-        cell, outputs, readout, flat, method.truncate, row.washout, residual, closed_loop=method.closed_loop or 0
-    )
+    loop, forcing = method.closed_loop or 0, method.forcing
+    return Network(cell, outputs, readout, flat, method.truncate, row.washout, residual, loop, forcing)
 
 
 def initialiser_of(method: Method, tuned: dict[str, float] | None = None) -> Initialiser:

@@ -209,12 +209,13 @@ class Cell(registry.Item, ABC):
         derivative: Tensor = torch.func.jvp(lambda own: self.unroll(own, x, self.start(x))[0], (here,), (direction,))[1]
         return derivative
 
-    def closed(self, w: Weights, v: Tensor, c: Tensor) -> Weights | None:
+    def closed(self, w: Weights, v: Tensor, c: Tensor, kept: Tensor | None = None) -> Weights | None:
         """Return the weights of the same recurrence with its readout h V + c fed back, for `run_compiled`.
 
-        The readout takes the place of the first K inputs; None where the cell has no such weights.
+        The readout takes the place of the first K inputs, or, where a share of them (S, 1, 1) is `kept`, of the
+        rest. None where the cell has no such weights.
         """
-        return fed_back(w, v, c) if self.additive else None
+        return fed_back(w, v, c, kept) if self.additive else None
 
     def regress(self, v: Tensor, c: Tensor, first: Tensor, state: State, given: Tensor) -> Tensor | None:
         """Return y_2 ... y_n (S, B, n - 1, K) of the readout y = h V + c fed back, or None where the cell has no way.
@@ -270,12 +271,15 @@ def in_segments(
     return torch.cat(outputs, dim=2), state
 
 
-def fed_back(w: Weights, v: Tensor, c: Tensor) -> Weights:
+def fed_back(w: Weights, v: Tensor, c: Tensor, kept: Tensor | None = None) -> Weights:
     """Return the weights of a cell that is given h_{t-1} V + c in place of its first K inputs.
 
     x_t U = (h_{t-1} V + c) U_K + u_t U_rest, so that W + V U_K, b + c U_K and U_rest are the weights
-    of the same cell in closed loop, driven by the other inputs u_t only.
+    of the same cell in closed loop, driven by the other inputs u_t only. Where a share α of x_t is kept,
+    x_t U = (1 - α) (h_{t-1} V + c) U_K + [x_t, u_t] [α U_K; U_rest].
     """
     k = v.shape[-1]
     fed, rest = w["U"][:, :k], w["U"][:, k:]
+    if kept is not None:
+        fed, rest = (1 - kept) * fed, torch.cat([kept * fed, rest], dim=1)
     return w | {"U": rest, "W": w["W"] + v @ fed, "b": w["b"] + c @ fed}

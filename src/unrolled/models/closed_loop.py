@@ -76,26 +76,52 @@ def go_on(network: Network, w: Weights, first: Tensor, state: State, rest: Tenso
     """Return y_2 ... y_n (S, B, n - 1, K) after y_1 (S, B, K) and the state of its step, given the other inputs."""
     if not rest.shape[2]:
         return first[:, :, None][:, :, :0]
-    foldable = len(network.layers) == 1 and network.residual is None and not network.cell.expands
-    linear = foldable and recurrence.supported(first, *state, *w.values())
-    later = _compiled(network, w, first, state, rest) if linear else None
-    return _step_by_step(network, w, first, state, rest) if later is None else later
+    if not torch.is_grad_enabled() and feeds_back(network, first, *state, *w.values()):
+        later = network.cell.regress(w["V0"], w["c0"], first, state, rest)
+        if later is not None:
+            return later
+    return carry_on(network, w, first, state, rest)[0]
 
 
-def _compiled(network: Network, w: Weights, first: Tensor, state: State, rest: Tensor) -> Tensor | None:
-    """Run the cell with its linear readout folded into its weights, or as a regression; None if it can do neither."""
-    cell, v, c = network.cell, w["V0"], w["c0"]
-    closed = cell.closed({name: w[name] for name in cell.weights()}, v, c)
-    if closed is not None and cell.compiled:
-        return network.readout(w, cell.run_compiled(closed, rest, state)[0])
-    return None if torch.is_grad_enabled() else cell.regress(v, c, first, state, rest)
+def feeds_back(network: Network, *tensors: Tensor) -> bool:
+    """Return whether the output can be a part of the recurrence: a linear readout of h alone."""
+    alone = network.residual is None and not network.cell.expands
+    return len(network.layers) == 1 and alone and recurrence.supported(*tensors)
 
 
-def _step_by_step(network: Network, w: Weights, first: Tensor, state: State, rest: Tensor) -> Tensor:
-    """Apply the cell's textbook step and the readout in turn: any cell, any readout, any device."""
+def carry_on(
+    network: Network,
+    w: Weights,
+    first: Tensor,
+    state: State,
+    rest: Tensor,
+    truth: tuple[Tensor, Tensor] | None = None,
+) -> tuple[Tensor, State]:
+    """Return y_2 ... y_n and the last state; differentiable.
+
+    Parameters
+    ----------
+    first : (S, B, K) tensor
+        y_1, with the `state` of its step.
+    rest : (S, B, n - 1, D - K) tensor
+        The other inputs.
+    truth : pair of tensors, optional
+        What y_1 ... y_{n-1} should have been, (S, B, n - 1, K), and its share α in the inputs, (S, 1, 1); by default 0.
+    """
+    cell = network.cell
+    if network.autonomous:
+        h, state = cell.run(w, rest, state)
+        return network.readout(w, h), state
+    if cell.compiled and feeds_back(network, first, *state, *w.values()):
+        own = {name: w[name] for name in cell.weights()}
+        closed = cell.closed(own, w["V0"], w["c0"], None if truth is None else truth[1])
+        if closed is not None:
+            h, state = cell.run_compiled(closed, rest if truth is None else torch.cat([truth[0], rest], dim=3), state)
+            return network.readout(w, h), state
     outputs = [first]
-    for u in rest.unbind(2):
-        x = torch.cat([outputs[-1], u], dim=-1)
-        state = network.cell.step(w, x, state)
+    for t in range(rest.shape[2]):
+        y = outputs[-1] if truth is None else truth[1] * truth[0][:, :, t] + (1 - truth[1]) * outputs[-1]
+        x = torch.cat([y, rest[:, :, t]], dim=-1)
+        state = cell.step(w, x, state)
         outputs.append(network.output(w, state[0], x))
-    return torch.stack(outputs[1:], dim=2)
+    return torch.stack(outputs[1:], dim=2), state

@@ -4,6 +4,7 @@ from itertools import pairwise
 from math import prod
 from typing import Any
 
+from unrolled.config import ForcingRow
 from unrolled.models.cell import Cell, State, Weight, Weights, in_segments
 from unrolled.models.pytorch import Tensor, operation, torch
 
@@ -32,6 +33,11 @@ def _affine_backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor, Tensor
     return dh, (g.mT @ h).mT, g.sum(dim=1, keepdim=True)
 
 
+def nothing(x: Tensor, steps: int) -> Tensor:
+    """Return the inputs (S, B, T, 0) of a network that sees none."""
+    return x.new_zeros(*x.shape[:2], steps, 0)
+
+
 class Network:
     """y_t = readout(h_t): zero or more ReLU layers, then a linear one.
 
@@ -56,6 +62,8 @@ class Network:
         Scale of the residual: the output is that of another model, the last K inputs, plus scale × readout.
     closed_loop : int
         In training, how many steps at the end of a sequence get the network's own outputs in place of the truth.
+    forcing : ForcingRow, optional
+        In training, how the network is forced onto the truth, see `models.forcing`.
     """
 
     def __init__(
@@ -68,15 +76,21 @@ class Network:
         washout: int = 0,
         residual: float | None = None,
         closed_loop: int = 0,
+        forcing: ForcingRow | None = None,
     ) -> None:
         self.cell, self.outputs, self.flatten_window, self.truncate = cell, outputs, flatten_window, truncate
-        self.washout, self.residual, self.closed_loop = washout, residual, closed_loop
+        self.washout, self.residual, self.closed_loop, self.forcing = washout, residual, closed_loop, forcing
         self.layers = list(pairwise((cell.features, *readout, outputs)))
         self._weights = cell.weights()
         for number, (rows, columns) in enumerate(self.layers):
             self._weights[f"V{number}"] = Weight((rows, columns), "readout", rows)
             self._weights[f"c{number}"] = Weight((1, columns), "readout_bias", rows)
         self._sizes = [prod(weight.shape) for weight in self._weights.values()]
+
+    @property
+    def autonomous(self) -> bool:
+        """Whether the cell has no inputs: observations set its state instead."""
+        return self.forcing is not None and self.forcing.rule == "state"
 
     @property
     def parameters(self) -> int:
@@ -126,8 +140,15 @@ class Network:
                 tangent, flat = torch.where(flat > 0, tangent, 0.0), torch.relu(flat)
         return tangent.reshape(s, *middle, self.outputs)
 
+    def impose(self, w: Weights, x: Tensor) -> State:
+        """Return the state that reads out x (S, B, K): h = (x - c) V⁺, the pseudo-inverse; zero in all other parts."""
+        h = (x - w["c0"]) @ torch.linalg.pinv(w["V0"])
+        return (h, *self.cell.start(h[:, :, None])[1:])
+
     def hidden(self, w: Weights, x: Tensor, last: bool, state: State | None = None) -> tuple[Tensor, State]:
         """Return h at every step (S, B, T, H), or only the last (S, B, H), and the state to go on from.
+
+        An autonomous network takes one step from each observation, which sets its state.
 
         Raises
         ------
@@ -136,6 +157,10 @@ class Network:
         """
         if (replicas := len(next(iter(w.values())))) != len(x):
             raise ValueError(f"Network: weights of {replicas} replicas, but inputs of {len(x)}")
+        if self.autonomous:
+            seen = x[:, :, -1] if last else x.flatten(1, 2)
+            h, state = self.cell.run(w, nothing(seen, 1), self.impose(w, seen))
+            return (h[:, :, 0] if last else h.reshape(*x.shape[:3], -1)), state
         if self.flatten_window:
             x = x.flatten(2)[:, :, None]
         if last and not torch.is_grad_enabled():  # in segments, of which only the states between them are kept

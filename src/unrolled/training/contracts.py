@@ -88,6 +88,7 @@ def _of_tuned(method: Method, place: str) -> Iterator[str]:
 def of_pair(method: Method, task: Task, row: DataRow, own: System | None, place: str) -> Iterator[str]:
     """Check a method's row against the study that it is in."""
     problems = [*_of_columns(method, task, row, place), *_of_closed_loop(method, task, row, own, place)]
+    problems += _of_forcing(method, task, row, own, place)
     problems += [*_of_lengths(method, task, row, place), *_of_centring(method, task, row, own, place)]
     cell = registry.load("cells", method.cell)
     if row.window is None and ("window" in cell.Settings.model_fields or method.flatten_window):
@@ -137,6 +138,32 @@ def _of_centring(method: Method, task: Task, row: DataRow, own: System | None, p
         reason = "outputs come back as inputs, whose means are others: standardise the study's data"
     if reason is not None:
         yield f"{place}.centred: {reason}"
+
+
+def _of_forcing(method: Method, task: Task, row: DataRow, own: System | None, place: str) -> Iterator[str]:
+    """Refuse to force where the outputs of a step are not the inputs of the next, and with what it does not go with."""
+    forcing = method.forcing
+    if forcing is None:
+        return
+    cell, steps, interval = registry.load("cells", method.cell), task.sizes(row)["train"].steps, forcing.interval or 1
+    keys = ("truncate", "residual", "closed_loop", "flatten_window", "centred")
+    others = ", ".join(key for key in keys if getattr(method, key))
+    own_inputs = task.mode == "closed_loop" and not task.many_to_one
+    reasons = {
+        "it needs a task whose inputs are the outputs of the step before, as 'forecast'": not own_inputs,
+        f"it does not go with {others}": bool(others),
+        "it needs a linear readout: take 'readout' out": bool(method.readout),
+        f"the cell '{method.cell}' has no recurrence": not cell.recurrent,
+        f"an interval of {interval} is longer than the sequences of {steps} steps": interval > steps,
+    }
+    if reason := next((reason for reason, holds in reasons.items() if holds), None):
+        yield f"{place}.forcing: {reason}"
+        return
+    network = network_of(method, row, *widths(method, row, task, own))
+    if network.cell.expands:
+        yield f"{place}.forcing: it needs a readout of the cell's outputs alone"
+    if forcing.rule == "state" and network.cell.features < network.outputs:
+        yield f"{place}.forcing: the state has {network.cell.features} units, fewer than the {network.outputs} outputs"
 
 
 def _of_closed_loop(method: Method, task: Task, row: DataRow, own: System | None, place: str) -> Iterator[str]:

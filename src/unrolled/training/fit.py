@@ -89,6 +89,7 @@ def _train(
         progress,
         updates if budget.schedule == "cosine" else None,
         (validation.mode, autoregressive(run.method)),
+        updates,
     )
     optimiser.begin(population, batches.train[:])
     if optimiser.iterative:

@@ -15,7 +15,7 @@ Batch = tuple[Tensor, Tensor]
 Descent = Callable[[Array, Array, Array, Array], None]
 TRAINING = (
     *("epochs", "batch", "schedule", "learning_rates", "clip_norm", "clip_value"),
-    *("truncate", "input_noise", "centred", "closed_loop", "steps"),
+    *("truncate", "input_noise", "centred", "closed_loop", "forcing", "steps"),
 )
 """Keys of a method's row that are about how it is trained; an optimiser says which of them it uses."""
 

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from unrolled.data.task import Mode
 from unrolled.models.closed_loop import partly_forced
 from unrolled.models.ensemble import Ensemble
+from unrolled.models.forcing import forced
 from unrolled.models.network import Network
+from unrolled.training.forcing import ForcingSchedule
 from unrolled.training.optimiser import Batch, Optimiser, mean_square
 
 LOWEST, FALLING = 0.01, (0.5, 0.8)
@@ -39,6 +41,8 @@ class Population(pl.LightningModule):
         Largest norm of each replica's gradient, and largest size of its components; infinite by default.
     progress : callable, optional
         Called after each epoch with 1.
+    total : int
+        All updates, in the course of which a forcing may be annealed.
     validation : pair, optional
         The mode in which the validation data are run, and whether the network has its last outputs among its inputs.
 
@@ -73,8 +77,10 @@ class Population(pl.LightningModule):
         progress: Callable[[int], None] = lambda epochs: None,
         decay: int | None = None,
         validation: tuple[Mode, bool] = ("teacher_forced", False),
+        total: int = 1,
     ) -> None:
         super().__init__()
+        self.forcing = ForcingSchedule(network, len(theta), total)
         self.train_epoch: Callable[[Tensor], list[Tensor]] | None = None
         self.automatic_optimization = False
         self.network: Network = network
@@ -104,6 +110,8 @@ class Population(pl.LightningModule):
     def losses(self, batch: Batch) -> Tensor:
         """Return the mean square error (S,) of x (S, B, T, D) against y, (S, ...) or the same for all."""
         (x, y), network, w = batch, self.network, self.network.unpack(self.theta)
+        if network.forcing is not None:
+            return mean_square(forced(network, w, x, self.forcing.strengths()), y)
         if network.closed_loop:
             return mean_square(partly_forced(network, w, x, network.closed_loop), y)
         return mean_square(network(w, x, self.many_to_one), y)
@@ -147,6 +155,8 @@ class Population(pl.LightningModule):
             self._epoch.extend(self.train_epoch(batch))
             return
         assert not isinstance(batch, Tensor)
+        if self.network.forcing is not None:
+            self.forcing.update(self.network.unpack(self.theta.detach()), batch[0], self.updates)
         self._epoch.append(self.optimiser.update(self, batch))
         self.updates += 1
 

@@ -42,6 +42,7 @@ def supports(population: Population, batches: PopulationData, device: torch.devi
     reasons = {
         "it runs on the CPU only": device.type != "cpu",
         "the cell has no kernels": not (network.cell.compiled or fixed),
+        "a forced network is trained by autograd": network.forcing is not None,
         "the optimiser has an update of its own": type(optimiser).update is not GradientDescent.update,
         "the kernels do not know the type": not recurrence.supported(population.theta, x, y),
         "the readout sees more than the outputs": network.cell.expands,

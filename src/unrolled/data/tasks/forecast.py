@@ -18,6 +18,8 @@ AGREED = 0.4
 """The error, in units of the attractor's size, at which a forecast of chaos counts as lost, and a solver's too."""
 STARTS = 16
 """From at least so many places validation forecasts in closed loop, where a record is long enough."""
+FREE_RUN, RUNS, TOLERANCE = "free_run", 4, 1e-9
+"""The test set of long free runs, how many there are, and the relative tolerance of the true ones."""
 PIECE = 50
 """Steps over which a trajectory is held against a tighter integration from the same state."""
 
@@ -32,7 +34,7 @@ class Forecast(Task):
     kind: ClassVar[str] = "many-to-many"
     mode: ClassVar[Mode] = "closed_loop"
     delays: ClassVar[bool] = True
-    of_systems: ClassVar[tuple[str, ...]] = ("observed", "transient", "standardise")
+    of_systems: ClassVar[tuple[str, ...]] = ("observed", "transient", "standardise", "free_run")
     error_growth: ClassVar[str | None] = "closed_loop"
 
     class Settings(registry.Settings):
@@ -41,7 +43,8 @@ class Forecast(Task):
         `steps` are observed, then come `horizon` steps in closed loop, of which validation takes the first
         `val_horizon` (by default all); `observed` names the states that the network gets (all by default), after a
         `transient` of the system, with `standardise` in units of their standard deviation in the training data. With
-        `precision: double` the values are kept as float64, for methods that ask for it.
+        `precision: double` the values are kept as float64, for methods that ask for it. The first four test
+        trajectories of a system go on for a `free_run` of so many steps, to hold a network's attractor against.
         """
 
         steps: Count
@@ -51,11 +54,16 @@ class Forecast(Task):
         transient: Annotated[FiniteFloat, Field(ge=0)] = 0.0
         standardise: bool = False
         precision: Precision = "single"
+        free_run: Count | None = None
 
     def refuses(self, row: DataRow, system: System | None) -> str | None:
         """Refuse a force, a part of a horizon that is not there, and a washout that leaves nothing."""
         if self.settings.val_horizon is not None and self.settings.val_horizon > (self.settings.horizon or 0):
             return "needs a 'horizon' of at least the 'val_horizon', which is a part of it"
+        if self.settings.free_run is not None and (row.record is not None or self.settings.observed is not None):
+            return "'free_run' needs a system all of whose states are observed"
+        if self.settings.free_run is not None and (self.settings.horizon is None or (system and system.delay)):
+            return "'free_run' needs a 'horizon', and a system without a delay"
         if row.washout >= self.settings.steps:
             return f"needs 'steps' of more than the washout of {row.washout}"
         if row.record is not None:
@@ -120,14 +128,29 @@ class Forecast(Task):
             facts["scaling"] = {"mean": mean.tolist(), "standard_deviation": deviation.tolist()}
         unit = "standard deviations" if own.standardise else "dimensionless"
         scaled = {split: (each - mean) / deviation for split, each in states.items()}
-        exponent = system.lyapunov if system == type(system)() else None  # it is known at the default parameters alone
+        exponent = system.exponent()
         cut = self._cut(row, scaled, times, {"unit": unit, "lyapunov": exponent}, facts)
+        if own.free_run is not None:
+            long = self._free_run(system, states["test"], cut, mean, deviation)
+            own_val = cut.val_tests | {FREE_RUN: cut.val_tests["closed_loop"]}
+            cut = replace(cut, tests=cut.tests | {FREE_RUN: long}, val_tests=own_val)
         if exponent is None or system.delay or own.horizon is None:
             return cut
         agreed = solvers_agree(system, found[-row.test :, own.steps - 1 :], row.step)
         known = row.step * exponent * agreed
         cut.facts["solvers_agree"] = {"least": float(known.min()), "median": float(np.median(known))}
         return replace(cut, tests=cut.tests | {"closed_loop": replace(cut.tests["closed_loop"], agreed=agreed)})
+
+    def _free_run(self, system: System, states: Array, cut: Data, mean: Array, deviation: Array) -> TestSet:
+        """Return what follows the first test sequences for long: the statistics count, not the exact path."""
+        own, loop = self.settings, cut.tests["closed_loop"]
+        steps = int(own.free_run or 0)
+        times = cut.tests["test"].times[-1] + own_step(loop) * np.arange(steps + 1, dtype=np.float64)
+        later = simulate(system, states[:RUNS, own.steps - 1], times - times[0], rtol=TOLERANCE)[:, 1:]
+        targets = ((later - mean) / deviation).astype(np.float32)
+        return replace(
+            loop, inputs=loop.inputs[:RUNS], targets=targets, times=times[1:], label="long free run", agreed=None
+        )
 
     def _recorded(self, row: DataRow, series: Series) -> Data:
         """Cut each split into windows, half overlapping for training; the test ones do not overlap.
@@ -200,6 +223,11 @@ class Forecast(Task):
         times: Array = row.step * np.arange(self.settings.steps + 1, dtype=np.float64)
         initial = system.start(np.random.default_rng([row.seed, 2]), row.test)[:count]
         return times, initial, simulate(system, initial, times)[..., observed(row, system, self.settings.observed)]
+
+
+def own_step(test: TestSet) -> float:
+    """Return the time between two targets."""
+    return float(test.times[1] - test.times[0])
 
 
 def solvers_agree(system: System, states: Array, step: float) -> Array:

@@ -40,13 +40,15 @@ class GRU(Cell):
         n = torch.tanh(xn + r * (hn + w["d"]))
         return ((1 - z) * n + z * h,)
 
-    def closed(self, w: Weights, v: Tensor, c: Tensor) -> Weights | None:
+    def closed(self, w: Weights, v: Tensor, c: Tensor, kept: Tensor | None = None) -> Weights | None:
         """Return the weights that feed h V + c back as input, for `run_compiled` only.
 
         For r and z as in `fed_back`; but n's input is not reset, so it sees h through N = V U_n.
         """
         k, gates = v.shape[-1], 2 * self.hidden
         fed, rest = w["U"][:, :k], w["U"][:, k:]
+        if kept is not None:
+            fed, rest = (1 - kept) * fed, torch.cat([kept * fed, rest], dim=1)
         w_rz = w["W"][..., :gates] + v @ fed[..., :gates]
         return {
             "U": rest,

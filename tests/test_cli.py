@@ -16,6 +16,7 @@ import yaml
 import tiny
 from unrolled import __version__, cli, config, paths, run_study
 from unrolled.data import store
+from unrolled.report import style
 from unrolled.report.forecast import of as series_of
 from unrolled.stages import configure, evaluate, generate
 from unrolled.training import champion, results, tracking, workers
@@ -88,6 +89,8 @@ def test_help_names_every_command_and_its_examples_can_be_parsed(capsys: pytest.
         ["forecast", "sine", "--steps", "many"],
         ["forecast"],
         ["figure"],
+        ["figures", "--format", "gif"],
+        ["figures", "--dpi", "0"],
     ],
 )
 def test_what_cannot_be_parsed_ends_with_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,14 +99,14 @@ def test_what_cannot_be_parsed_ends_with_usage(arguments: list[str], capsys: pyt
     assert capsys.readouterr().err.startswith("usage: unrolled")
 
 
-@pytest.mark.parametrize("command", [["run", "sine"], ["figure", "headline"], ["forecast", "sine"], ["track"]])
+@pytest.mark.parametrize("command", [["run", "sine"], ["figures"], ["forecast", "sine"], ["track"]])
 def test_outside_a_project_every_command_says_where_to_go(
     command: list[str], in_tmp: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "params.yaml is missing: run this in the project's root folder" in refuses(capsys, *command)
 
 
-@pytest.mark.parametrize("command", [["figure", "headline"], ["forecast", "sine"], ["track"]])
+@pytest.mark.parametrize("command", [["figure", "headline"], ["figures"], ["forecast", "sine"], ["track"]])
 def test_before_anything_is_configured_every_command_says_what_to_run(
     command: list[str], in_tmp: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -121,6 +124,7 @@ def test_before_anything_is_configured_every_command_says_what_to_run(
         (["figure", "headline", "sin"], "study 'sin' is not known; did you mean 'sine'?"),
         (["figure", "learning_curves"], "'learning_curves' is a figure of one study: give the name of one"),
         (["figure", "equations"], "'equations' has nothing to show"),
+        (["figures", "sin"], "study 'sin' is not known; did you mean 'sine'?"),
         (["forecast", "sin"], "study 'sin' is not known; did you mean 'sine'?"),
         (["forecast", "sine", "--method", "rn"], "method of study 'sine' 'rn' is not known; did you mean 'rnn'?"),
         (["forecast", "silverbox", "--steps", "9999"], "--steps is 9999: the inputs of 'silverbox' are known for 113"),
@@ -170,6 +174,35 @@ def test_a_figure_is_drawn_in_its_place_or_where_one_wants_it(
     cli.main(["figure", "learning_curves", "silverbox", "--out", "own/mine.svg"])
     assert Path("own/mine.svg").read_text(encoding="utf-8").rstrip().endswith("</svg>")
     assert [path.name for path in paths.FIGURES.glob("*.svg")] == ["sine-learning_curves.svg"]
+
+
+BEGINS = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}
+"""Of the files of each format."""
+
+
+def test_the_figures_of_results_become_files_for_papers(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tuple(BEGINS) == style.FORMATS
+    for form, begin in BEGINS.items():
+        folder = tmp_path / form
+        cli.main(["figures", "sine", "--format", form, "--to", str(folder), "--dpi", "50"])
+        stems = {path.stem for path in folder.iterdir()}
+        assert stems >= {"sine-learning_curves", "sine-forecast"} and all(each.startswith("sine-") for each in stems)
+        assert all(path.read_bytes().startswith(begin) for path in folder.glob(f"*.{form}"))
+        assert f"{len(stems)} figures: {folder}/*.{form}\n" in capsys.readouterr().out
+    small = matplotlib.image.imread(tmp_path / "png/sine-learning_curves.png").shape
+    cli.main(["figures", "--to", str(tmp_path / "all"), "--dpi", "100"])
+    large = matplotlib.image.imread(tmp_path / "all/sine-learning_curves.png").shape
+    assert (large[0], large[1]) == pytest.approx((2 * small[0], 2 * small[1]), abs=2)
+    assert {path.stem for path in (tmp_path / "all").iterdir()} > {"headline", "silverbox-forecast", "sine-forecast"}
+
+
+def test_without_results_there_are_no_figures(in_tmp: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny.write(in_tmp, "next_value")
+    configure.main()
+    assert "is missing: run `dvc repro evaluate`" in refuses(capsys, "figures")
+    assert not paths.EXPORTED.exists()
 
 
 @pytest.mark.parametrize("study", STUDIES)

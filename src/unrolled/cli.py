@@ -14,6 +14,7 @@ examples:
   unrolled list                                      the studies, and what validation chooses on each
   unrolled show oscillator                           the scores of one study
   unrolled figure learning_curves sine               one figure of an evaluated study, in seconds
+  unrolled figures sine --format pdf                 the figures of a study, or of all, for papers and slides
   unrolled forecast sine --steps 400                 forecast 400 steps with the champion
   unrolled forecast oscillator --method lstm
   unrolled compare . ../other                        verdicts, winners and scores of two runs that differ
@@ -47,6 +48,15 @@ def parser() -> argparse.ArgumentParser:
     figure.add_argument("name", help="a file of src/unrolled/report/figures")
     figure.add_argument("study", nargs="?", help="a study, for a figure of one")
     figure.add_argument("--out", type=Path, help="where to (default: its place in reports/figures)")
+    figures = commands.add_parser(
+        "figures",
+        help="draw the report's figures as PNG, PDF or SVG, for papers and slides",
+        epilog="example: unrolled figures sine lorenz --format pdf --to paper/figures",
+    )
+    figures.add_argument("study", nargs="*", help="only the figures of these studies (default: all figures)")
+    figures.add_argument("--format", choices=("png", "pdf", "svg"), default="png", help="of the files (default: png)")
+    figures.add_argument("--dpi", type=_count, default=200, help="pixels per inch of a PNG (default: 200)")
+    figures.add_argument("--to", type=Path, default=paths.EXPORTED, help="their folder (default: figures)")
     forecast = commands.add_parser("forecast", help="forecast with the best model of a study, or a named method")
     forecast.add_argument("study", help="a study of params.yaml")
     forecast.add_argument("--method", help="a method of params.yaml (default: the study's champion)")
@@ -115,6 +125,23 @@ def figure(name: str, study: str | None, out: Path | None) -> None:
     print(gallery.draw_one(name, studies, out, families=config.index()["methods"]))
 
 
+def figures(study: list[str], format: str, dpi: int, to: Path) -> None:
+    """Draw the figures of what is evaluated into a folder."""
+    from unrolled.progress import Line
+    from unrolled.report import export, results
+
+    for name in study:
+        config.experiment(name)
+    found, line = results.read(study or config.studies(), families=config.index()["methods"]), Line()
+    try:
+        files = export.export(
+            found, study, format, dpi, to, lambda done, count, stem: line.show(f"figures {done} of {count} · {stem}")
+        )
+    finally:
+        line.clear()
+    print(f"{len(files)} figure{'s' * (len(files) > 1)}: {to}/*.{format}")
+
+
 def forecast(study: str, method: str | None, steps: int | None, out: Path | None) -> None:
     """Load a model from MLflow, forecast the first test sequence, draw it and print the error, in the study's units."""
     from unrolled.data import store
@@ -161,6 +188,7 @@ COMMANDS: dict[str, Any] = {
     "list": list_studies,
     "show": show,
     "figure": figure,
+    "figures": figures,
     "forecast": forecast,
     "compare": compare,
     "track": track,

@@ -30,6 +30,8 @@ ANSWERS = REPORTS / "answers.json"
 FULL = REPORTS / "full"
 """The published study, which `make publish` fills."""
 RANDOM_NETWORKS = REPORTS / "random_networks"
+EXPORTED = Path("figures")
+"""What `unrolled figures` makes."""
 RUNS = Path("runs")
 """What `unrolled run` makes, a folder a study."""
 

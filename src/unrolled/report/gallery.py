@@ -5,6 +5,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -47,7 +48,7 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """A figure to be: the item's name, and all that its `draw` takes."""
 
     name: str
@@ -55,18 +56,22 @@ class _Plan:
 
     @property
     def item(self) -> Any:
+        """The item of `report/figures/`."""
         return registry.load("figures", self.name)()
 
     @property
     def study(self) -> str | None:
+        """The study that it is of, None where it is of all."""
         return self.given.name if isinstance(self.given, Evaluation) else None
 
     @property
     def stem(self) -> str:
+        """The name of its file."""
         return f"{self.study}-{self.name}" if self.study else self.name
 
     @property
     def fingerprint(self) -> str:
+        """A hash of all that it is drawn from, and with."""
         return hashlib.sha256(f"{_source(self.name)} {self.given.digest}".encode()).hexdigest()
 
 
@@ -78,7 +83,7 @@ def draw(results: Results, folder: Path = paths.FIGURES) -> list[Drawn]:
     list of Drawn
         In the order of the page.
     """
-    plans = sorted(_plans(results), key=lambda plan: (plan.item.order, plan.name))
+    plans = sorted(planned(results), key=lambda plan: (plan.item.order, plan.name))
     record = _record(folder)
     prints = {plan.stem: plan.fingerprint for plan in plans}
     todo = [plan for plan in plans if not _is_kept(folder, record, plan.stem, prints[plan.stem])]
@@ -96,7 +101,7 @@ def draw(results: Results, folder: Path = paths.FIGURES) -> list[Drawn]:
     return [_drawn(plan, record.get(plan.stem, {}), faults.get(plan.stem)) for plan in plans]
 
 
-def _drawn(plan: _Plan, about: About, fault: str | None) -> Drawn:
+def _drawn(plan: Plan, about: About, fault: str | None) -> Drawn:
     if fault is not None:
         return Drawn(plan.stem, "", 0, 0, plan.item, plan.study, fault)
     return Drawn(plan.stem, about["title"], about["width"], about["height"], plan.item, plan.study)
@@ -126,7 +131,7 @@ def draw_one(
     results = read(studies, root, families)
     if isinstance(item, StudyFigure) and len(results.studies) != 1:
         raise UnrolledError(f"'{name}' is a figure of one study: give the name of one that was run")
-    plan = _Plan(name, results.studies[0] if isinstance(item, StudyFigure) else results)
+    plan = Plan(name, results.studies[0] if isinstance(item, StudyFigure) else results)
     if not item.applies(plan.given):
         raise UnrolledError(f"'{name}' has nothing to show of {', '.join(studies)}")
     made = _attempt(plan)
@@ -140,36 +145,44 @@ def draw_one(
     return target
 
 
-def _plans(results: Results) -> Iterator[_Plan]:
+def planned(results: Results) -> Iterator[Plan]:
+    """Yield every figure that applies."""
     for name in registry.names("figures"):
         item = registry.load("figures", name)()
         given: Sequence[Any] = results.studies if isinstance(item, StudyFigure) else [results]
         for each in given:
             applies = attempt(partial(item.applies, each))
             if applies or isinstance(applies, Fault):  # then drawing it says what is wrong
-                yield _Plan(name, each)
+                yield Plan(name, each)
 
 
-def _drawings(plans: list[_Plan]) -> list[tuple[bytes, About] | Fault]:
+def _drawings(plans: list[Plan]) -> list[tuple[bytes, About] | Fault]:
     if len(plans) <= FEW:
         return [_attempt(plan) for plan in plans]
     return list(side_by_side(_attempt, plans))
 
 
-def _attempt(plan: _Plan) -> tuple[bytes, About] | Fault:
+def _attempt(plan: Plan) -> tuple[bytes, About] | Fault:
     """Draw a figure, or say why it could not be drawn: the page is made without it."""
     return attempt(partial(_draw, plan))
 
 
-def _draw(plan: _Plan) -> tuple[bytes, About]:
+def _draw(plan: Plan) -> tuple[bytes, About]:
     """Return the SVG, and what the page says of it."""
-    with style(), warnings.catch_warnings():
-        # Text stays text in the file, so a letter that the font for measuring lacks is a letter all the same; and a
-        # label that is longer than the figure is wide leaves its edge, as the layout cannot make room for it.
-        warnings.filterwarnings("ignore", message="(?s)Glyph .* missing from |constrained_layout not applied ")
+    with drawing():
         figure = plan.item.draw(plain(plan.given))
         width, height = (round(96 * inches) for inches in figure.get_size_inches())
         return svg(figure).encode(), {"title": plain_title(figure), "width": width, "height": height}
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Return the context in which a figure is drawn and saved."""
+    with style(), warnings.catch_warnings():
+        # Text stays text in an SVG, so a letter that the font for measuring lacks is a letter all the same; and a
+        # label that is longer than the figure is wide leaves its edge, as the layout cannot make room for it.
+        warnings.filterwarnings("ignore", message="(?s)Glyph .* missing from |constrained_layout not applied ")
+        yield
 
 
 def _is_kept(folder: Path, record: dict[str, About], stem: str, fingerprint: str) -> bool:

@@ -112,7 +112,10 @@ STYLE: Any = {
     "figure.titleweight": "bold",
     "svg.fonttype": "none",
     "svg.hashsalt": "unrolled",
+    "pdf.fonttype": 42,  # fonts as they are, so that text can be searched and edited
 }
+FORMATS = ("png", "pdf", "svg")
+"""Of the files of a figure."""
 
 
 def style() -> Any:
@@ -132,6 +135,16 @@ def svg(figure: Figure) -> str:
     figure.savefig(buffer, format="svg", metadata=metadata)
     text = re.sub(r'\b(d|x|y|transform|points)="[^"]*"', _rounded, buffer.getvalue())
     return re.sub(r"[ \t]+\n", "\n", text)
+
+
+def saved(figure: Figure, form: str, dpi: int) -> bytes:
+    """Return a figure as a file of one of `FORMATS`; the same bytes for the same figure."""
+    if form == "svg":
+        return svg(figure).encode()
+    buffer = io.BytesIO()
+    metadata: Any = {"Title": plain_title(figure), **({"CreationDate": None} if form == "pdf" else {})}
+    figure.savefig(buffer, format=form, dpi=dpi, metadata=metadata)
+    return buffer.getvalue()
 
 
 def _rounded(attribute: re.Match[str]) -> str:

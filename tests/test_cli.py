@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import matplotlib.image
+import mlflow
 import numpy as np
 import pytest
 import yaml
@@ -19,7 +21,7 @@ from unrolled.data import store
 from unrolled.report import style
 from unrolled.report.forecast import of as series_of
 from unrolled.stages import configure, evaluate, generate
-from unrolled.training import champion, results, tracking, workers
+from unrolled.training import champion, mlflow_store, results, tracking, workers
 from unrolled.training.fit import fit
 from unrolled.training.predictor import Predictor
 from unrolled.training.runs import Run
@@ -180,22 +182,32 @@ BEGINS = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}
 """Of the files of each format."""
 
 
+def test_a_figure_is_saved_in_every_format_with_the_same_bytes() -> None:
+    assert tuple(BEGINS) == style.FORMATS
+    for form, begin in BEGINS.items():
+        made = set()
+        for _ in range(2):
+            with style.style():
+                drawn, axes = style.new(2, 1)
+                axes[0, 0].plot([1, 2])
+                style.title(drawn, "a title")
+                made.add(style.saved(drawn, form, 50))
+        [one] = made
+        assert one.startswith(begin)
+    assert b"a title" in one
+
+
 def test_the_figures_of_results_become_files_for_papers(
     project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert tuple(BEGINS) == style.FORMATS
-    for form, begin in BEGINS.items():
-        folder = tmp_path / form
-        cli.main(["figures", "sine", "--format", form, "--to", str(folder), "--dpi", "50"])
-        stems = {path.stem for path in folder.iterdir()}
-        assert stems >= {"sine-learning_curves", "sine-forecast"} and all(each.startswith("sine-") for each in stems)
-        assert all(path.read_bytes().startswith(begin) for path in folder.glob(f"*.{form}"))
-        assert f"{len(stems)} figures: {folder}/*.{form}\n" in capsys.readouterr().out
-    small = matplotlib.image.imread(tmp_path / "png/sine-learning_curves.png").shape
-    cli.main(["figures", "--to", str(tmp_path / "all"), "--dpi", "100"])
-    large = matplotlib.image.imread(tmp_path / "all/sine-learning_curves.png").shape
-    assert (large[0], large[1]) == pytest.approx((2 * small[0], 2 * small[1]), abs=2)
-    assert {path.stem for path in (tmp_path / "all").iterdir()} > {"headline", "silverbox-forecast", "sine-forecast"}
+    cli.main(["figures", "--to", str(tmp_path / "all"), "--dpi", "30"])
+    every = {path.stem for path in (tmp_path / "all").glob("*.png")}
+    assert every > {"headline", "silverbox-forecast", "sine-forecast", "sine-learning_curves"}
+    assert f"{len(every)} figures: {tmp_path}/all/*.png\n" in capsys.readouterr().out
+    cli.main(["figures", "sine", "--to", str(tmp_path / "one"), "--dpi", "60"])
+    assert {path.stem for path in (tmp_path / "one").iterdir()} == {each for each in every if each.startswith("sine-")}
+    sizes = [matplotlib.image.imread(tmp_path / each / "sine-forecast.png").shape for each in ("all", "one")]
+    assert sizes[1][:2] == pytest.approx([2 * each for each in sizes[0][:2]], abs=2)
 
 
 def test_without_results_there_are_no_figures(in_tmp: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -292,6 +304,52 @@ def test_logging_again_adds_nothing(project: Path, capsys: pytest.CaptureFixture
     before = count()
     cli.main(["track", "sine"])
     assert count() == before > 6 and f"sine: 3 methods are in sqlite:///{project}/mlflow.db" in capsys.readouterr().out
+
+
+def test_a_model_of_every_method_is_logged_once(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    client = tracking.connect().client
+    own = client.get_experiment_by_name(mlflow_store.experiment_name("sine")).experiment_id
+
+    def there() -> dict[str, str]:
+        runs = {each.info.run_id: each for each in client.search_runs([own], "tags.kind = 'method'")}
+        models = client.search_logged_models([own])
+        assert len({each.source_run_id for each in models}) == len(models), "one a run"
+        return {runs[each.source_run_id].data.tags["method"]: each.model_id for each in models}
+
+    methods, data = config.experiment("sine").methods, store.load("sine")
+    assert len(there()) == 1, "of the champion"
+    for _ in range(2):
+        cli.main(["track", "sine", "--models"])
+        assert f"sine: {len(methods)} methods and their models are in sqlite" in capsys.readouterr().out
+        found = there()
+        assert found.keys() == methods.keys()
+    model = mlflow.pyfunc.load_model(f"models:/{found['esn']}")
+    run = Run(config.experiment("sine"), "esn")
+    expected, given = Predictor.of(run, results.finished(run), data), np.asarray(data.example, dtype=float)
+    np.testing.assert_array_equal(model.predict(given, {"steps": 3}), expected.predict(given, {"steps": 3}))
+    assert model.metadata.signature.inputs is not None and model.metadata.saved_input_example_info is not None
+    logged = client.search_runs([own], "tags.kind = 'method'")
+    assert all(each.info.end_time - each.info.start_time == 1000 for each in logged), "as long as the training took"
+    client.delete_logged_model(found["esn"])
+    assert "esn" not in there()
+    cli.main(["track", "sine", "--models"])
+    assert there()["esn"] != found["esn"]
+
+
+def test_what_diverged_has_no_model(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = results.finished
+
+    def diverged(run: Run) -> Any:
+        found = real(run)
+        return replace(found, theta=np.nan * found.theta) if run.name == "rnn" else found
+
+    client = tracking.connect().client
+    own = client.get_experiment_by_name(mlflow_store.experiment_name("silverbox")).experiment_id
+    monkeypatch.setattr(results, "finished", diverged)
+    cli.main(["track", "silverbox", "--models"])
+    runs = {each.info.run_id: each.data.tags["method"] for each in client.search_runs([own], "tags.kind = 'method'")}
+    named = {runs[each.source_run_id] for each in client.search_logged_models([own])}
+    assert named == config.experiment("silverbox").methods.keys() - {"rnn"}
 
 
 def test_a_store_that_cannot_be_used_is_one_line(

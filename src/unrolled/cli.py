@@ -19,6 +19,7 @@ examples:
   unrolled forecast oscillator --method lstm
   unrolled compare . ../other                        verdicts, winners and scores of two runs that differ
   unrolled track                                     log everything in data/trained again
+  unrolled track sine --models                       and a model of each method, to be loaded with MLflow
 
 The pipeline itself is `dvc repro` (or `make repro`); its table is params.yaml.
 """
@@ -65,8 +66,17 @@ def parser() -> argparse.ArgumentParser:
     compare = commands.add_parser("compare", help="which verdicts, winners and scores of two runs agree")
     for name in ("first", "second"):
         compare.add_argument(name, type=Path, help="a run's folder with metrics.json and claims.json, or the former")
-    track = commands.add_parser("track", help="log all trained methods in MLflow again")
+    track = commands.add_parser(
+        "track",
+        help="log all trained methods in MLflow again, and a model of each if asked",
+        epilog="example: unrolled track sine oscillator --models",
+    )
     track.add_argument("study", nargs="*", help="only these studies (default: all)")
+    track.add_argument(
+        "--models",
+        action="store_true",
+        help="log a model of each method too, with signature and example, not of the champion only",
+    )
     return main
 
 
@@ -168,18 +178,23 @@ def compare(first: Path, second: Path) -> None:
     print("\n".join(terminal.replicated(found)))
 
 
-def track(study: list[str]) -> None:
-    """Log every trained method that the store does not have, of some studies or of all."""
+def track(study: list[str], models: bool) -> None:
+    """Log every trained method that the store does not have, of some studies or of all, and their models if asked."""
+    from unrolled.progress import Line
     from unrolled.stages.train import all_runs
     from unrolled.training import mlflow_store, tracking
 
     for name in study:
         config.experiment(name)
     runs = [run for run in all_runs() if not study or run.study in study]
-    if not tracking.connect().complete(runs):
+    tracker, line = tracking.connect(), Line()
+    whole = tracker.complete(runs) and (not models or tracker.models(runs, line.show))
+    line.clear()
+    if not whole:
         raise UnrolledError("not everything is in MLflow: run `unrolled track` when it works again")
+    what = "methods and their models" if models else "methods"
     for name in dict.fromkeys(run.study for run in runs):
-        print(f"{name}: {sum(run.study == name for run in runs)} methods are in {mlflow_store.named()}")
+        print(f"{name}: {sum(run.study == name for run in runs)} {what} are in {mlflow_store.named()}")
 
 
 COMMANDS: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""A study's registered model: the champion, which anyone may load, and of which `unrolled` itself runs no code."""
+"""Models in MLflow: of each study the champion, registered, of which `unrolled` itself runs no code; others if asked."""
 
 import contextlib
 import io
@@ -6,11 +6,13 @@ import json
 import re
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import numpy as np
+from mlflow.entities import LoggedModelStatus
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.tracking import MlflowClient
@@ -39,8 +41,7 @@ def register(client: MlflowClient, logged: Any, run: Run) -> None:
         version = client.get_model_version_by_alias(name, ALIAS)
         if tags.items() <= version.tags.items() and _same(_load(name, version.version), predictor):
             return
-    number = _log(logged.info.run_id, name, predictor, data.example)
-    client.set_terminated(logged.info.run_id, end_time=logged.info.end_time)  # MLflow had set it anew
+    number = _log(client, logged, predictor, data.example, name).registered_model_version
     for key, value in (tags | {"method": run.name}).items():
         client.set_model_version_tag(name, number, key, value)
     client.set_registered_model_alias(name, ALIAS, number)
@@ -51,12 +52,43 @@ def _same(one: Predictor, other: Predictor) -> bool:
     return about == others and one.theta.tobytes() == other.theta.tobytes()
 
 
-def _log(run: str, name: str, predictor: Predictor, given: Any) -> str:
-    """Log the predictor as pyfunc with signature and example, in the data's units; return the new version.
+def log_models(client: MlflowClient, experiment: str, logged: dict[str, Any], runs: list[Run]) -> Iterator[str]:
+    """Give each run of a study in MLflow its model, unless it has one, and yield the names of the methods.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    experiment : str
+        The study's, by its id.
+    logged : dict
+        The runs in MLflow by their fingerprint.
+    runs : list of Run
+        Finished ones; one of which the best replica diverged has no model.
+    """
+    there = {each.source_run_id for each in _models(client, experiment) if each.status == LoggedModelStatus.READY}
+    data = store.load(runs[0].study)
+    for run in runs:
+        own, result = logged[results.mark(run)], results.finished(run)
+        if own.info.run_id not in there and np.isfinite(result.theta[result.best]).all():
+            _log(client, own, Predictor.of(run, result, data), data.example)
+        yield run.name
+
+
+def _models(client: MlflowClient, experiment: str) -> Iterator[Any]:
+    token = None
+    while True:
+        page = client.search_logged_models([experiment], page_token=token)
+        yield from page
+        if not (token := page.token):
+            return
+
+
+def _log(client: MlflowClient, logged: Any, predictor: Predictor, given: Any, name: str | None = None) -> Any:
+    """Log the predictor as pyfunc with signature and example, in the data's units, and register it if it has a name.
 
     Nothing is pickled: MLflow too loads it by a function of ours, `predictor._load_pyfunc`.
     """
-    example = np.asarray(given, dtype=float)  # as the signature asks for
+    own, example = logged.info.run_id, np.asarray(given, dtype=float)  # as the signature asks for
     output = predictor.predict(example, {"steps": 2})
     # (B, T, D) in, (B, steps, K) out: of the example only D and K bind a user.
     inputs, outputs = (
@@ -64,7 +96,7 @@ def _log(run: str, name: str, predictor: Predictor, given: Any) -> str:
     )
     signature = ModelSignature(inputs, outputs, ParamSchema([ParamSpec("steps", "long", 2)]))
     quiet = contextlib.redirect_stderr(io.StringIO())  # MLflow tells of every registration there
-    with tempfile.TemporaryDirectory() as folder, quiet, warnings.catch_warnings(), mlflow.start_run(run_id=run):
+    with tempfile.TemporaryDirectory() as folder, quiet, warnings.catch_warnings(), mlflow.start_run(run_id=own):
         warnings.simplefilter("ignore")
         predictor.save(Path(folder) / FILE)
         info = mlflow.pyfunc.log_model(
@@ -76,7 +108,8 @@ def _log(run: str, name: str, predictor: Predictor, given: Any) -> str:
             registered_model_name=name,
             pip_requirements=["torch", "numpy", "pydantic"],
         )
-    return str(info.registered_model_version)
+    client.set_terminated(own, end_time=logged.info.end_time)  # MLflow had set it anew
+    return info
 
 
 def _load(name: str, version: str) -> Predictor:

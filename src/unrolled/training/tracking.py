@@ -173,10 +173,25 @@ class Tracker:
             self.guarded(functools.partial(self._complete, [run for run in runs if run.study == study]))
         return not self.broken
 
+    def models(self, runs: list[Run], show: Callable[[str], None] = lambda text: None) -> bool:
+        """Log a model of each run that has none yet, of a store that is complete; return whether all are there."""
+        for study in dict.fromkeys(run.study for run in runs):
+            self.guarded(functools.partial(self._models, [run for run in runs if run.study == study], show))
+        return not self.broken
+
+    def _models(self, runs: list[Run], show: Callable[[str], None]) -> None:
+        own = self.experiment(runs[0])
+        logged = {each.data.tags.get("fingerprint"): each for each in reversed(self._methods(own))}
+        for done, name in enumerate(champion.log_models(self.client, own, logged, runs), 1):
+            show(f"models of {runs[0].study}: {done} of {len(runs)} · {name}")
+
+    def _methods(self, experiment: str) -> list[Any]:
+        """Return the finished runs of methods, the last first."""
+        return self._search(experiment, f"tags.kind = 'method' and {FINISHED}")
+
     def _complete(self, runs: list[Run]) -> None:
         own = self.experiment(runs[0])
-        whole = self._search(own, f"tags.kind = 'method' and {FINISHED}")
-        there = {each.data.tags.get("fingerprint") for each in whole}
+        there = {each.data.tags.get("fingerprint") for each in self._methods(own)}
         for run in runs:
             if results.mark(run) not in there:
                 seconds = results.seconds(run)
@@ -208,8 +223,8 @@ class Tracker:
             return
         for key, value in tags.items():
             self.client.set_experiment_tag(found.experiment_id, key, value)
-        logged = self._search(found.experiment_id, f"tags.kind = 'method' and {FINISHED}")
-        by_mark = {each.data.tags.get("fingerprint"): each.info.run_id for each in reversed(logged)}
+        logged = reversed(self._methods(found.experiment_id))
+        by_mark = {each.data.tags.get("fingerprint"): each.info.run_id for each in logged}
         for run in runs:
             if own := by_mark.get(results.mark(run)):
                 known = {key: value for key, value in numbers.get(run.name, {}).items() if value is not None}

@@ -1,4 +1,4 @@
-"""Models in MLflow: of each study the champion, registered, of which `unrolled` itself runs no code; others if asked."""
+"""Models in MLflow: of each study the champion, of which `unrolled` itself runs no code; of every method, if asked."""
 
 import contextlib
 import io

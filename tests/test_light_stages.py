@@ -62,3 +62,9 @@ def test_evaluation_needs_no_lightning_and_hands_out_its_work_without_pytorch(
     assert imported(folder, "evaluate", "main()") == set()
     assert (folder / "reports/studies/sine/metrics.json").exists()
     assert imported(folder, "evaluate", "study('sine')") == {"torch"}, "as its processes do"
+
+
+def test_a_forecast_needs_no_lightning(trained: tuple[Path, dict[str, set[str]]]) -> None:
+    folder, _ = trained
+    assert of_code(folder, "from unrolled import cli; cli.main(['forecast', 'sine'])") == {"torch", "mlflow"}
+    assert list((folder / "forecasts").glob("sine-*.png"))

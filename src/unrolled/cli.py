@@ -1,6 +1,7 @@
 """The command `unrolled`: check the table, try a study, draw a figure, forecast, compare runs, log them again."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,9 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen["command"] not in ("check", "compare") and not paths.PARAMS.exists():
         raise UnrolledError(f"{paths.PARAMS} is missing: run this in the project's root folder")
     COMMANDS[chosen.pop("command")](**chosen)
+    if arguments is None:
+        sys.stdout.flush()  # or a closed pipe would go unseen
+        lifetime.leave(0)
 
 
 if __name__ == "__main__":

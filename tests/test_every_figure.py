@@ -100,6 +100,34 @@ def test_a_method_looks_the_same_whatever_is_added() -> None:
     assert many["x"].colour == style.GREY and many["y"].colour not in style.FAMILIES.values()
 
 
+def logarithmic(low: float, high: float) -> Any:
+    """Return a figure with a logarithmic axis between two numbers."""
+    drawn, axes = style.new(4, 3)
+    axes[0, 0].plot([1, 2], [low, high])
+    axes[0, 0].set_yscale("log")
+    style.title(drawn, "a title")
+    return drawn
+
+
+def test_powers_are_text_as_the_formulas_say_them() -> None:
+    for low, high, labels in (
+        (1e-3, 1e2, {"10⁻³", "10⁰", "10²"}),
+        (0.2, 0.6, {"3×10⁻¹", "6×10⁻¹"}),
+        (1e-30, 1e12, {"10⁻³⁰", "10⁻⁶", "10¹²"}),
+    ):
+        with style.style():
+            text = style.svg(logarithmic(low, high))
+        assert all(f">{label}</text>" in text for label in labels) and "<tspan" not in text, labels
+
+
+def test_one_layout_places_everything_as_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    with style.style():
+        once = style.svg(logarithmic(1e-3, 1e2))
+        monkeypatch.setattr(style, "_lay_out", lambda figure: None)  # then saving does it, by drawing twice
+        assert style.svg(logarithmic(1e-3, 1e2)) == once
+        assert style.svg(logarithmic(1e-3, 1e3)) != once
+
+
 def test_only_what_changed_is_drawn_again(everything: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
     monkeypatch.setattr(gallery, "FEW", 10**6)  # in this process

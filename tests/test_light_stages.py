@@ -68,3 +68,9 @@ def test_a_forecast_needs_no_lightning(trained: tuple[Path, dict[str, set[str]]]
     folder, _ = trained
     assert of_code(folder, "from unrolled import cli; cli.main(['forecast', 'sine'])") == {"torch", "mlflow"}
     assert list((folder / "forecasts").glob("sine-*.png"))
+
+
+def test_the_report_needs_no_pytorch(trained: tuple[Path, dict[str, set[str]]]) -> None:
+    folder, _ = trained
+    code = "from unrolled.stages import report; from unrolled.training import tracking; tracking.connect()"
+    assert of_code(folder, code) == {"mlflow"}

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 Array = NDArray[Any]
 Answer = Literal["better", "worse", "equivalent", "undecided"]
@@ -22,6 +21,13 @@ SURE = 0.9
 COVERAGE, KIND = 0.95, "t interval of log scores"
 
 
+def _scipy() -> Any:
+    """Return SciPy's distributions, at their first use: their import takes half a second."""
+    from scipy import stats
+
+    return stats
+
+
 def interval(logs: Array) -> dict[str, Any]:
     """Return the t interval around the mean of the n finite logs of scores, ȳ ± t₀.₉₇₅ s / √n; None with one value.
 
@@ -31,7 +37,7 @@ def interval(logs: Array) -> dict[str, Any]:
     n = len(logs)
     if n < 2:
         return {"low": None, "high": None, "kind": KIND, "coverage": None, "n": n}
-    half = float(stats.t.ppf((1 + COVERAGE) / 2, n - 1) * logs.std(ddof=1) / math.sqrt(n))
+    half = float(_scipy().t.ppf((1 + COVERAGE) / 2, n - 1) * logs.std(ddof=1) / math.sqrt(n))
     mean = float(logs.mean())
     return {"low": mean - half, "high": mean + half, "kind": KIND, "coverage": COVERAGE, "n": n}
 
@@ -60,7 +66,7 @@ def p_value(d: Array, variance: Array, freedom: Array) -> Array:
     bound of the region. The usual 90 % interval for equivalence would let a ratio of exactly 1.1 be decided wrongly in
     7.5 %: 2.5 % as "better" and 5 % as "equivalent".
     """
-    return np.asarray(2 * stats.t.sf(np.abs(np.abs(d) - math.log(REGION)) / np.sqrt(variance), freedom))
+    return np.asarray(2 * _scipy().t.sf(np.abs(np.abs(d) - math.log(REGION)) / np.sqrt(variance), freedom))
 
 
 def category(d: float) -> Answer:
@@ -113,5 +119,5 @@ def solves(solved: int, of: int) -> bool | None:
     It does where the probability of success exceeds one half with probability 0.9, P(Beta(k + ½, n - k + ½) > ½), by
     Jeffreys' prior; it does not where it falls short of one half with as much.
     """
-    sure = float(stats.beta.sf(0.5, solved + 0.5, of - solved + 0.5))
+    sure = float(_scipy().beta.sf(0.5, solved + 0.5, of - solved + 0.5))
     return True if sure >= SURE else False if sure <= 1 - SURE else None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -202,7 +203,7 @@ def plain(shown: Any) -> Any:
     if isinstance(shown, list):
         return [plain(each) for each in shown]
     if isinstance(shown, float):
-        return float(_within(np.float64(shown)))
+        return _near(shown)
     if isinstance(shown, pd.DataFrame):
         texts = {name: shown[name].map(_escaped) for name in ("output", "channel") if name in shown}
         return shown.assign(**texts, **{str(n): _within(shown[n].to_numpy()) for n in shown.select_dtypes("float")})
@@ -218,6 +219,13 @@ def _within(numbers: Any) -> Any:
     smallest, largest = EXTREMES
     sized = np.copysign(np.clip(np.abs(numbers), smallest, largest), numbers)
     return np.where(np.isfinite(numbers), np.where(numbers == 0, 0.0, sized), np.nan)
+
+
+def _near(number: float) -> float:
+    """Return the same of one number, of which there are many."""
+    if not math.isfinite(number):
+        return math.nan
+    return math.copysign(min(max(abs(number), EXTREMES[0]), EXTREMES[1]), number) if number else 0.0
 
 
 def _escaped(text: str) -> str:

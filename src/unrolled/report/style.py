@@ -11,7 +11,11 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import Formatter, LogFormatterMathtext
+
+from unrolled.report.words import SUPERSCRIPTS
 
 FAMILIES = {
     "rnn": "#0D52F9",
@@ -130,6 +134,8 @@ def plain_title(figure: Figure) -> str:
 
 def svg(figure: Figure) -> str:
     """Return a figure as a whole SVG file: its title as one, text as text; the same bytes for the same figure."""
+    _plain_powers(figure)
+    _lay_out(figure)
     buffer = io.StringIO()
     metadata: Any = {"Title": plain_title(figure), "Date": None, "Creator": None}
     figure.savefig(buffer, format="svg", metadata=metadata)
@@ -141,10 +147,46 @@ def saved(figure: Figure, form: str, dpi: int) -> bytes:
     """Return a figure as a file of one of `FORMATS`; the same bytes for the same figure."""
     if form == "svg":
         return svg(figure).encode()
+    _plain_powers(figure)
     buffer = io.BytesIO()
     metadata: Any = {"Title": plain_title(figure), **({"CreationDate": None} if form == "pdf" else {})}
     figure.savefig(buffer, format=form, dpi=dpi, metadata=metadata)
     return buffer.getvalue()
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place everything as in an SVG; to find that out, saving would draw the whole figure once more."""
+    FigureCanvasSVG(figure)
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+
+
+def _plain_powers(figure: Figure) -> None:
+    """Write powers at all axes of a figure as text."""
+    for axis in (each for axes in figure.axes for each in (axes.xaxis, axes.yaxis)):
+        if isinstance(major := axis.get_major_formatter(), LogFormatterMathtext):
+            axis.set_major_formatter(_Powers(major))
+        if isinstance(minor := axis.get_minor_formatter(), LogFormatterMathtext):
+            axis.set_minor_formatter(_Powers(minor))
+
+
+class _Powers(Formatter):
+    """Powers as text, 10⁻², which is laid out in no time, may be copied, and is read aloud; formulas are none of it."""
+
+    def __init__(self, formulas: Formatter) -> None:
+        self.formulas = formulas
+
+    def set_locs(self, locs: Any) -> None:
+        self.formulas.set_locs(locs)
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        formula = self.formulas(x, pos)
+        found = re.fullmatch(r"\$\\mathdefault\{([-−\d.]*)(\\times)?(\d+)\^\{([-−]?\d+)\}\}\$", formula)
+        if not found:
+            return formula
+        factor, times, base, power = found.groups(default="")
+        return f"{factor}{'×' * bool(times)}{base}{power.replace('−', '-').translate(SUPERSCRIPTS)}".replace("-", "−")
 
 
 def _rounded(attribute: re.Match[str]) -> str:

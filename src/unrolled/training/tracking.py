@@ -17,7 +17,7 @@ from mlflow.tracking import MlflowClient
 from unrolled import paths
 from unrolled.data import store
 from unrolled.errors import UnrolledError
-from unrolled.training import champion, mlflow_faults, mlflow_store, results
+from unrolled.training import mlflow_faults, mlflow_store, results
 from unrolled.training.runs import Array, Result, Run
 from unrolled.training.workers import Done
 
@@ -180,6 +180,8 @@ class Tracker:
         return not self.broken
 
     def _models(self, runs: list[Run], show: Callable[[str], None]) -> None:
+        from unrolled.training import champion  # here, because models need PyTorch
+
         own = self.experiment(runs[0])
         logged = {each.data.tags.get("fingerprint"): each for each in reversed(self._methods(own))}
         for done, name in enumerate(champion.log_models(self.client, own, logged, runs), 1):
@@ -190,6 +192,8 @@ class Tracker:
         return self._search(experiment, f"tags.kind = 'method' and {FINISHED}")
 
     def _complete(self, runs: list[Run]) -> None:
+        from unrolled.training import champion  # here, because models need PyTorch
+
         own = self.experiment(runs[0])
         there = {each.data.tags.get("fingerprint") for each in self._methods(own)}
         for run in runs:

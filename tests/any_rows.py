@@ -89,6 +89,10 @@ def rows(draw: Any, name: str, score: Score, test: TestSet, seeds: int, about: d
     numbers_of = {key: draw(known) for key in ("d_stsp", "d_h", "pe_20")}
     exponents = draw(st.none() | st.lists(known, min_size=3, max_size=3))
     own["attractor"] = (numbers_of | {"exponents": exponents}) if about["attractor_floor"] else None
+    sizes = st.sampled_from((0.0, 1e-300, 0.1, 1e300))
+    one = {"members": 1, "crps": draw(sizes), "mae": draw(sizes), "coverage": None, "nominal": None}
+    several = {"members": 5, "coverage": draw(st.sampled_from((0.0, 1.0))), "nominal": 2 / 3}
+    own["ensemble"] = draw(st.sampled_from((None, one, one | several)))
     own["tests"] = {each: headline(score, np.array(draw(lines(seeds))), test, False) for each in about["tests"]}
     if not about["tests"]:
         del own["tests"]
@@ -99,7 +103,7 @@ def rows(draw: Any, name: str, score: Score, test: TestSet, seeds: int, about: d
         nothing = headline(score, np.array([]), test, False)
         own |= nothing | {"state": "not evaluated", "fault": f"ValueError: {EVIL}", "seeds": [None] * seeds}
         own |= dict.fromkeys(
-            ("val_loss", "best_epoch", "in_sample", "out_of_sample", "power_spectrum_error", "attractor")
+            ("val_loss", "best_epoch", "in_sample", "out_of_sample", "power_spectrum_error", "attractor", "ensemble")
         )
         own["extras"] = {}
         own.pop("flow", None)

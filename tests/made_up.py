@@ -34,6 +34,7 @@ def row(name: str, score: float, rank: int | None, **more: Any) -> dict[str, Any
     found |= {"trains": rank is not None, "recurrent": True, "autoregressive": False}
     found |= {"in_sample": 0.4, "out_of_sample": 0.4}
     found |= {"attractor": {"d_stsp": 5.07, "d_h": None, "pe_20": 0.018, "exponents": None}}
+    found["ensemble"] = {"members": 3, "crps": 0.7 * score, "mae": score, "coverage": 0.25, "nominal": 0.5}
     found |= {"tests": {"harder": {"score": 2 * score, "interval": interval(score, 3 * score)}}}
     return found | more
 
@@ -50,6 +51,7 @@ def study(name: str = "study", steps: int = 50) -> Evaluation:
     methods["linear"]["passes"] = {"forward": 1.0, "backward": 0.0, "curvature": 0.0}
     metrics: dict[str, Any] = {"label": f"The {name}", "question": "?", "task": "recall", "kind": "many-to-one"}
     metrics |= {"score": "mse", "score_label": "MSE", "unit": "mV²", "better": "lower", "methods": methods}
+    metrics["error_unit"] = "mV"
     metrics |= {"step": 0.1, "time_unit": "s", "inputs": {"u": "V"}, "outputs": {"x": "mV"}, "steps": steps}
     metrics |= {
         "closed_loop": True,

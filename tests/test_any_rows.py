@@ -101,7 +101,7 @@ def test_a_page_is_made_of_any_rows(
         questions.headline({study.name: study.metrics for study in studies}, claims)
         assert {claim["verdict"] for claim in claims} <= set(VERDICTS)
         assert not [claim for claim in claims if claim["words"].startswith(UNJUDGED)]
-        drawn = [Drawn(p.stem, any_rows.EVIL, 9, 9, p.item, p.study) for p in gallery._plans(results)]
+        drawn = [Drawn(p.stem, any_rows.EVIL, 9, 9, p.item, p.study) for p in gallery.planned(results)]
         drawn = [Drawn(drawn[0].stem, "", 0, 0, drawn[0].item, drawn[0].study, any_rows.EVIL), *drawn[1:]]
         experiments = {study.name: made_up.experiment(study) for study in studies}
         metrics = json.loads(json.dumps({study.name: study.metrics for study in studies}))
@@ -129,7 +129,7 @@ def test_every_figure_of_any_rows_is_a_picture(random_networks: Experiments, req
     @given(several)
     def check(studies: tuple[Evaluation, ...]) -> None:
         results = results_of(studies, None)
-        for each in gallery._plans(results):
+        for each in gallery.planned(results):
             drawing, about = gallery._draw(each)
             ElementTree.fromstring(drawing)
             assert about["title"]

@@ -42,13 +42,14 @@ STUDY_KEYS = {
         "test_label",
         "methods",
         "attractor_floor",
+        "error_unit",
     ),
 }
 ROW_KEYS = {
     *("label", "about", "family", "cell", "initialiser", "optimiser", "hidden", "score", "interval", "logs", "seeds"),
     *("diverged", "trained", "learning_rate", "tried", "clip", "at_edge", "tuned_by_hand", "parameters", "passes"),
     *("trains", "autoregressive", "recurrent", "network", "rank", "chosen_by_validation", "val_loss", "best_epoch"),
-    *("updates", "deterministic", "extras", "attractor"),
+    *("updates", "deterministic", "extras", "attractor", "ensemble"),
 }
 """What the page and the claims read of every method."""
 
@@ -128,6 +129,26 @@ def test_a_deterministic_method_has_one_value_and_a_reference_no_rank(study: str
 
 
 @studies
+def test_the_seeds_are_an_ensemble_on_the_test_set_that_is_scored(study: str) -> None:
+    done, data, metrics, _ = evaluated(study)
+    for each in done:
+        found, test = metrics["methods"][each.run.name]["ensemble"], data.tests[each.score.test]
+        predicted = each.result.predictions[each.score.test].astype(np.float64)
+        if not np.isfinite(predicted).all():
+            assert found is None
+            continue
+        scale = np.ones(test.targets.shape[-1]) if test.scale is None else test.scale
+        errors = (np.abs(predicted - test.targets) * scale).reshape(3, -1).mean(axis=1)
+        assert found["mae"] == pytest.approx(np.median(errors), rel=1e-5)
+        if each.deterministic:
+            assert found["members"] == 1 and found["crps"] == found["mae"] and found["coverage"] is None
+            continue
+        assert found["members"] == 3 and found["nominal"] == 0.5 and 0 <= found["coverage"] <= 1
+        assert found["crps"] < errors.mean() * (1 + 1e-5), "less what the spread is worth"
+    assert metrics["error_unit"] == data.tests[done[0].score.test].unit
+
+
+@studies
 def test_the_tables_hold_what_they_say(study: str) -> None:
     done, data, metrics, found = evaluated(study)
     assert set(found) == set(tables.NAMES)
@@ -198,7 +219,7 @@ def test_a_diverged_replica_is_counted_and_left_out(make_run: MakeRun) -> None:
     row = evaluate([broken], data)[0]["methods"]["method"]
     assert row["diverged"] == 1 and row["trained"] == 3 and row["seeds"][1] is None
     assert row["score"] == pytest.approx(stats.gmean(own.scores[[0, 2]]), rel=1e-5)
-    assert row["interval"]["n"] == 2 and row["rank"] == 1
+    assert row["interval"]["n"] == 2 and row["rank"] == 1 and row["ensemble"]["members"] == 2
 
 
 def test_where_every_seed_diverged_there_is_neither_score_nor_rank(make_run: MakeRun) -> None:
@@ -206,7 +227,7 @@ def test_where_every_seed_diverged_there_is_neither_score_nor_rank(make_run: Mak
     metrics, found = evaluate([scored(run, fit(run, data), data)], data)
     json.dumps(metrics, allow_nan=False)
     row = metrics["methods"]["method"]
-    assert row["score"] is row["logs"] is row["rank"] is row["interval"]["low"] is None
+    assert row["score"] is row["logs"] is row["rank"] is row["interval"]["low"] is row["ensemble"] is None
     assert row["diverged"] == 3 and row["seeds"] == [None] * 3
     assert set(found["forecasts"]["method"]) == {"truth", "method"}
 

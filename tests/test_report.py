@@ -133,6 +133,24 @@ def test_a_diverged_method_is_said_to_be(page: Any) -> None:
     assert page([other, made_up.study("other", 200)]).count(">diverged</td>") == 3
 
 
+def test_the_seeds_as_an_ensemble_stand_beside_one_seeds_error(study: Evaluation) -> None:
+    rows = study.methods
+    rows["gru"]["ensemble"] = None  # a forecast that overflows
+    rows["linear"]["ensemble"] = {"members": 1, "crps": 0.01, "mae": 0.01, "coverage": None, "nominal": None}
+    made = of_one_study.ensemble(study)
+    assert made is not None and made.heads[1:4] == ["CRPS (mV)", "MAE of the median seed (mV)", "CRPS / MAE"]
+    assert [row.method for row in made.rows] == ["exact", "linear", "rnn", "euler"]
+    cells = {row.method: [getattr(cell, "text", cell) for cell in row.cells[1:]] for row in made.rows}
+    assert cells["rnn"] == ["0.35", "0.5", "0.7", "3", "25 %", "50 %"]
+    assert cells["linear"] == ["0.01", "0.01", "1", "1", "", ""]
+    for row in rows.values():
+        row["ensemble"] = rows["linear"]["ensemble"]
+    assert of_one_study.ensemble(study) is None, "no method has several"
+    for row in rows.values():
+        del row["ensemble"]  # numbers of an earlier version
+    assert of_one_study.ensemble(study) is None
+
+
 def test_facts_have_units_and_washout(study: Evaluation) -> None:
     said = facts.of_study(study, made_up.experiment(study))
     assert (

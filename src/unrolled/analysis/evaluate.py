@@ -13,6 +13,7 @@ from unrolled.analysis import (
     attractor,
     convergence,
     decay_rate,
+    ensemble,
     error_growth,
     gradient_flow,
     power_spectrum,
@@ -105,6 +106,7 @@ def _study(runs: list[Evaluated], data: Data, score: Score, gradients: pd.DataFr
         "score": run.experiment.score,
         "score_label": score.label,
         "unit": score.unit(test),
+        "error_unit": test.unit,
         "better": "higher" if score.higher_is_better else "lower",
         "label": run.experiment.label,
         "question": run.experiment.question,
@@ -166,6 +168,7 @@ def _not_evaluated(each: Evaluated, fault: Fault) -> Row:
         "attractor": None,
     }
     none |= {"extras": {}, "val_loss": None, "best_epoch": None, "converged": False, "deterministic": False}
+    none["ensemble"] = None
     tests = {name: {key: nothing[key] for key in ("score", "interval")} for name in _further(each.data)}
     seeds = [None] * len(each.scores)
     return _about(each) | nothing | none | {"tests": tests, "seeds": seeds, "state": "not evaluated", "fault": fault}
@@ -212,6 +215,7 @@ def _row(each: Evaluated) -> Row:
         "seeds": [rounded(score) for score in scores],
         "deterministic": each.deterministic,
         "val_loss": rounded(result.loss),
+        "ensemble": _ensemble(each),
         **_convergence(each),
     }
     predictions, tests = result.predictions, data.tests
@@ -231,6 +235,12 @@ def _row(each: Evaluated) -> Row:
     if limits := run.task.describe(run.experiment.data).get("recall"):
         extras["sequences_solved"] = float((squares(predictions["test"], tests["test"]) <= limits["solved"]).mean())
     return row | {"extras": {key: rounded(value) for key, value in extras.items()}}
+
+
+def _ensemble(each: Evaluated) -> dict[str, Any] | None:
+    """Return what the seeds with a score are worth as an ensemble, on the test set that is scored."""
+    predicted = each.result.predictions[each.score.test][np.isfinite(each.scores)]
+    return ensemble.ensemble(predicted, each.data.tests[each.score.test], each.deterministic)
 
 
 def _on(each: Evaluated, name: str, test: str) -> dict[str, Any]:

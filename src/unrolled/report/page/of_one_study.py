@@ -5,7 +5,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from unrolled.report.page.table import Cell, Table, or_nothing, small, spread, swatch, table
+from unrolled.report.page.table import Cell, Table, Value, or_nothing, small, spread, swatch, table
 from unrolled.report.results import Evaluation
 from unrolled.report.words import number
 
@@ -33,6 +33,36 @@ def gradients(study: Evaluation) -> Table | None:
 
 def _flow(study: Evaluation, key: str, name: str) -> str:
     return or_nothing(study.methods[name]["flow"].get(key))
+
+
+def ensemble(study: Evaluation) -> Table | None:
+    """Return what the seeds of each method are worth as an ensemble, best first, where any has several."""
+    known = {name: row["ensemble"] for name, row in study.methods.items() if row.get("ensemble")}
+    if not any(each["members"] > 1 for each in known.values()):
+        return None
+    unit = study.metrics["error_unit"]
+
+    def share(name: str, key: str) -> str | Value:
+        value = known[name][key]
+        return Value("", None) if value is None else Value(f"{100 * value:.0f} %", value)
+
+    columns: dict[str, Cell] = {
+        "method": lambda name: swatch(study, name),
+        f"CRPS ({unit})": lambda name: number(known[name]["crps"]),
+        f"MAE of the median seed ({unit})": lambda name: number(known[name]["mae"]),
+        "CRPS / MAE": partial(_gain, known),
+        "seeds": lambda name: str(known[name]["members"]),
+        "truth in their range": partial(share, key="coverage"),
+        "if calibrated": partial(share, key="nominal"),
+    }
+    css = lambda name: "" if study.methods[name]["trains"] else "passive"  # noqa: E731
+    order = sorted(known, key=lambda name: known[name]["crps"])
+    return table(f"The seeds of {study.label} as an ensemble", columns, order, css=css, method=str)
+
+
+def _gain(known: dict[str, dict[str, Any]], name: str) -> str:
+    found = known[name]
+    return number(found["crps"] / found["mae"]) if found["mae"] else ""
 
 
 def outputs(study: Evaluation) -> Table | None:

@@ -116,6 +116,7 @@ def _section(study: Evaluation, experiment: dict[str, Any], drawn: list[Drawn]) 
     tables: dict[str, Any] = {
         "scores": of_one_study.scores,
         "outputs": of_one_study.outputs,
+        "ensemble": of_one_study.ensemble,
         "attractor": of_one_study.attractor,
         "gradients": of_one_study.gradients,
     }

@@ -51,7 +51,8 @@ def row(score: float | None, sd: float = 0.05, solved: int = 0, **more: Any) -> 
 
 def methods(random: np.random.Generator) -> dict[str, dict[str, Any]]:
     """Return made-up numbers of a method for every cell, initialiser and optimiser there is."""
-    made: list[dict[str, Any]] = [{}, {"clip": 1.0}]
+    forced = {"rule": "state", "interval": 5, "strength": None}
+    made: list[dict[str, Any]] = [{}, {"clip": 1.0}, {"forcing": forced}, {"forcing": forced, "clip": 1.0}]
     made += [{"cell": cell} for cell in names("cells")]
     made += [
         {"cell": cell, "initialiser": each} for cell in ("elman", "lstm", "leaky") for each in names("initialisers")
@@ -399,6 +400,8 @@ def test_with_the_scores_of_both_exchanged_a_claim_says_the_reverse(name: str) -
     rows = {"simple": row(1.0), "window": row(1.0, cell="window", recurrent=False)}
     others = {"clip": 1.0}, {"optimiser": "hessian_free"}, {"initialiser": "echo_state", "optimiser": "nesterov"}
     rows |= {f"other_{k}": row(0.5, **more) for k, more in enumerate(others)}
+    forced = {"rule": "state", "interval": 5, "strength": None}
+    rows |= {"throughout": row(1.0, clip=1.0, forcing=forced), "forced": row(0.5, forcing=forced)}
     rows["esn"] = row(0.5, cell="leaky", initialiser="echo_state", optimiser="ridge")
     swapped = {n: r | {"logs": r["logs"] | {"mean": float(np.log(1.5)) - r["logs"]["mean"]}} for n, r in rows.items()}
     found = []

@@ -144,7 +144,7 @@ def network(cell: str, initialiser: str = "uniform", clipped: bool = False) -> C
 
     def fits(row: Row) -> bool:
         same = row["cell"] == cell and row["initialiser"] == initialiser and row["optimiser"] == "adam"
-        return bool(same and (row["clip"] is not None) == clipped)
+        return bool(same and (row["clip"] is not None) == clipped and not row.get("forcing"))
 
     return fits
 

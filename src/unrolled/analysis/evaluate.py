@@ -133,6 +133,8 @@ def _study(runs: list[Evaluated], data: Data, score: Score, gradients: pd.DataFr
     found |= run.task.describe(row)
     if (loose := tolerance.default_tolerance(run)) is not None:
         found["default_tolerance"] = rounded(loose)
+    if "solvers_agree" in data.facts:
+        found["solvers_agree"] = {key: rounded(value) for key, value in data.facts["solvers_agree"].items()}
     if "floor" in data.facts:
         found["floor"] = {key: rounded(value) for key, value in data.facts["floor"].items()}
     linear = [e for e in runs if step_matrix.applies(e.run)]

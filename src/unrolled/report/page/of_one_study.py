@@ -107,7 +107,8 @@ def scores(study: Evaluation) -> Table:
         row = rows[name]
         clip = "" if row["clip"] is None else f"clipped at {number(row['clip'])}"
         said = "; ".join(f"{end} {name.replace('_', ' ')} tried" for name, end in row["at_edge"].items())
-        return escape(or_nothing(row["learning_rate"])) + small(clip) + small(said)
+        options = ", ".join(f"{key.replace('_', ' ')} {number(value)}" for key, value in row.get("options", {}).items())
+        return escape(or_nothing(row["learning_rate"])) + small(clip) + small(options) + small(said)
 
     def chosen(name: str) -> str:
         by_hand = rows[name]["tuned_by_hand"]

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 import pandas as pd
 
-from unrolled.analysis.random_networks import autonomous, clipping, equations, gradient_map, newton
+from unrolled.analysis.random_networks import autonomous, clipping, equations, gradient_map, newton, sensitivity
 from unrolled.config import RandomNetworks
 from unrolled.processes import side_by_side
 
@@ -22,6 +22,7 @@ class Numbers(TypedDict):
     clipping: clipping.Numbers
     autonomous: autonomous.Numbers
     newton: newton.Numbers
+    sensitivity: sensitivity.Numbers
     euler: equations.EulerNumbers
     linearity: equations.Linearity
     vanished: float
@@ -35,6 +36,7 @@ TABLES = {
     "bifurcation": autonomous.BIFURCATION,
     "spectra": autonomous.SPECTRA,
     "newton": newton.COLUMNS,
+    "sensitivity": sensitivity.COLUMNS,
     "euler": equations.COLUMNS,
     "scaling": equations.SCALING,
 }
@@ -45,6 +47,7 @@ MEASURES: dict[str, Callable[[RandomNetworks], pd.DataFrame]] = {
     "newton": newton.measure,
     "gradient_map": gradient_map.measure,
     "autonomous": autonomous.measure,
+    "sensitivity": sensitivity.measure,
     "clipping": clipping.measure,
     "bifurcation": autonomous.bifurcation,
     "initialisers": gradient_map.initialised,
@@ -69,6 +72,7 @@ def run(row: RandomNetworks) -> tuple[Numbers, dict[str, pd.DataFrame]]:
         "clipping": clipping.numbers(tables["clipping"], row.clip),
         "autonomous": autonomous.numbers(tables["autonomous"], tables["spectra"]),
         "newton": newton.numbers(tables["newton"]),
+        "sensitivity": sensitivity.numbers(tables["sensitivity"]),
         "euler": equations.euler_numbers(row.seed),
         "linearity": equations.linearity_numbers(row.hidden, row.seed),
         "vanished": row.vanished,

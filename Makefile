@@ -5,10 +5,10 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro full test test-all quick bench ui lint clean
+.PHONY: help setup repro full literature test test-all quick bench ui lint clean
 
 help: ## show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: .venv/.ready ## create .venv and install the locked versions
 
@@ -29,6 +29,11 @@ repro: setup ## generate the data, train every method, render reports/index.html
 full: setup ## the same with longer training, more data and seeds (full.yaml), in full/; hours, resumable
 	@$(BIN)/python -m unrolled.full
 	$(RUN) cd full && dvc repro && python -m unrolled.report.closing
+
+STUDIES ?=
+
+literature: setup ## rows that follow published protocols (literature.yaml): records in reports/literature (STUDIES="a b": these)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m unrolled.literature $(STUDIES)
 
 TESTS = @PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto --dist loadgroup
 

@@ -15,7 +15,7 @@ from conftest import Refused
 from pipeline import silverbox as write_silverbox
 from unrolled import registry
 from unrolled.config import DataRow, RecordRow
-from unrolled.data import datasets, record, store
+from unrolled.data import datasets, official, record, store
 from unrolled.data.record import Record
 from unrolled.data.records import silverbox
 from unrolled.data.records.santa_fe import SantaFe
@@ -124,7 +124,7 @@ def test_the_silverbox_has_the_official_splits_in_millivolts(
     box: tuple[Path, Array, Array], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], refused: Refused
 ) -> None:
     folder, u, y = box
-    monkeypatch.setenv(silverbox.FOLDER, str(folder))
+    monkeypatch.setenv(official.FOLDER, str(folder))
     training, tests = Silverbox().read(BOX), Silverbox().tests(BOX)
     end, columns = 40650 + int(0.75 * (len(u) - 40650)), 1e3 * np.stack([u, y], axis=1)
     expected = {"test": slice(end, None), "arrow": slice(100, 40575), "arrow_no_extrapolation": slice(100, 32100)}
@@ -168,16 +168,16 @@ def test_without_network_or_package_or_folder_the_silverbox_is_not_run_and_says_
         print("Download attempt 1 failed")
         raise Exception("Download failed after 5 attempts:\nno route")
 
-    monkeypatch.delenv(silverbox.FOLDER, raising=False)
+    monkeypatch.delenv(official.FOLDER, raising=False)
     monkeypatch.setattr(nonlinear_benchmarks, "Silverbox", offline)
     with refused(
-        "could not be downloaded (Download failed after 5 attempts: no route)", silverbox.FOLDER, "SNLS80mV.mat"
+        "could not be downloaded (Download failed after 5 attempts: no route)", official.FOLDER, "SNLS80mV.mat"
     ):
         Silverbox().read(BOX)
-    monkeypatch.setenv(silverbox.FOLDER, "nowhere")
+    monkeypatch.setenv(official.FOLDER, "nowhere")
     with refused("UNROLLED_MEASURED is nowhere", "unset it"):
         Silverbox().read(BOX)
-    monkeypatch.delenv(silverbox.FOLDER)
+    monkeypatch.delenv(official.FOLDER)
     monkeypatch.setitem(sys.modules, "nonlinear_benchmarks", None)
     with pytest.raises(NotRunError, match="pip install nonlinear_benchmarks"):
         Silverbox().read(BOX)
@@ -195,7 +195,7 @@ def test_a_damaged_file_is_one_line(
         savemat(path, {"x": np.zeros(3)})
     else:
         path.write_bytes(content)
-    monkeypatch.setenv(silverbox.FOLDER, str(tmp_path))
+    monkeypatch.setenv(official.FOLDER, str(tmp_path))
     with refused("SNLS80mV.mat is damaged", "delete the folder", "Silverbox"):
         Silverbox().read(BOX)
 

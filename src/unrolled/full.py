@@ -23,6 +23,7 @@ PROJECT = (
     "src",
     "data/measured",
     "reports/full",
+    "reports/literature",
 )
 """What the pipeline reads, the user's own tables with it; whether git tracks it does not matter."""
 WITHOUT_GIT = "[core]\n    no_scm = true\n"

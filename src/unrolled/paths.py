@@ -29,6 +29,8 @@ CLAIMS = REPORTS / "claims.json"
 ANSWERS = REPORTS / "answers.json"
 FULL = REPORTS / "full"
 """The published study, which `make publish` fills."""
+LITERATURE = REPORTS / "literature"
+"""Records of rows that follow published protocols, which `make literature` fills."""
 RANDOM_NETWORKS = REPORTS / "random_networks"
 EXPORTED = Path("figures")
 """What `unrolled figures` makes."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from unrolled import api, config, lifetime, paths
-from unrolled.config import Experiment
+from unrolled.config import Experiment, Method
 from unrolled.data import store
 from unrolled.report import results as evaluations
 from unrolled.report.page import render
@@ -33,8 +33,18 @@ def run(study: str, wanted: Sequence[str] = (), **changes: Any) -> Path:
         If a name is unknown, or data or a run failed.
     """
     own = _with_absolute_file(api.experiment(study, wanted, **changes))
-    methods = config.load().methods
     folder = (paths.RUNS / study).resolve()
+    with evaluated(own, config.load().methods, folder):
+        render.write(
+            evaluations.read([study], families=config.index()["methods"]), {study: own.model_dump()}, [], paths.REPORTS
+        )
+    return folder / paths.INDEX
+
+
+@contextmanager
+def evaluated(own: Experiment, methods: dict[str, Method], folder: Path) -> Iterator[None]:
+    """Make data, training and evaluation of one study in a folder, and stand there."""
+    study = own.name
     with lifetime.alone(paths.TRAINING, "the training"), _standing_in(folder):
         configure.write([own], methods)
         generate.main(study)
@@ -43,10 +53,7 @@ def run(study: str, wanted: Sequence[str] = (), **changes: Any) -> Path:
             results.prune({study: list(own.methods)})
             train.train([each for each in runs if not results.kept(each)])
         evaluate.main()
-        render.write(
-            evaluations.read([study], families=config.index()["methods"]), {study: own.model_dump()}, [], paths.REPORTS
-        )
-    return folder / paths.INDEX
+        yield
 
 
 def _with_absolute_file(own: Experiment) -> Experiment:

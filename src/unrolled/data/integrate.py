@@ -80,6 +80,28 @@ def simulate(
     return states
 
 
+DEFAULTS: dict[str, Any] = {
+    "solver": "scipy.integrate.solve_ivp at its defaults (RK45), each trajectory by itself",
+    "rtol": 1e-3,
+    "atol": 1e-6,
+}
+"""What is said of data that `by_default` makes."""
+
+
+def by_default(system: System, initial: Array, times: Array) -> Array:
+    """Integrate N trajectories as `solve_ivp` does if nothing is said: RK45, each by itself, values interpolated.
+
+    Its tolerance is far above that of our data: for protocols whose authors did so.
+
+    Returns
+    -------
+    (N, T + 1, d) array
+    """
+    spans = (times[0], times[-1])
+    found = [solve_ivp(lambda t, state: system.rhs(t, state, None), spans, one, t_eval=times).y.T for one in initial]
+    return np.stack(found)
+
+
 Tolerance = float | None
 
 

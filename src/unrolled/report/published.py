@@ -1,10 +1,14 @@
-"""What others have published, beside what was measured here."""
+"""What others have published, beside what was measured here: in the default run, and by the published protocols."""
 
+from statistics import median
 from typing import Any
+
+from scipy.stats import binom
 
 from unrolled.report.results import FIRST, Evaluation, ends
 from unrolled.report.words import number
 
+NOT_RUN = "not run"
 SAME = 1.02
 """The factor below which a difference outside our interval is not spoken of: that of rounding, and of 50 samples."""
 WITHIN, AS_GOOD = "within our interval", f"as good, to {SAME - 1:.0%}"
@@ -32,11 +36,52 @@ def compare(studies: list[Evaluation]) -> list[dict[str, Any]]:
                     "unit": study.test_sets[test]["unit"],
                     "ours": ours["score"],
                     "interval": ours["interval"],
+                    "protocol": "other",
                 }
                 | {"verdict": entry.get("verdict") or verdict(entry["value"], ours, study.higher)}
                 | {"best_here": best, "best_score": study.on(best, test)["score"]}
             )
     return rows
+
+
+def followed(entries: list[dict[str, Any]], records: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return each published value whose protocol a row of `literature.yaml` follows, with ours from the records.
+
+    An entry has `record`, the study there, `method`, `value`, `source` and `followed`, what was; `test` where it is
+    another test set than the first; `statistic` over the seeds: by default the headline, else `median` or `best`;
+    `differs` where anything is known to, and only then its `protocol` is not "same". Without a record it is "not run".
+    """
+    rows = []
+    for entry in entries:
+        row = entry | {"study": entry["record"], "protocol": "other" if "differs" in entry else "same"}
+        record, test = records.get(entry["record"]), entry.get("test", FIRST)
+        if record is None or entry["method"] not in record["methods"]:
+            rows.append(row | {"ours": None, "interval": None, "verdict": NOT_RUN})
+            continue
+        method = record["methods"][entry["method"]]
+        ours = _over_seeds(method if test == FIRST else method["tests"][test], entry.get("statistic"), record["better"])
+        label = record["test_label"] if test == FIRST else record["tests"][test]["label"]
+        about = {key: record[key] for key in ("score", "unit", "commit", "date")} | {"study_label": record["label"]}
+        about |= {"label": method["label"], "family": method["family"], "core_seconds": method["core_seconds"]}
+        said = verdict(entry["value"], ours, record["better"] == "higher")
+        rows.append(row | about | {"ours": ours["score"], "interval": ours["interval"], "verdict": said, "on": label})
+    return rows
+
+
+def _over_seeds(measured: dict[str, Any], statistic: str | None, better: str) -> dict[str, Any]:
+    """Return score and interval: the headline, or the median or the best of the seeds."""
+    if statistic is None:
+        return measured
+    seeds = sorted(each for each in measured["seeds"] if each is not None)
+    nothing = {"low": None, "high": None, "kind": f"{statistic} of {len(seeds)} seeds", "coverage": None}
+    if statistic == "best":
+        return {"score": seeds[0 if better == "lower" else -1], "interval": nothing | {"n": len(seeds)}}
+    low = int(binom.ppf(0.025, len(seeds), 0.5)) - 1  # so many order statistics lie beyond either end
+    if low < 0:
+        return {"score": median(seeds), "interval": nothing | {"n": len(seeds)}}
+    coverage = round(1 - 2 * float(binom.cdf(low, len(seeds), 0.5)), 3)
+    within = {"low": seeds[low], "high": seeds[-1 - low], "kind": "order statistics about the median"}
+    return {"score": median(seeds), "interval": within | {"coverage": coverage, "n": len(seeds)}}
 
 
 def verdict(value: float, ours: dict[str, Any], higher: bool) -> str:

@@ -17,6 +17,7 @@ import yaml
 
 from unrolled import fingerprint, paths
 from unrolled.analysis.comparison import best_by_validation, passes, solver
+from unrolled.files import read_json
 from unrolled.report.style import Look, looks
 
 TABLES = ("curves", "forecasts", "data", "growth", "power_spectrum", "gradients")
@@ -178,11 +179,19 @@ class Results:
     studies: list[Evaluation]
     random_networks: RandomNetworks = field(default_factory=RandomNetworks)
     not_run: dict[str, str] = field(default_factory=dict)
+    literature: dict[str, dict[str, Any]] | None = None
+    """Records of rows that follow published protocols, by study; None where there is no folder of them."""
+
+    @property
+    def to_follow(self) -> list[dict[str, Any]]:
+        """What others have published whose protocols are followed, where it is to be shown."""
+        return [] if self.literature is None else [each for each in published() if "record" in each]
 
     @cached_property
     def digest(self) -> str:
         """A hash of all that is known."""
-        return " ".join([*(study.digest for study in self.studies), self.random_networks.digest])
+        records = _hash({"literature": self.literature, "published": self.to_follow}, {})
+        return " ".join([*(study.digest for study in self.studies), self.random_networks.digest, records])
 
 
 def plain(shown: Any) -> Any:
@@ -277,10 +286,18 @@ def read(studies: Sequence[str], root: Path = paths.REPORTS, families: Mapping[s
     own = {name: row["family"] for each in run.values() for name, row in each["methods"].items()}
     known, literature = looks(own if families is None else dict(families) | own), published()
     evaluations = [
-        Evaluation(study, each, _tables(root, study), known, [e for e in literature if e["study"] == study])
+        Evaluation(study, each, _tables(root, study), known, [e for e in literature if e.get("study") == study])
         for study, each in run.items()
     ]
-    return Results(evaluations, _random_networks(root / "random_networks"), not_run)
+    return Results(evaluations, _random_networks(root / "random_networks"), not_run, records(root / "literature"))
+
+
+def records(folder: Path = paths.LITERATURE) -> dict[str, dict[str, Any]] | None:
+    """Return the records that `make literature` wrote, by study; None where there is no such folder."""
+    if not folder.is_dir():
+        return None
+    remedy = "git checkout it, or run `make literature`"
+    return {path.stem: read_json(path, remedy) for path in sorted(folder.glob("*.json"))}
 
 
 def _metrics(folder: Path, study: str) -> dict[str, Any]:

@@ -81,7 +81,8 @@ def main() -> None:
     write_json(paths.CLAIMS, claims)
     write_json(paths.ANSWERS, answers)
     write_json(paths.GAIN, questions.headline(metrics, claims))
-    write_json(paths.PUBLISHED, published.compare(found.studies))
+    same = published.followed(found.to_follow, found.literature or {})
+    write_json(paths.PUBLISHED, [*same, *published.compare(found.studies)])
     write_json(paths.METRICS, metrics)
     for line in _faults(found, drawn, claims):
         print(f"report: {line}. {AGAIN}")

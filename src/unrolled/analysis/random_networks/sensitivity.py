@@ -4,7 +4,6 @@ from typing import TypedDict
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
 
 from unrolled.analysis.random_networks.estimate import Estimate, estimate
 from unrolled.config import RandomNetworks
@@ -46,6 +45,8 @@ def states(decay: float, x: Array) -> tuple[Array, Array]:
         1 - λ.
     x : (..., T) array
     """
+    from scipy.signal import lfilter  # here, because its import takes longer than all else that a page needs
+
     poles = [1.0, decay - 1.0]
     h = lfilter([1.0], poles, x)
     return h, lfilter([0.0, 1.0], poles, h)

@@ -9,7 +9,7 @@ from pydantic import Field, FiniteFloat
 from unrolled import registry
 from unrolled.config import Count, DataRow, Names, Precision
 from unrolled.data.delay import method_of_steps
-from unrolled.data.integrate import simulate, solver_error
+from unrolled.data.integrate import DEFAULTS, by_default, simulate, solver_error
 from unrolled.data.record import SPLITS, Series, counted, windows
 from unrolled.data.system import System
 from unrolled.data.task import Array, Data, Mode, Size, Split, Task, TestSet, observed
@@ -34,7 +34,7 @@ class Forecast(Task):
     kind: ClassVar[str] = "many-to-many"
     mode: ClassVar[Mode] = "closed_loop"
     delays: ClassVar[bool] = True
-    of_systems: ClassVar[tuple[str, ...]] = ("observed", "transient", "standardise", "free_run")
+    of_systems: ClassVar[tuple[str, ...]] = ("observed", "transient", "standardise", "solver_defaults", "free_run")
     error_growth: ClassVar[str | None] = "closed_loop"
 
     class Settings(registry.Settings):
@@ -44,7 +44,8 @@ class Forecast(Task):
         `val_horizon` (by default all); `observed` names the states that the network gets (all by default), after a
         `transient` of the system, with `standardise` in units of their standard deviation in the training data. With
         `precision: double` the values are kept as float64, for methods that ask for it. The first four test
-        trajectories of a system go on for a `free_run` of so many steps, to hold a network's attractor against.
+        trajectories of a system go on for a `free_run` of so many steps, to hold a network's attractor against. With
+        `solver_defaults` SciPy integrates at its defaults, as in some protocols: far less exactly.
         """
 
         steps: Count
@@ -53,6 +54,7 @@ class Forecast(Task):
         observed: Annotated[Names, Field(min_length=1)] | None = None
         transient: Annotated[FiniteFloat, Field(ge=0)] = 0.0
         standardise: bool = False
+        solver_defaults: bool = False
         precision: Precision = "single"
         free_run: Count | None = None
 
@@ -64,6 +66,8 @@ class Forecast(Task):
             return "'free_run' needs a system all of whose states are observed"
         if self.settings.free_run is not None and (self.settings.horizon is None or (system and system.delay)):
             return "'free_run' needs a 'horizon', and a system without a delay"
+        if self.settings.solver_defaults and system is not None and (system.delay or system.lyapunov):
+            return "needs a system with neither delay nor chaos for 'solver_defaults'"
         if row.washout >= self.settings.steps:
             return f"needs 'steps' of more than the washout of {row.washout}"
         if row.record is not None:
@@ -123,7 +127,9 @@ class Forecast(Task):
             mean, deviation = states["train"].mean(axis=(0, 1)), states["train"].std(axis=(0, 1))
         over = f"the whole of each trajectory, a time of {times[-1] + own.transient:g}, transient included"
         pieces = f"pieces of {PIECE} steps (a time of {PIECE * row.step:g}), each from its own first state"
-        facts: dict[str, Any] = {"solver_error": error, "solver_error_over": over if system.delay else pieces}
+        whole = system.delay or own.solver_defaults
+        facts: dict[str, Any] = {"solver_error": error, "solver_error_over": over if whole else pieces}
+        facts |= DEFAULTS if own.solver_defaults else {}
         if own.standardise:
             facts["scaling"] = {"mean": mean.tolist(), "standard_deviation": deviation.tolist()}
         unit = "standard deviations" if own.standardise else "dimensionless"
@@ -213,6 +219,9 @@ class Forecast(Task):
             return states[:, 1:], error
         if transient:
             initial = simulate(system, initial, np.array([0.0, transient]))[:, -1]
+        if self.settings.solver_defaults:
+            loose = by_default(system, initial, times)
+            return loose, float(np.abs(loose - simulate(system, initial, times)).max())
         states = simulate(system, initial, times)
         return states, piecewise_error(system, times, states)
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from unrolled import registry
-from unrolled.config import Count, DataRow
+from unrolled.config import Count, DataRow, Precision
 from unrolled.data.record import Series, block, counted, windows
 from unrolled.data.system import System
 from unrolled.data.task import Array, Data, Mode, Size, Split, Task, TestSet, drawn
@@ -36,9 +36,10 @@ class Simulation(Task):
     window: ClassVar[bool] = True
 
     class Settings(registry.Settings):
-        """`steps` of each training window."""
+        """`steps` of each training window; with `precision: double` values are float64, for methods that ask for it."""
 
         steps: Count
+        precision: Precision = "single"
 
     def refuses(self, row: DataRow, system: System | None) -> str | None:
         """Refuse a system, a record without inputs, and windows that a state does not form in."""
@@ -96,11 +97,11 @@ class Simulation(Task):
         splits = {}
         for number, part in enumerate(("train", "val")):
             at = windows(row, number, *self._cuts(row, part))
-            splits[part] = _record(u[at], y[at], linear[at], washout, row.step)
+            splits[part] = self._record(u[at], y[at], linear[at], washout, row.step)
         rows, tests = block(row, 2), {}
         for name, (own_u, own_y) in (source.tests or {"test": (u[rows], y[rows])}).items():
             own_linear = linear_response(model, own_u, own_y, washout)
-            own = _record(own_u[None], own_y[None], own_linear[None], washout, row.step)
+            own = self._record(own_u[None], own_y[None], own_linear[None], washout, row.step)
             own["inputs"][:, washout + 1 :, : y.shape[1]] = 0  # nobody may see them
             label = source.test_labels.get(name, name.replace("_", " "))
             tests[name] = TestSet.of(own, "simulation", label=label, **self.measure(row, source))
@@ -132,19 +133,19 @@ class Simulation(Task):
         model = [(np.array(a), np.array(b), float(c)) for a, b, c in facts["linear_model"]]
         u, y = scaled[..., :-k], scaled[..., -k:]
         linear = np.stack([linear_response(model, *pair, washout) for pair in zip(u, y, strict=True)])
-        inputs = _record(u, y, linear, washout, 1.0)["inputs"]
+        inputs = self._record(u, y, linear, washout, 1.0)["inputs"]
         inputs[:, washout + 1 :, :k] = 0
         return inputs
 
-
-def _record(u: Array, y: Array, linear: Array, washout: int, step: float) -> Split:
-    """Return inputs (N, T, ...) in the order of `columns`, and targets (N, T - n, K), of windows u, y, linear."""
-    before = np.concatenate([np.zeros_like(y[:, :1]), y[:, :-1]], axis=1)
-    mark = np.zeros((*u.shape[:2], 1))
-    mark[:, 1 : washout + 1] = 1
-    inputs = np.concatenate([before, u, before * mark, mark, linear], axis=-1)
-    times = step * np.arange(washout, u.shape[1])
-    return {"inputs": inputs.astype(np.float32), "targets": y[:, washout:].astype(np.float32), "times": times}
+    def _record(self, u: Array, y: Array, linear: Array, washout: int, step: float) -> Split:
+        """Return inputs (N, T, ...) in the order of `columns`, and targets (N, T - n, K), of windows u, y, linear."""
+        before = np.concatenate([np.zeros_like(y[:, :1]), y[:, :-1]], axis=1)
+        mark = np.zeros((*u.shape[:2], 1))
+        mark[:, 1 : washout + 1] = 1
+        inputs = np.concatenate([before, u, before * mark, mark, linear], axis=-1)
+        number = np.float64 if self.settings.precision == "double" else np.float32
+        times = step * np.arange(washout, u.shape[1])
+        return {"inputs": inputs.astype(number), "targets": y[:, washout:].astype(number), "times": times}
 
 
 def fit(u: Array, y: Array, lags: int) -> LinearModel:

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from unrolled.report.published import AS_GOOD, WITHIN, compares
+from unrolled.report.published import AS_GOOD, NOT_RUN, WITHIN, compares
 from unrolled.report.results import Evaluation, Results
 from unrolled.report.words import listed, number
 
@@ -67,6 +67,19 @@ def literature(rows: list[dict[str, Any]]) -> str:
     said = f"Of {len(rows)} published values, ours is {', '.join(f'{kind} on {n}' for kind, n in count.most_common())}."
     return (
         f"{said} Of the {len(ratios)} that compare, {within} of the published error, or below it." if ratios else said
+    )
+
+
+def followed(rows: list[dict[str, Any]]) -> str:
+    """Say on how many values the protocol was followed exactly, and how often ours is as good."""
+    same = [row for row in rows if row["protocol"] == "same"]
+    count = Counter(_kind(row["verdict"]) for row in same if row["verdict"] != NOT_RUN)
+    said = ", ".join(f"{kind} on {n}" for kind, n in count.most_common()) or "not run"
+    waiting = sum(row["verdict"] == NOT_RUN for row in rows)
+    more = f" {waiting} of the {len(rows)} rows are not run yet." if waiting else ""
+    return (
+        f"Apart from this run, {len(same)} values were computed again by the protocol of their source (make literature "
+        f"repeats it): ours is {said}.{more}"
     )
 
 

@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 
 from unrolled.analysis.replication import Agreement, Replication, counts
 from unrolled.report.page.table import Cell, Table, or_nothing, small, spread, swatch, table
+from unrolled.report.published import NOT_RUN
 from unrolled.report.results import FIRST, Evaluation
 from unrolled.report.words import number
 
@@ -60,6 +61,31 @@ def published(rows: list[dict[str, Any]], studies: list[Evaluation]) -> Table | 
         "source": lambda row: Markup('<a href="#source-{0}">[{0}]</a>').format(notes.index(_note(row)) + 1),
     }
     return table("Published against ours", columns, rows, prose=("verdict",)) if rows else None
+
+
+def followed(rows: list[dict[str, Any]]) -> Table | None:
+    """Return published values beside ours by the same protocol, with what was followed."""
+
+    def ours(row: dict[str, Any]) -> str:
+        if row["ours"] is None:
+            return NOT_RUN
+        kind = small(row["interval"]["kind"] if row.get("statistic") else "")
+        return number(row["ours"]) + small(spread(row["interval"])) + kind
+
+    columns: dict[str, Cell] = {
+        "model": lambda row: escape(row["model"]) + small(row.get("on", row.get("test", ""))),
+        "score": lambda row: escape(f"{row.get('score', '')} ") + small(row.get("unit", "")),
+        "published": lambda row: number(row["value"]),
+        "ours": ours,
+        "verdict": lambda row: row["verdict"],
+        "protocol": lambda row: (
+            f"{'the same' if row['protocol'] == 'same' else 'nearly'}: {row['followed']}"
+            + (f". What differs: {row['differs']}" if "differs" in row else "")
+        ),
+        "source": lambda row: linked(row["source"]),
+    }
+    prose = ("verdict", "protocol", "source")
+    return table("By the published protocols", columns, rows, prose=prose) if rows else None
 
 
 def sources(rows: list[dict[str, Any]]) -> list[Markup]:

@@ -71,6 +71,7 @@ def render(
     )
     studies, whole = results.studies, len(results.studies) > 1
     literature, answers = published.compare(studies), answers or {}
+    same = published.followed(results.to_follow, results.literature or {})
     board, few = of_methods.leaderboard(results, experiments) if whole else (None, None)
     return environment.get_template("template.html").render(
         results=results,
@@ -100,6 +101,8 @@ def render(
         published=of_studies.published(literature, studies),
         literature=facts.literature(literature),
         sources=of_studies.sources(literature),
+        followed=of_studies.followed(same),
+        protocols=facts.followed(same),
         seconds=of_methods.seconds(results, seconds) if seconds else None,
         claims=of_studies.claims(claims, {each.stem for each in drawn}),
         verdicts=facts.verdicts(claims),

@@ -25,7 +25,7 @@ STEPS = 30
 """Most steps of a sequence of the first study; each has one more, so that no two are the same."""
 TINY: dict[str, Any] = {"epochs": 2, "batch": 8}
 DEFAULTS: dict[str, Any] = {"seeds": 3, "tuning_seeds": 2, "learning_rates": [1.0e-3, 1.0e-2]}
-MOST = {"window": 10, "washout": 10, "transient": 20.0, "free_run": 400}
+MOST = {"window": 10, "washout": 10, "transient": 20.0, "free_run": 400, "shortest": 12}
 """Largest values of a study's keys."""
 RANDOM_NETWORKS: dict[str, Any] = {
     "hidden": 12,

@@ -12,7 +12,7 @@ from unrolled.config import DataRow, Table
 
 ROOT = Path(__file__).parents[1]
 TABLE: Table = config.Table.model_validate(real_table.ALL)
-LONGEST = {"steps": 24, "horizon": 8, "val_horizon": 8, "transient": 20.0, "free_run": 300}
+LONGEST = {"steps": 24, "horizon": 8, "val_horizon": 8, "transient": 20.0, "free_run": 300, "shortest": 12}
 """Of a task's own keys."""
 SEQUENCES = {"train": 48, "val": 8, "test": 6}
 SAMPLES = {"train": 300, "val": 100, "test": 120}

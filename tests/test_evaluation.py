@@ -13,7 +13,7 @@ import small_studies
 from conftest import MakeRun, experiment_of
 from unrolled import registry
 from unrolled.analysis import tables, tolerance
-from unrolled.analysis.evaluate import Evaluated, at_edge, evaluate, scored
+from unrolled.analysis.evaluate import Evaluated, at_edge, evaluate, further_score, scored
 from unrolled.config import DataRow
 from unrolled.data import datasets
 from unrolled.data.task import Data, TestSet
@@ -95,13 +95,18 @@ def test_every_study_says_what_the_page_and_the_claims_read(study: str) -> None:
 @studies
 def test_errors_on_further_test_sets_are_in_their_unit(study: str) -> None:
     done, data, metrics, _ = evaluated(study)
+    kind = further_score(registry.make("scores", small_studies.TABLE.studies[study].score))
+    assert kind == {"recall": "mse", "simulation": "rmse", "response": "rmse"}.get(metrics["task"], kind)
     for name, about in metrics["tests"].items():
         test = data.tests[name]
-        assert about == {"label": test.label, "unit": test.unit}
+        score = registry.make("scores", kind)
+        assert about == {"label": test.label, "unit": score.unit(test), "score": score.label}
         scale = np.ones(test.targets.shape[-1]) if test.scale is None else test.scale
         for each in done:
             errors = [
-                np.sqrt(np.mean(((p - test.targets) * scale).astype(float) ** 2))
+                -np.mean((test.targets * np.log(p)).sum(axis=-1))
+                if kind == "cross_entropy"
+                else np.mean(((p - test.targets) * scale).astype(float) ** 2) ** (1.0 if kind == "mse" else 0.5)
                 for p in each.result.predictions[name].astype(np.float64)
             ]
             found = metrics["methods"][each.run.name]["tests"][name]

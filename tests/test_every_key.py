@@ -28,6 +28,7 @@ CHANGES: dict[str, Any] = {
     **{"epochs": 3, "batch": 4, "schedule": "cosine", "learning_rates": [3e-2], "clip_norm": [1e-3]},
     **{"clip_value": [1e-4], "truncate": 3, "input_noise": 0.1, "centred": True, "closed_loop": 5, "steps": 12},
     "forcing": {"rule": "input", "interval": 3},
+    "omega": [10.0],
 }
 """Another value of each key of training."""
 OTHER: dict[str, Any] = {
@@ -36,6 +37,8 @@ OTHER: dict[str, Any] = {
     "noise": [0.0, 1.0],
     "amplitudes": [0.3, 0.6],
     "stronger_force": [2.0, 3.0],
+    "longer": [40, 60],
+    "shortest": 13,
 }
 """Other values of own keys of tasks; numbers grow by one."""
 QUICK, SLOW = ("adam", "ridge"), ("sgd", "rmsprop", "nesterov", "hessian_free", "fixed")
@@ -82,9 +85,11 @@ def digest(data: Data) -> str:
     return hashlib.sha256(b"".join(array.tobytes() + str(array.shape).encode() for array in arrays)).hexdigest()
 
 
+REAL = ("noisy_sine", "oscillator", "recall_50", "fitzhugh_nagumo", "santa_fe", "silverbox", "initial_value")
+SYMBOLS = ("copy_memory", "selective_copying", "temporal_order")
 KEYS = [
     (name, key)
-    for name in ("noisy_sine", "oscillator", "recall_50", "fitzhugh_nagumo", "santa_fe", "silverbox", "initial_value")
+    for name in (*REAL, *SYMBOLS)
     for key in registry.load("tasks", small_studies.TABLE.study(name).data.task).Settings.model_fields
 ]
 

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score
 
 from unrolled import registry
 from unrolled.analysis.score import Score, normalised_error
@@ -19,6 +22,8 @@ THRESHOLD = 0.4
 
 def waves(score: Score, unit: str = "mV", scale: float | None = None, lyapunov: float | None = 0.9) -> TestSet:
     """Return a test set of five waves of two outputs over 40 steps, run as the score asks."""
+    if score.of_classes:
+        return classes(unit, scale)
     phases = np.random.default_rng(0).uniform(0, 6, (5, 1, 2))
     targets = 3 + 2 * np.sin(phases + 0.3 * np.arange(40)[:, None])
     mode: Any = "closed_loop" if score.test == "closed_loop" else "teacher_forced"
@@ -26,9 +31,19 @@ def waves(score: Score, unit: str = "mV", scale: float | None = None, lyapunov: 
     return TestSet(targets, targets, 7 + 0.5 * np.arange(40), mode, "waves", unit, factor, lyapunov)
 
 
+def classes(unit: str = "mV", scale: float | None = None) -> TestSet:
+    """Return a test set of five sequences of one of three classes at each of 40 steps."""
+    targets = np.eye(3)[np.random.default_rng(0).integers(0, 3, (5, 40))]
+    return TestSet(targets, targets, np.arange(40.0), "teacher_forced", "classes", unit)
+
+
 def predictions(test: TestSet, sizes: list[float]) -> Array:
     """Return predictions (S, N, T, K) of which each replica's errors are normal, of a standard deviation of its own."""
     noise = np.random.default_rng(1).normal(size=(len(sizes), *test.targets.shape))
+    if test.label == "classes":  # probabilities, the surer of the truth the smaller the noise
+        logits = 4 * test.targets + 4 * np.array(sizes)[:, None, None, None] * noise
+        sure = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return np.where(np.array(sizes)[:, None, None, None] > 0, sure / sure.sum(axis=-1, keepdims=True), test.targets)
     return test.targets + np.array(sizes)[:, None, None, None] * noise
 
 
@@ -52,6 +67,10 @@ def _valid_time(predicted: Array, truth: Array, times: Array, lyapunov: float) -
     return float(np.median(found))
 
 
+def _flat(values: Array) -> torch.Tensor:
+    return torch.from_numpy(values).flatten(0, -2)
+
+
 FORMULAS: dict[str, Callable[[Array, Array, Array, float], float]] = {
     "mse": _mse,
     "rmse": lambda *given: _mse(*given) ** 0.5,
@@ -61,6 +80,10 @@ FORMULAS: dict[str, Callable[[Array, Array, Array, float], float]] = {
         float(np.mean(np.square(p[:, -1] - y[:, -1])) / np.mean([np.var(y[..., k]) for k in range(2)])) ** 0.5
     ),
     "valid_time": _valid_time,
+    "cross_entropy": lambda p, y, times, lyapunov: float(
+        torch.nn.functional.nll_loss(torch.log(_flat(p)), _flat(y).argmax(dim=1))
+    ),
+    "accuracy": lambda p, y, times, lyapunov: accuracy_score(_flat(y).argmax(dim=1), _flat(p).argmax(dim=1)),
 }
 """Of one replica, independent of the source; a new score need not stand here."""
 
@@ -78,7 +101,8 @@ def test_errors_are_by_test_sequence_and_the_score_by_replica(score: Score) -> N
     assert errors.shape == (3, 5) and score.aggregate(errors).shape == (3,)
     np.testing.assert_array_equal(score(predicted, test), score.aggregate(errors))
     other = predicted.copy()
-    other[:, 2] += 100.0  # one sequence changes its own errors only, where they are not relative to all
+    # One sequence changes its own errors only, where they are not relative to all.
+    other[:, 2] = 0.0 if score.of_classes else other[:, 2] + 100.0
     changed = score.errors(other, test) != errors
     assert changed[:, 2].any() and not np.delete(changed, 2, axis=1).any()
 
@@ -102,9 +126,9 @@ def test_a_perfect_prediction_is_best_and_worse_ones_are_worse(score: Score) -> 
 def test_logarithms_grow_as_it_gets_worse_and_know_no_zero(score: Score) -> None:
     test = waves(score)
     values = score(predictions(test, [0.0, 0.5, 2.0, 30.0]), test)
-    logs = score.logs(values, test)
+    logs, atol = score.logs(values, test), score.floor(test) if score.unit(test) == "share" else 0.0
     assert np.isfinite(logs).all() and logs[0] < logs[1] < logs[2] <= logs[3]
-    np.testing.assert_allclose(score.from_logs(logs), np.maximum(values, score.floor(test)), rtol=1e-12)
+    np.testing.assert_allclose(score.from_logs(logs), np.maximum(values, score.floor(test)), rtol=1e-12, atol=atol)
     assert np.isnan(score.logs(np.array([np.nan]), test)).all()
 
 
@@ -153,6 +177,28 @@ def test_a_forecast_that_is_never_lost_is_valid_to_its_horizon_and_nan_loses_it(
     predicted[0, 1, 7:] = np.nan
     np.testing.assert_allclose(valid.errors(predicted, test), [[20.0, 3.5, 20.0, 20.0, 20.0]])
     assert valid.unit(test) == "units of time" and valid.unit(waves(valid)) == "Lyapunov times"
+
+
+def test_accuracy_counts_no_blanks() -> None:
+    accuracy: Score = registry.make("scores", "accuracy")
+    test = classes()
+    predicted = np.broadcast_to(np.eye(3)[2], test.targets.shape)[None]  # always the blank
+    share = float(test.targets[..., 2].mean())
+    assert accuracy(predicted, test) == pytest.approx([share])
+    assert accuracy(predicted, replace(test, blank=2)) == 0
+    perfect = accuracy(test.targets[None], replace(test, blank=2))
+    assert perfect == 1 and accuracy.logs(perfect, test) == pytest.approx([np.log(0.5 / 200)])
+
+
+def test_of_classes_with_one_answer_a_sequence() -> None:
+    targets = np.eye(4)[[0, 1, 2, 3, 0]]
+    test, random = TestSet(targets, targets, np.arange(5.0)), np.random.default_rng(0)
+    predicted = random.dirichlet(np.ones(4), (2, 5))
+    entropy: Score = registry.make("scores", "cross_entropy")
+    expected = [-np.log((each * targets).sum(axis=-1)).mean() for each in predicted]
+    assert entropy(predicted, test) == pytest.approx(expected) and entropy.errors(predicted, test).shape == (2, 5)
+    nothing = np.where(targets, 0.0, 1 / 3)[None]
+    assert 80 < float(entropy(nothing, test)[0]) < 90, "a probability of zero is the least float32"
 
 
 def test_the_normalised_error_of_the_mean_is_one_on_average() -> None:

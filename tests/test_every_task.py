@@ -92,6 +92,9 @@ def test_arrays_are_finite_and_of_the_stated_shapes(name: str) -> None:
 def test_names_and_units_fit_the_arrays(name: str) -> None:
     row, task, data = made(name)
     outputs, inputs = task.outputs(row, of(row)), task.inputs(row, of(row))
+    if task.loss == "cross_entropy":
+        for split in splits_of(data).values():
+            assert set(np.unique(split["targets"])) == {0.0, 1.0} and (split["targets"].sum(axis=-1) == 1).all()
     assert data.facts["outputs"] == outputs and data.facts["inputs"] == inputs
     assert len(outputs) == data.train["targets"].shape[-1] and all(outputs.values()) and all(inputs.values())
     assert data.example is not None and data.example.shape[-1] == len(inputs) and len(data.example) == 1
@@ -121,29 +124,32 @@ def test_errors_grow_on_a_test_set_that_some_study_has() -> None:
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_facts_are_json_and_say_the_solver_error_and_over_how_long(name: str) -> None:
-    row, _, data = made(name)
+    row, task, data = made(name)
     facts = json.loads(json.dumps(data.facts, allow_nan=False))
     assert facts["task"] == row.task and facts["step"] == row.step and facts["time_unit"] == row.unit_of_time
-    if row.system is None:
+    if task.sourceless:
+        assert facts["drawn"] and "solver_error" not in facts and row.system is row.record is None
+    elif row.system is None:
         assert facts["source"] == "made_up.csv" and len(facts["scaling"]["mean"]) == len(facts["inputs"])
     else:
         assert 0 <= facts["solver_error"] < make(row.system, row.parameters).max_solver_error
         assert facts["solver_error_over"] and facts["equation"] and facts["rtol"] == 100 * facts["atol"]
 
 
-def shared(one: Split, other: Split) -> bool:
+def shared(one: Split, other: Split, key: str) -> bool:
     """Return whether two splits have a target in common."""
-    rows = [{row.tobytes() for row in split["targets"].reshape(len(split["targets"]), -1)} for split in (one, other)]
+    rows = [{row.tobytes() for row in split[key].reshape(len(split[key]), -1)} for split in (one, other)]
     return bool(rows[0] & rows[1])
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_no_target_of_one_split_is_a_target_of_another(name: str) -> None:
-    _, _, data = made(name)
-    splits = splits_of(data)
+    """Of few classes, of which there are the same everywhere, no input."""
+    _, task, data = made(name)
+    splits, key = splits_of(data), "inputs" if task.loss == "cross_entropy" else "targets"
     train, val, test = splits["train"], splits["val"], splits["test"]
-    assert not shared(train, val) and not shared(train, test) and not shared(val, test)
-    assert shared(train, train)
+    assert not shared(train, val, key) and not shared(train, test, key) and not shared(val, test, key)
+    assert shared(train, train, key)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -152,7 +158,7 @@ def test_data_depend_on_the_seed_and_on_nothing_else(task: str) -> None:
     for name in small_studies.studies_of(task):
         row, _, data = made(name)
         assert content(datasets.make(row)) == content(data)
-        if row.system is not None:
+        if row.record is None:
             differ.append(content(datasets.make(row.model_copy(update={"seed": 6}))) != content(data))
     assert any(differ) or not differ, "no study of this task draws anything"
 
@@ -215,8 +221,9 @@ def test_tables_of_data_and_examples_hold_what_they_name(name: str) -> None:
     channels = task.channels(data, inputs, outputs)
     assert list(channels.columns) == ["split", "channel", "time", "value"] and len(channels) > 0
     assert np.isfinite(channels["value"]).all() and set(channels["split"]) <= {"train", "val", "test"}
-    if not task.many_to_one:
+    if not task.many_to_one and not task.sourceless:
         assert set(channels["channel"]) == {*inputs, *outputs}
+    assert set(channels["channel"]) <= {*task.inputs(row, of(row)), *outputs}
     test = data.tests["test"]
     lines = {"truth": test.targets, "rnn": test.targets + 1}
     table = task.example(lines, test.times, outputs)

@@ -82,6 +82,24 @@ def test_the_loss_gradient_is_that_of_back_propagation_written_out(last: bool, w
         assert not np.allclose(found[n], np.linalg.norm(wrong, axis=1)[::-1], rtol=1e-3)
 
 
+@pytest.mark.parametrize("last", [False, True])
+def test_the_gradient_of_a_cross_entropy_is_that_of_back_propagation_written_out(last: bool) -> None:
+    made = Network(make_cell("elman", 2, hidden=8), 3)
+    theta = 0.4 * torch.randn(1, made.parameters, generator=torch.Generator().manual_seed(0))
+    classes = torch.randint(0, 3, (5, 30), generator=torch.Generator().manual_seed(2))
+    y = torch.nn.functional.one_hot(classes, 3).double()
+    found = gradient_flow.sizes(made, theta, sequences(), y[:, -1] if last else y, last, "cross_entropy").loss[0]
+    w, x = plain(made, theta), sequences().double().numpy()
+    for n in range(5):
+        states = bptt.forward(w, x[n], np.zeros(8))
+        _, dy = bptt.cross_entropy(states.y, y[n].numpy())
+        dy[: 29 if last else 0] = 0
+        _, dh = bptt.backward(w, states, dy)
+        np.testing.assert_allclose(found[n], np.linalg.norm(dh, axis=1)[::-1], rtol=1e-9)
+        _, wrong = bptt.backward(w, states, states.y - y[n].numpy())
+        assert not np.allclose(found[n], np.linalg.norm(wrong, axis=1)[::-1], rtol=1e-3)
+
+
 @pytest.mark.parametrize("scale", [0.8, 1.1])
 def test_rate_and_exponent_of_a_linear_network_are_the_logarithm_of_its_radius(scale: float) -> None:
     made, theta = network("elman", "identity")

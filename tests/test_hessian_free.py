@@ -63,6 +63,46 @@ def worst(p: Population, data: Batch, structural: float, spoilt: float = 1.0) ->
     return max(float((products[s] - g).abs().max()) for s, g in enumerate(explicit(p, data, structural)))
 
 
+def of_classes(last: bool) -> tuple[Population, Batch]:
+    """Return a population that tells three classes apart, and sequences with one-hot targets."""
+    network, random = Network(make_cell("elman", 2, hidden=3), 3, (4,)), torch.Generator().manual_seed(0)
+    theta = torch.randn(2, network.parameters, generator=random, dtype=torch.float64) / 2
+    x, y = batch(last=last)
+    classes = torch.randint(0, 3, y.shape[:-1], generator=random)
+    data = x, torch.nn.functional.one_hot(classes, 3).double()
+    return Population(network, HessianFree(), theta, torch.ones(2).double(), last, loss="cross_entropy"), data
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_the_product_of_classes_is_that_of_the_explicit_matrix(last: bool) -> None:
+    p, (x, y) = of_classes(last)
+    curvature, nothing = Curvature(p, (x, y)), torch.zeros(2).double()
+    units = torch.eye(p.theta.shape[1]).double()
+    products = torch.stack([curvature.product(unit.expand(2, -1), nothing) for unit in units], dim=2)
+    for s in range(2):
+
+        def outputs(theta: Tensor, s: int = s) -> Tensor:
+            return p.network(p.network.unpack(theta[None]), x[s : s + 1], last).flatten()
+
+        def loss(flat: Tensor, s: int = s) -> Tensor:
+            return torch.nn.functional.cross_entropy(flat.reshape(-1, 3), y[s].argmax(dim=-1).flatten())
+
+        theta = p.theta[s].detach()
+        p.network.cell.compiled = False  # type: ignore[misc]
+        j = torch.autograd.functional.jacobian(outputs, theta)
+        a = torch.autograd.functional.hessian(loss, outputs(theta))
+        g = j.T @ a @ j
+        assert float((products[s] - g).abs().max()) < 1e-12 < 1e-3 < float(g.abs().max())
+        assert float((products[s] - 2 / len(j) * j.T @ j).abs().max()) > 1e-4  # that of the mean square error
+
+
+def test_it_lowers_the_cross_entropy() -> None:
+    p, data = of_classes(True)
+    p.optimiser.begin(p, (data[0][0], data[1][0]))
+    losses = [p.optimiser.update(p, data).mean() for _ in range(8)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
 @pytest.mark.parametrize("readout", [(), (4,)])
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize("cell", [name for name in CELLS if load("cells", name).recurrent])

@@ -29,6 +29,7 @@ def checked(changes: dict[str, Any]) -> Checked:
     return check_rows(table(changes), "params.yaml")
 
 
+COPY = "studies.copy_memory."
 SERIES = {key: value for key, value in real_table.ALL["studies"]["sine"]["data"].items() if key != "parameters"}
 REFUSED: list[tuple[str, Any, list[str]]] = [
     # names
@@ -98,6 +99,18 @@ REFUSED: list[tuple[str, Any, list[str]]] = [
     ("studies.duffing.fit.parameters", 10**9, ["studies.duffing.fit.parameters: training studies.duffing.methods.rnn"]),
     ("methods.esn.hidden", 10**6, ["methods.esn.hidden: training", "GiB"]),
     (SINE + "fit.epochs", 10**9, ["studies.sine.fit.epochs: training", "days on one core"]),
+    # classes, symbols and lengths
+    (COPY + "methods", ["rnn", "esn"], [COPY + "methods.esn: 'ridge' solves for real values", "asks for classes"]),
+    (COPY + "methods", [{"rnn": {"centred": True}}], ["rnn.centred: the targets are classes, which have no mean"]),
+    (COPY + "score", "mse", [COPY + "score: 'mse' is of real values, which task 'copy_memory' has not"]),
+    (RECALL + "score", "accuracy", ["'accuracy' is of classes, which task 'recall' has not"]),
+    (COPY + "data.system", "sine", ["task 'copy_memory' takes neither 'system' nor 'record'"]),
+    (COPY + "data.longer", [40], ["needs 'longer' test sets than its 50 'steps'"]),
+    (COPY + "data.symbols", 0, [COPY + "data.symbols is 0"]),
+    (RECALL + "data.shortest", 50, ["task 'recall' needs a 'shortest' below its 50 'steps'"]),
+    ("methods.lstm.omega", [1.0], ["lstm.omega: needs a cell that is h = σ(x U + h W + b)"]),
+    ("methods.rnn_truncated.omega", [1.0], ["rnn_truncated.omega: it does not go with 'truncate'"]),
+    ("methods.esn.omega", [1.0], ["methods.esn.omega changes nothing", "optimiser 'ridge'"]),
     (LORENZ + "data.step", 1.0e6, ["studies.lorenz.data.step: the integration would take"]),
     (SINE + "data.parameters", {"omega": 1.0e9}, ["data.parameters.omega: the integration would take"]),
     ("studies.mackey_glass.data.parameters", {"tau": 1.0e-6}, ["data.parameters.tau: the integration would take"]),

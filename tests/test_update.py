@@ -14,17 +14,18 @@ import torch
 from torch import Tensor
 
 from conftest import MakeRun, make_cell
+from unrolled.data.task import Loss
 from unrolled.models import cell as cell_module
 from unrolled.models import kernels
 from unrolled.models.network import Network
 from unrolled.registry import load, names
 from unrolled.training import fit as fit_module
-from unrolled.training import passes
+from unrolled.training import passes, vanishing
 from unrolled.training import update as update_module
 from unrolled.training.arrangement import Arrangement, runs
 from unrolled.training.batches import PopulationData
 from unrolled.training.fit import fit
-from unrolled.training.optimiser import GradientDescent, Optimiser
+from unrolled.training.optimiser import LOSSES, GradientDescent, Optimiser
 from unrolled.training.optimisers.adam import Adam
 from unrolled.training.population import Population
 from unrolled.training.update import CompiledUpdate, foldable, supports
@@ -52,6 +53,7 @@ class Problem:
     hidden: int = 5
     truncate: int | None = None
     closed_loop: int = 0
+    loss: Loss = "mean_square"
 
     def network(self) -> Network:
         """Return a network for it."""
@@ -68,6 +70,8 @@ SHAPES = [
     Problem(readout=(7, 4), many_to_one=True),
     Problem(washout=1, residual=0.3),
     Problem(readout=(6,), residual=0.3),
+    Problem(loss="cross_entropy", outputs=4, washout=1),
+    Problem(loss="cross_entropy", readout=(7,), many_to_one=True),
 ]
 
 
@@ -87,12 +91,14 @@ def made(
     network, random = problem.network(), np.random.default_rng(0)
     targets = (N, problem.outputs) if problem.many_to_one else (N, T - problem.washout, problem.outputs)
     split = {"inputs": random.standard_normal((N, T, D)), "targets": random.standard_normal(targets)}
+    if problem.loss == "cross_entropy":
+        split["targets"] = np.eye(problem.outputs)[random.integers(0, problem.outputs, targets[:-1])]
     split = {key: value.astype(torch.empty(0, dtype=dtype).numpy().dtype) for key, value in split.items()}
     rows = [np.random.default_rng(seed).standard_normal(network.parameters) / 2 for seed in seeds]
     theta, rates = torch.from_numpy(np.stack(rows)).to(dtype), torch.tensor([1e-2, 3e-3, 2e-2], dtype=dtype)
     given = {key: value.to(dtype) if isinstance(value, Tensor) else value for key, value in given.items()}
     rates = given.pop("learning_rates", rates[list(seeds)])
-    population = Population(network, optimiser or Adam(), theta, rates, problem.many_to_one, **given)
+    population = Population(network, optimiser or Adam(), theta, rates, problem.many_to_one, loss=problem.loss, **given)
     return population, PopulationData(split, split, BATCH, list(seeds), noise)
 
 
@@ -113,6 +119,9 @@ def textbook(population: Population, x: Tensor, y: Tensor) -> tuple[Tensor, Tens
         h = x[..., -network.outputs :] + network.residual * h
     h = h[:, :, 0] if population.many_to_one else h[:, :, network.washout :]
     loss = (h - y).square().flatten(1).mean(dim=1)
+    if population.loss == "cross_entropy":  # of PyTorch, which takes the places of the classes
+        pairs = ((one.flatten(0, -2), true.argmax(dim=-1).flatten()) for one, true in zip(h, y, strict=True))
+        loss = torch.stack([torch.nn.functional.cross_entropy(*pair) for pair in pairs])
     return loss.detach(), torch.autograd.grad(loss.sum(), theta)[0]
 
 
@@ -134,6 +143,18 @@ def test_loss_and_gradient_are_those_of_the_textbook_form(cell: str, shape: Prob
     assert relative(update.gradient, gradient) < 1e-10
     other = textbook(population, *data.train[index.roll(1, dims=0)])
     assert relative(update.loss, other[0]) > 1e-4 and relative(update.gradient, other[1]) > 1e-4
+
+
+def test_cross_entropy_neither_overflows_nor_hides_a_nan() -> None:
+    out = np.array([1e4, 0.0, -1e4, 2e4], np.float32).reshape(1, 4, 1)  # softmax of the last: one
+    for wanted, expected in ((3, 0.0), (0, 1e4), (2, 3e4)):
+        targets, loss, d = np.eye(4, dtype=np.float32)[[wanted]][None], np.zeros(1, np.float32), np.zeros_like(out)
+        passes.cross_entropy(out, targets, np.zeros((1, 1), np.int64), 1, loss, d)
+        assert loss[0] == pytest.approx(expected, abs=1e-6)
+        np.testing.assert_allclose(d[0, :, 0], np.eye(4)[3] - np.eye(4)[wanted], atol=1e-7)
+    out[0, 1] = np.nan
+    passes.cross_entropy(out, targets, np.zeros((1, 1), np.int64), 1, loss, d)
+    assert np.isnan(loss[0]) and np.isnan(d).any()
 
 
 @pytest.mark.parametrize("cell", COMPILED)
@@ -254,6 +275,34 @@ def by_autograd(population: Population, data: PopulationData, order: Tensor) -> 
         noise = data.draw_noise(*x.shape[1:3])
         population.training_step((x if noise is None else x + torch.from_numpy(noise), y), 0)
     return population._epoch
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "identity"])
+@pytest.mark.parametrize("shape", [*SHAPES[:5], *SHAPES[7:]], ids=str)
+def test_the_regulariser_is_that_of_autograd(shape: Problem, activation: str) -> None:
+    weights = torch.tensor([0.7, 0.0, 2.0])
+    population, data = made(problem_of("elman", shape, activation=activation), omega=weights)
+    assert supports(population, data, CPU) is None
+    update, index = CompiledUpdate(population, data), order_of()[:, :BATCH].contiguous()
+    about = LOSSES[population.loss], population.many_to_one, population.omega
+    loss, expected = vanishing.loss_and_gradient(population.network, population.theta, data.train[index], *about)
+    for _ in range(2):  # nothing is left over from the batch before
+        update.differentiate(index.numpy())
+        assert relative(update.loss, loss) < 1e-12 and relative(update.gradient, expected) < 1e-10
+    plain = textbook(population, *data.train[index])[1]
+    assert relative(update.gradient[[0]], plain[[0]]) > 1e-4 and relative(update.gradient[[1]], plain[[1]]) < 1e-10
+
+
+def test_the_regulariser_knows_gradients_whose_square_is_no_float32() -> None:
+    rows = []
+    for dtype in (torch.float32, DOUBLE):
+        population, data = made(Problem(many_to_one=True, outputs=1), dtype=dtype, omega=torch.ones(3))
+        with torch.no_grad():
+            population.theta *= 1e-5
+        update = CompiledUpdate(population, data)
+        update.differentiate(order_of()[:, :BATCH].contiguous().numpy())
+        rows.append(update.gradient[:, D * 5 : D * 5 + 25].astype(np.float64))  # by W
+    assert np.isfinite(rows[0]).all() and relative(rows[0], rows[1]) < 1e-3 and abs(rows[1]).max() > 1e-3
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(DOUBLE, 1e-10), (torch.float32, 1e-4)], ids=str)
@@ -394,6 +443,10 @@ def test_what_is_not_supported_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> 
     assert "flat" in reason(Problem(flatten_window=True))
     assert "residual" in reason(Problem(many_to_one=True, residual=0.1))
     assert "shape" in reason(outputs=K + 1)
+    assert "residual" in reason(Problem(loss="cross_entropy", residual=0.3))
+    for cut in (Problem(truncate=2), Problem(closed_loop=2)):
+        population, data = made(cut, omega=torch.tensor([0.0, 0.5, 0.0]))
+        assert "regulariser" in str(supports(population, data, CPU))
     population, data = made(Problem())
     population.theta.data = population.theta.data.float()
     assert "type" in str(supports(population, data, CPU))

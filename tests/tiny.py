@@ -22,13 +22,14 @@ def raw(*tasks: str) -> dict[str, Any]:
     for task in tasks or registry.names("tasks"):
         name = small_studies.studies_of(task)[0]
         row = small_studies.study(name).model_dump(exclude={"seed", "settings"}, exclude_none=True)
-        if row.get("record") is not None:
+        if row.get("system") is None:
             del row["parameters"]
         columns = ["gru_autoregressive"] if task == "simulation" else []
+        baselines = ["linear", "esn"] if registry.load("tasks", task).loss == "mean_square" else []
         studies[name] = table["studies"][name] | {
             "data": row | small_studies.study(name).settings,
             "fit": {"epochs": 2, "batch": 8, "seeds": 2, "learning_rates": [1.0e-2]},
-            "methods": ["rnn", "linear", "esn", *columns],
+            "methods": ["rnn", *baselines, *columns],
         }
     methods = {name: dict(table["methods"][name]) | SIZES.get(name, {}) for name in METHODS}
     for row in methods.values():

@@ -95,11 +95,11 @@ class RecordRow(Row):
 class DataRow(Row):
     """What the sequences of a study are: all that the stage `generate` reads.
 
-    A `system` with its `parameters`, or a `record`; the `task`, whose own keys stand beside these; the `step` between
-    two points; how many sequences (of a record: samples, in order) are for training, validation and test; how many past
-    inputs (`window`) the baselines without recurrence see, where there are some; how many first steps (`washout`) are
-    not scored, neither in training nor in validation nor in a test, because the state forms there; and the `seed` of
-    all that is drawn.
+    A `system` with its `parameters`, or a `record`, or neither where the task draws symbols; the `task`, whose own keys
+    stand beside these; the `step` between two points; how many sequences (of a record: samples, in order) are for
+    training, validation and test; how many past inputs (`window`) the baselines without recurrence see, where there are
+    some; how many first steps (`washout`) are not scored, neither in training nor in validation nor in a test, because
+    the state forms there; and the `seed` of all that is drawn.
     """
 
     task: str
@@ -127,6 +127,9 @@ class DataRow(Row):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
+        neither = self.system is None and self.record is None
+        if neither and self.task in registry.names("tasks") and registry.load("tasks", self.task).sourceless:
+            return self
         if (self.system is None) == (self.record is None):
             close = near("system", self.settings) or near("record", self.settings)
             hint = f"; is '{close}' one of them, misspelt?" if close else ""
@@ -191,7 +194,8 @@ class Method(Row):
     `options` are settings of the cell, the initialiser or the optimiser. `readout` lists the ReLU layers between
     the cell and the linear output; `flatten_window` gives the cell its whole window as one step; `truncate` cuts
     back-propagation every so many steps; of several thresholds in `clip_norm` or `clip_value` one is chosen on
-    validation data, as of the learning rates; `epochs`, `batch` and `schedule` are in place of the study's, where
+    validation data, as of the learning rates, and so is the weight `omega` of the regulariser that keeps gradients from
+    vanishing (`training/vanishing.py`); `epochs`, `batch` and `schedule` are in place of the study's, where
     an epoch costs more than those of others, or a protocol is published; `input_noise` is the standard deviation of
     the noise on the inputs in training; `centred` takes their means off inputs and targets; with `closed_loop` n
     the last n inputs of each training sequence are the network's own outputs, and `forcing` feeds the truth in now
@@ -216,6 +220,7 @@ class Method(Row):
     learning_rates: Rates | None = None
     clip_norm: Rates | None = None
     clip_value: Rates | None = None
+    omega: Rates | None = None
     epochs: Count | None = None
     batch: Count | None = None
     schedule: Schedule | None = None

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.task import TestSet
+from unrolled.data.task import Loss, TestSet
 
 Array = NDArray[Any]
 State = Literal["converged", "still improving", "at chance", "diverged"]
@@ -17,8 +17,15 @@ CHANCE = 0.1
 """Less than this share better than the trivial predictor is chance."""
 
 
-def trivial_loss(train_targets: Array, validation: TestSet) -> float:
-    """Return the mean square error on the validation targets (N, [T,] K) of always giving the training mean."""
+def trivial_loss(train_targets: Array, validation: TestSet, loss: Loss = "mean_square") -> float:
+    """Return the loss on the validation targets (N, [T,] K) of a prediction that no input changes.
+
+    It is the training mean; of classes, whose loss is cross-entropy, how frequent each is in training at each step: a
+    class that never comes there counts as half a sequence.
+    """
+    if loss == "cross_entropy":
+        shares = np.maximum(train_targets.mean(axis=0, dtype=np.float64), 0.5 / len(train_targets))
+        return float(-(validation.targets * np.log(shares)).sum(axis=-1).mean())
     mean = train_targets.astype(np.float64).reshape(-1, train_targets.shape[-1]).mean(axis=0)
     return float(np.square(validation.targets - mean).mean())
 

@@ -24,7 +24,7 @@ from unrolled.analysis import (
 from unrolled.analysis.comparison import Row, best_by_validation
 from unrolled.analysis.headline import headline, left_out, rounded, sequence_variances
 from unrolled.analysis.score import THRESHOLD, Score, squares
-from unrolled.data.task import Data, History
+from unrolled.data.task import Data, History, TestSet
 from unrolled.errors import Fault, UnrolledError, attempt
 from unrolled.models.build import autoregressive, family
 from unrolled.training.runs import Result, Run
@@ -104,6 +104,7 @@ def _study(runs: list[Evaluated], data: Data, score: Score, gradients: pd.DataFr
     row = run.experiment.data
     found: dict[str, Any] = {
         "score": run.experiment.score,
+        "loss": run.task.loss,
         "score_label": score.label,
         "unit": score.unit(test),
         "error_unit": test.unit,
@@ -124,7 +125,7 @@ def _study(runs: list[Evaluated], data: Data, score: Score, gradients: pd.DataFr
         "closed_loop": "closed_loop" in data.tests,
         "example_axis": "time",
         "lyapunov": test.lyapunov,
-        "tests": {name: {"label": data.tests[name].label, "unit": data.tests[name].unit} for name in _further(data)},
+        "tests": {name: _about_test(data.tests[name], further_score(score)) for name in _further(data)},
         "test_label": test.label,
         "validated_in_closed_loop": run.validation(data).mode == "closed_loop",
     }
@@ -144,8 +145,23 @@ def _study(runs: list[Evaluated], data: Data, score: Score, gradients: pd.DataFr
     return found
 
 
+def further_score(score: Score) -> str:
+    """Return by which score the further test sets are measured: the study's own, if it is taken on such and an error.
+
+    Else by RMSE, and of classes by cross-entropy.
+    """
+    if score.test == "test" and not score.higher_is_better:
+        return next(name for name in registry.names("scores") if registry.load("scores", name) is type(score))
+    return "cross_entropy" if score.of_classes else "rmse"
+
+
+def _about_test(test: TestSet, name: str) -> dict[str, str]:
+    score: Score = registry.make("scores", name)
+    return {"label": test.label, "unit": score.unit(test), "score": score.label}
+
+
 def _further(data: Data) -> list[str]:
-    """Return the test sets that are scored by RMSE beside the main ones."""
+    """Return the test sets that are scored beside the main ones."""
     return [name for name in data.tests if name not in ("test", "closed_loop", "in_sample", "free_run")]
 
 
@@ -179,7 +195,7 @@ def _not_evaluated(each: Evaluated, fault: Fault) -> Row:
 def _about(each: Evaluated) -> Row:
     """Return what is known of one method without any measurement."""
     run, result, method = each.run, each.result, each.run.method
-    rate, norm, value, options = run.hyperparameters[int(result.tried[result.chosen[0]])]
+    rate, norm, value, _, options = run.hyperparameters[int(result.tried[result.chosen[0]])]
     network = run.network()
     return {
         "label": method.label,
@@ -228,7 +244,7 @@ def _row(each: Evaluated) -> Row:
         own = power_spectrum.power_spectrum_error(predictions["closed_loop"][each.typical], loop.targets, step)
         row["power_spectrum_error"] = rounded(own)
     if further := _further(data):
-        row["tests"] = {name: _on(each, "rmse", name) for name in further}
+        row["tests"] = {name: _on(each, further_score(each.score), name) for name in further}
     if len(outputs := measured_outputs(run)) > 1:
         row["outputs"] = {name: _of_output(each, place) for place, name in enumerate(outputs)}
     if "in_sample" in tests:
@@ -236,6 +252,8 @@ def _row(each: Evaluated) -> Row:
     extras = run.task.extras(scores, History(result.val_loss[:, result.chosen], _updates(run, data)))
     if limits := run.task.describe(run.experiment.data).get("recall"):
         extras["sequences_solved"] = float((squares(predictions["test"], tests["test"]) <= limits["solved"]).mean())
+    if run.task.loss == "cross_entropy":
+        extras["accuracy"] = _on(each, "accuracy", "test")["score"]
     return row | {"extras": {key: rounded(value) for key, value in extras.items()}}
 
 
@@ -279,7 +297,8 @@ def _convergence(each: Evaluated) -> dict[str, Any]:
     if not each.run.optimiser.trains:
         return {"state": None, "converged": None, "best_epoch": None}
     result, own = each.result, each.result.chosen
-    trivial = convergence.trivial_loss(each.data.train["targets"], each.run.validation(each.data))
+    validation = each.run.validation(each.data)
+    trivial = convergence.trivial_loss(each.data.train["targets"], validation, each.run.task.loss)
     state = convergence.state(result.val_loss[:, own], result.best_loss[own], result.diverged[own], trivial)
     epoch = convergence.best_epoch(result.val_loss[:, own])
     best = None if epoch is None else rounded(float(np.median(epoch)))

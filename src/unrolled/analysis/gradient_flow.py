@@ -12,7 +12,7 @@ from torch import Tensor
 from unrolled.analysis import jacobians
 from unrolled.analysis.decay_rate import reach
 from unrolled.analysis.driven import Driven
-from unrolled.data.task import Data
+from unrolled.data.task import Data, Loss
 from unrolled.models.network import Network
 from unrolled.training.runs import Result, Run, initial_weights
 
@@ -36,14 +36,14 @@ class Sizes:
         |(∂h_T/∂s_k)ᵀ v| with v a random unit vector for each sequence: on average over v, in mean
         square, the Frobenius norm of ∂h_T/∂s_k over √H.
     loss : array
-        |∂L/∂s_k| of the loss L, the mean square error at the last step or summed over the last L steps.
+        |∂L/∂s_k| of the loss that training minimises, at the last step or summed over the last L steps.
     """
 
     state: Array
     loss: Array
 
 
-def sizes(network: Network, theta: Tensor, x: Tensor, y: Tensor, last: bool) -> Sizes:
+def sizes(network: Network, theta: Tensor, x: Tensor, y: Tensor, last: bool, minimised: Loss = "mean_square") -> Sizes:
     """Return the sizes of gradients of R replicas on N sequences, by the textbook step in float64.
 
     s is the whole state (of an LSTM h and c), h its output; so lag 0 gives 1, and more where h is made
@@ -56,6 +56,8 @@ def sizes(network: Network, theta: Tensor, x: Tensor, y: Tensor, last: bool) -> 
     x : (N, T, D) tensor
     y : (N, K) or (N, T, K) tensor
         Targets, of the last step alone (`last`) or of all.
+    minimised : str
+        The loss.
     """
     driven = Driven(network, theta, x)
     steps = min(LAGS, driven.inputs.shape[2])
@@ -64,17 +66,24 @@ def sizes(network: Network, theta: Tensor, x: Tensor, y: Tensor, last: bool) -> 
         final = states[-1][0]
         v = torch.randn(final.shape[1:], generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         along = (final * v / v.norm(dim=-1, keepdim=True)).sum()
-        loss = _loss(driven, states, y.double(), last)
+        loss = _loss(driven, states, y.double(), last, minimised)
         return Sizes(*(_reaching(scalar, states) for scalar in (along, loss)))
 
 
-def _loss(driven: Driven, states: list[tuple[Tensor, ...]], y: Tensor, last: bool) -> Tensor:
+def _loss(driven: Driven, states: list[tuple[Tensor, ...]], y: Tensor, last: bool, minimised: Loss) -> Tensor:
     """Return the loss over the steps unrolled, summed over replicas and sequences."""
     if last:
-        return (driven.readout(states[-1][0]) - y).square().mean(dim=-1).sum()
+        return _errors(driven.readout(states[-1][0]), y, minimised).sum()
     outputs = driven.outputs(torch.stack([state[0] for state in states[1:]], dim=2))
     scored = min(outputs.shape[2], y.shape[1])  # the first steps have no target where there is a washout
-    return (outputs[:, :, -scored:] - y[:, -scored:]).square().mean(dim=-1).sum()
+    return _errors(outputs[:, :, -scored:], y[:, -scored:], minimised).sum()
+
+
+def _errors(outputs: Tensor, y: Tensor, minimised: Loss) -> Tensor:
+    """Return the loss of each output (..., K)."""
+    if minimised == "cross_entropy":
+        return -(y * torch.log_softmax(outputs, dim=-1)).sum(dim=-1)
+    return (outputs - y).square().mean(dim=-1)
 
 
 def _reaching(scalar: Tensor, states: list[tuple[Tensor, ...]]) -> Array:
@@ -118,7 +127,7 @@ def of_method(run: Run, result: Result, data: Data) -> tuple[pd.DataFrame, dict[
     network, test = run.network(data), data.tests["test"]
     x, y = (torch.from_numpy(each[:SEQUENCES]) for each in (test.inputs, test.targets))
     weights = stages(run, result, data)
-    found = sizes(network, torch.cat(list(weights.values())), x, y, run.task.many_to_one)  # all stages at once
+    found = sizes(network, torch.cat(list(weights.values())), x, y, run.task.many_to_one, run.task.loss)  # all at once
     frames, numbers = [], {}
     for number, when in enumerate(weights):
         own = slice(number * len(weights[when]), (number + 1) * len(weights[when]))

@@ -26,6 +26,8 @@ class Score(Item, ABC):
     test: ClassVar[str] = "test"
     """The test set that it is taken on."""
     higher_is_better: ClassVar[bool] = False
+    of_classes: ClassVar[bool] = False
+    """Whether it is of predicted probabilities against classes, one-hot, and not of real values."""
     least: ClassVar[int] = 1
     """How many values of the truth it needs."""
     blocks: ClassVar[int | None] = None

@@ -23,14 +23,20 @@ def make(row: DataRow) -> Data:
     """
     task: Task = registry.load("tasks", row.task)(**row.settings)
     own = system.of(row)
-    source = record.load(row) if own is None else own
+    source: Any = own if row.record is None else record.load(row)
     data = task.datasets(row, source)
     about = {"task": row.task, "kind": task.kind, "step": row.step, "time_unit": row.unit_of_time, "seed": row.seed}
     about |= {"inputs": task.inputs(row, own), "outputs": task.outputs(row, own)}
-    facts = about | (_of_system(row, source) if isinstance(source, System) else _of_record(row, source)) | data.facts
+    facts = about | _of_source(row, source) | data.facts
     if "solver_error" in facts:
         facts["solver_error"] = float(f"{facts['solver_error']:.1e}")
     return replace(data, facts=facts)
+
+
+def _of_source(row: DataRow, source: Any) -> dict[str, Any]:
+    if isinstance(source, System):
+        return _of_system(row, source)
+    return {} if source is None else _of_record(row, source)
 
 
 def _of_system(row: DataRow, own: System) -> dict[str, Any]:

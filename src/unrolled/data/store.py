@@ -14,7 +14,7 @@ from unrolled.data.task import Array, Data, Split, TestSet
 from unrolled.errors import UnrolledError
 from unrolled.files import read_sealed, sha256, write_atomic, write_sealed
 
-LIBRARIES = {"systems": ("numpy", "scipy"), "records": ("numpy", "scipy", "pandas")}
+LIBRARIES = {"systems": ("numpy", "scipy"), "records": ("numpy", "scipy", "pandas"), "tasks": ("numpy",)}
 """Whose versions data depend on."""
 VAL = "val_"
 """What the file of a validation set like some test set begins with."""
@@ -23,6 +23,8 @@ VAL = "val_"
 def mark(row: DataRow) -> str:
     """Return the fingerprint of a study's data: its row, its record's file, and the source that makes them."""
     kind, name = ("systems", row.system) if row.record is None else ("records", row.record.source)
+    if name is None:
+        kind, name = "tasks", row.task
     sources = (registry.ROOT / "data/datasets.py", registry.path("tasks", row.task), registry.path(kind, str(name)))
     return fingerprint.of([row.model_dump(), _recorded(row)], sources, LIBRARIES[kind])
 
@@ -75,7 +77,7 @@ def _check_finite(study: str, part: str, arrays: Split) -> None:
 
 
 def _about(tests: dict[str, TestSet]) -> dict[str, dict[str, Any]]:
-    return {n: {k: getattr(t, k) for k in ("mode", "label", "unit", "lyapunov")} for n, t in tests.items()}
+    return {n: {k: getattr(t, k) for k in ("mode", "label", "unit", "lyapunov", "blank")} for n, t in tests.items()}
 
 
 def _arrays(test: TestSet) -> Split:

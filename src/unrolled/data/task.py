@@ -23,6 +23,8 @@ AS_RECORDED, STANDARDISED = "as recorded", "standard deviations of the training 
 UNLIKE = 3.0
 """The ratio of standard deviations from which outputs without units are unlike."""
 Mode = Literal["teacher_forced", "closed_loop", "simulation"]
+Loss = Literal["mean_square", "cross_entropy"]
+"""What training minimises; of cross-entropy the targets are one-hot, and the outputs logarithms of probabilities."""
 
 
 class Size(NamedTuple):
@@ -58,6 +60,9 @@ class TestSet:
         Largest Lyapunov exponent of the system, per unit of time.
     agreed : (N,) array, optional
         For how many steps of each sequence two solvers agree on the truth; beyond, nothing is known of a forecast.
+    blank : int, optional
+        Which of the classes asks for nothing, where the targets are classes: a step that has it is not counted as
+        recalled.
     """
 
     __test__ = False  # no class of tests
@@ -71,6 +76,7 @@ class TestSet:
     scale: Array | None = None
     lyapunov: float | None = None
     agreed: Array | None = None
+    blank: int | None = None
 
     @classmethod
     def of(cls, split: Split, mode: Mode = "teacher_forced", **about: Any) -> "TestSet":
@@ -111,6 +117,10 @@ class Task(Item, ABC):
     kind: ClassVar[str]
     many_to_one: ClassVar[bool] = False
     """Whether only the output of the last step counts."""
+    loss: ClassVar[Loss] = "mean_square"
+    """What training minimises."""
+    sourceless: ClassVar[bool] = False
+    """Whether it draws its sequences itself, and so has neither a system nor a record."""
     mode: ClassVar[Mode] = "teacher_forced"
     """How a forecast for a user's own inputs is made."""
     open_ended: ClassVar[bool] = False

@@ -93,6 +93,9 @@ class Cell(registry.Item, ABC):
     additive: ClassVar[bool] = False
     """Whether x and h enter in one sum, x U + h W + b, so that a linear readout of h can be fed back through W."""
 
+    squashes: ClassVar[bool] = False
+    """Whether it is h = σ(x U + h W + b) and nothing more, with σ' by `slope`."""
+
     def __init__(self, inputs: int, **settings: object) -> None:
         super().__init__(**settings)
         self.inputs, self.hidden = inputs, self.settings.hidden
@@ -208,6 +211,18 @@ class Cell(registry.Item, ABC):
         here, direction = ({name: every[name] for name in self.weights()} for every in (w, dw))
         derivative: Tensor = torch.func.jvp(lambda own: self.unroll(own, x, self.start(x))[0], (here,), (direction,))[1]
         return derivative
+
+    def slope(self, h: Tensor) -> Tensor:
+        """Return σ'(a) where h = σ(a), of a cell that `squashes`."""
+        raise NotImplementedError(f"{type(self).__name__} is not h = σ(x U + h W + b)")
+
+    def omega_kernel(self) -> Any:
+        """Return the compiled loop of Ω (`training.vanishing`), None where there is none.
+
+        It is called as vanishing(g, weights, h, d_last, alpha, d_weights, *constants), of a cell with one state and one
+        array of weights.
+        """
+        return None
 
     def closed(self, w: Weights, v: Tensor, c: Tensor, kept: Tensor | None = None) -> Weights | None:
         """Return the weights of the same recurrence with its readout h V + c fed back, for `run_compiled`.

@@ -4,7 +4,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from unrolled.data.task import Mode, TestSet
+from unrolled.data.task import Loss, Mode, TestSet
 from unrolled.models.closed_loop import free_run
 from unrolled.models.network import Network
 from unrolled.models.pytorch import Tensor, no_grad, torch
@@ -21,17 +21,30 @@ class Ensemble:
         Whether only the last output counts.
     autoregressive : bool
         Whether the first K inputs are the outputs of the step before.
+    loss : str
+        What they were trained on: of cross-entropy the predictions are probabilities, the softmax of the outputs.
     """
 
-    def __init__(self, network: Network, theta: Tensor, many_to_one: bool, autoregressive: bool = False) -> None:
+    def __init__(
+        self,
+        network: Network,
+        theta: Tensor,
+        many_to_one: bool,
+        autoregressive: bool = False,
+        loss: Loss = "mean_square",
+    ) -> None:
         self.network, self.weights, self.replicas = network, network.unpack(theta), len(theta)
-        self.many_to_one, self.autoregressive = many_to_one, autoregressive
+        self.many_to_one, self.autoregressive, self.loss = many_to_one, autoregressive, loss
 
     def predict(self, test: TestSet) -> NDArray[Any]:
         """Return the predictions of every replica for a test set, (S, N, [T,] K), run as its mode says."""
         found = self.run(torch.from_numpy(test.inputs), test.mode, test.targets.shape[1])
-        predictions: NDArray[Any] = found.numpy()
+        predictions: NDArray[Any] = self.predicted(found).numpy()
         return predictions
+
+    def predicted(self, outputs: Tensor) -> Tensor:
+        """Return the predictions that the outputs (..., K) stand for."""
+        return torch.softmax(outputs, dim=-1) if self.loss == "cross_entropy" else outputs
 
     def run(self, inputs: Tensor, mode: Mode, steps: int) -> Tensor:
         """Return the outputs for inputs (B, T, D) in some mode; `steps` are those of a closed loop."""

@@ -76,8 +76,9 @@ class Evaluation:
 
     @property
     def test_sets(self) -> dict[str, dict[str, str]]:
-        """The label and the unit of the error on each test set, the one that ranks first."""
-        return {FIRST: {"label": self.metrics["test_label"], "unit": self.metrics["unit"]}} | self.metrics["tests"]
+        """The label, the unit and the name of the error on each test set, the one that ranks first."""
+        first = {"label": self.metrics["test_label"], "unit": self.metrics["unit"]}
+        return {FIRST: first | {"score": self.metrics["score_label"]}} | self.metrics["tests"]
 
     @property
     def recall_steps(self) -> int:

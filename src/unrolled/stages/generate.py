@@ -42,6 +42,8 @@ def _sizes(data: "Data") -> str:
 
 
 def _said(data: "Data") -> str:
+    if "drawn" in data.facts:
+        return f"drawn: {data.facts['drawn']}"
     if "solver_error" not in data.facts:
         read = data.facts["read"]
         return f"measured: {data.facts['source']}" + (f", {read}" if read else "")

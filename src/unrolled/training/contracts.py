@@ -13,6 +13,7 @@ from unrolled.data.system import System
 from unrolled.data.task import Task
 from unrolled.errors import UnrolledError
 from unrolled.models.build import autoregressive, initialiser_of, network_of, problem_of, widths
+from unrolled.training import vanishing
 from unrolled.training.centring import Centring
 from unrolled.training.optimiser import TRAINING
 
@@ -90,11 +91,14 @@ def of_pair(method: Method, task: Task, row: DataRow, own: System | None, place:
     problems = [*_of_columns(method, task, row, place), *_of_closed_loop(method, task, row, own, place)]
     problems += _of_forcing(method, task, row, own, place)
     problems += [*_of_lengths(method, task, row, place), *_of_centring(method, task, row, own, place)]
+    problems += _of_omega(method, place)
     cell = registry.load("cells", method.cell)
     if row.window is None and ("window" in cell.Settings.model_fields or method.flatten_window):
         problems.append(f"{place} sees a window of past inputs: add 'window' to the study's data")
     if method.flatten_window and not (task.window and task.many_to_one):
         problems.append(f"{place}.flatten_window needs a task that gives a window at a time, as 'next_value' does")
+    if task.loss not in registry.load("optimisers", method.optimiser).minimises:
+        problems.append(f"{place}: '{method.optimiser}' solves for real values, and task '{row.task}' asks for classes")
     yield from problems
     if problems:
         return
@@ -134,6 +138,8 @@ def _of_centring(method: Method, task: Task, row: DataRow, own: System | None, p
     if not method.centred:
         return
     reason = Centring.supports(network_of(method, row, *widths(method, row, task, own)).cell, method.flatten_window)
+    if task.loss != "mean_square":
+        reason = "the targets are classes, which have no mean"
     if autoregressive(method) or "closed_loop" not in task.lacks(row, own) or method.residual:
         reason = "outputs come back as inputs, whose means are others: standardise the study's data"
     if reason is not None:
@@ -164,6 +170,17 @@ def _of_forcing(method: Method, task: Task, row: DataRow, own: System | None, pl
         yield f"{place}.forcing: it needs a readout of the cell's outputs alone"
     if forcing.rule == "state" and network.cell.features < network.outputs:
         yield f"{place}.forcing: the state has {network.cell.features} units, fewer than the {network.outputs} outputs"
+
+
+def _of_omega(method: Method, place: str) -> Iterator[str]:
+    """Refuse Ω where there is no such thing, or with what it does not go with."""
+    keys = ("truncate", "closed_loop", "forcing", "residual", "flatten_window")
+    others = [key for key in keys if getattr(method, key)]
+    reason = vanishing.supports(registry.load("cells", method.cell))
+    if others and reason is None:
+        reason = f"it does not go with '{others[0]}'"
+    if method.omega is not None and reason is not None:
+        yield f"{place}.omega: {reason}"
 
 
 def _of_closed_loop(method: Method, task: Task, row: DataRow, own: System | None, place: str) -> Iterator[str]:

@@ -1,11 +1,14 @@
 """Gauss-Newton products of a population: forward with the R-operator, back through time."""
 
 from unrolled.models.pytorch import Tensor, no_grad, torch
-from unrolled.training.optimiser import Batch, Replicas, mean_square
+from unrolled.training.optimiser import LOSSES, Batch, Replicas
 
 
 class Curvature:
-    """G = Jᵀ (2/n) J of the mean square loss on one batch, J = ∂y/∂θ, at the population's present θ.
+    """G = Jᵀ A J of the loss on one batch, J = ∂y/∂θ, at the population's present θ.
+
+    A is the second derivative of the loss by the outputs: 2/n of the mean square error over n numbers; of the
+    cross-entropy over m steps (diag(p) - p pᵀ)/m with p = softmax(y).
 
     A product needs no matrix: J v is one forward pass of derivatives along v (the R-operator), and
     Jᵀ one backward pass through the recurrence, whose states are kept from the first pass.
@@ -36,6 +39,13 @@ class Curvature:
         """Return ∂y/∂readout."""
         return 1.0 if self.population.network.residual is None else self.population.network.residual
 
+    def _curved(self, ry: Tensor) -> Tensor:
+        """Return A ṙ for the derivatives ṙ (S, ..., K) of the outputs."""
+        if self.population.loss == "mean_square":
+            return ry * (2 / ry[0].numel())
+        p = torch.softmax(self.y.detach(), dim=-1)
+        return p * (ry - (p * ry).sum(dim=-1, keepdim=True)) * (ry.shape[-1] / ry[0].numel())
+
     def _scored(self, h: Tensor) -> Tensor:
         """Return the steps of h (S, B, T, H) that have a target."""
         washout = self.population.network.washout
@@ -53,7 +63,7 @@ class Curvature:
             rh = network.cell.tangent(w, dw, self.x, h)
             end, r_end = (h[:, :, -1], rh[:, :, -1]) if last else (self._scored(h), self._scored(rh))
             ry = self._scale * network.readout_tangent(w, dw, end, r_end)
-            back_y = ry * (2 / ry[0].numel())
+            back_y = self._curved(ry)
             back_h = rh * (structural / (h.shape[1] * h.shape[2]))[:, None, None, None]
         self.population.count(curvature=self.x.shape[1])
         (result,) = torch.autograd.grad([self.y, self.h], self.theta, [back_y, back_h], retain_graph=True)
@@ -66,4 +76,4 @@ def loss_of(population: Replicas, theta: Tensor, batch: Batch) -> Tensor:
     network = population.network
     predicted = network(network.unpack(theta), batch[0], population.many_to_one)
     population.count(forward=batch[0].shape[1])
-    return mean_square(predicted, batch[1])
+    return LOSSES[population.loss](predicted, batch[1])

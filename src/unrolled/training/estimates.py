@@ -99,6 +99,7 @@ def of_run(
     optimiser, sizes = registry.load("optimisers", method.optimiser), task.sizes(row)
     train = sizes["train"]
     tried = len(method.learning_rates or [0]) * len(method.clip_norm or [0]) * len(method.clip_value or [0])
+    tried *= len(method.omega or [0])
     replicas = max(tried * (fit.tuning_seeds if tried > 1 else fit.seeds), fit.seeds)
     batch, epochs = min(method.batch or fit.batch, train.sequences), method.epochs or fit.epochs
     features = max(network.cell.features, *method.readout, network.outputs)

@@ -40,7 +40,10 @@ def resolve(table: Table, name: str) -> Experiment:
     problems.add(*estimates.of_data(row, task, own, f"{place}.data"))
     problems.stop()  # or else the methods' networks would be as large
     lacks, sizes = task.lacks(row, own), task.sizes(row)
-    if score.test in lacks:
+    if score.of_classes != (task.loss == "cross_entropy"):
+        asked = "classes" if score.of_classes else "real values"
+        problems.add(f"{place}.score: '{study.score}' is of {asked}, which task '{row.task}' has not: choose another")
+    elif score.test in lacks:
         problems.add(f"{place}.score: '{study.score}' {lacks[score.test]}: choose another, or change the study")
     elif (found := sizes["test"].sequences * (1 if task.many_to_one else sizes["test"].steps)) < score.least:
         problems.add(f"{place}.score: '{study.score}' needs {score.least} values, and 'test' leaves {found}: raise it")

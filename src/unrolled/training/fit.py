@@ -70,8 +70,8 @@ def _train(
 ) -> dict[str, Array]:
     """Return what comes of a population of these replicas: the arrays of a `Result`."""
     seeds, numbers = zip(*replicas, strict=True)
-    learning_rates, clip_norm, clip_value = map(
-        torch.tensor, zip(*(run.hyperparameters[n][:3] for n in numbers), strict=True)
+    learning_rates, clip_norm, clip_value, omega = map(
+        torch.tensor, zip(*(run.hyperparameters[n][:4] for n in numbers), strict=True)
     )
     optimiser: Optimiser = registry.make("optimisers", run.method.optimiser, run.method.options)
     budget = run.fit
@@ -90,6 +90,8 @@ def _train(
         updates if budget.schedule == "cosine" else None,
         (validation.mode, autoregressive(run.method)),
         updates,
+        run.task.loss,
+        omega,
     )
     optimiser.begin(population, batches.train[:])
     if optimiser.iterative:

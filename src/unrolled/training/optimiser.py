@@ -5,17 +5,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, Protocol
 
-from unrolled.data.task import Mode
+from unrolled.data.task import Loss, Mode
 from unrolled.models.kernels import Array
 from unrolled.models.network import Network
 from unrolled.models.pytorch import Tensor, torch
 from unrolled.registry import Item
+from unrolled.training import vanishing
 
 Batch = tuple[Tensor, Tensor]
 Descent = Callable[[Array, Array, Array, Array], None]
 TRAINING = (
     *("epochs", "batch", "schedule", "learning_rates", "clip_norm", "clip_value"),
-    *("truncate", "input_noise", "centred", "closed_loop", "forcing", "steps"),
+    *("truncate", "input_noise", "centred", "closed_loop", "forcing", "steps", "omega"),
 )
 """Keys of a method's row that are about how it is trained; an optimiser says which of them it uses."""
 
@@ -27,9 +28,11 @@ class Replicas(Protocol):
     learning_rates: Tensor
     clip_norm: Tensor
     clip_value: Tensor
+    omega: Tensor
     active: Tensor
     best_loss: Tensor
     many_to_one: bool
+    loss: Loss
     validation: tuple[Mode, bool]
 
     @property
@@ -67,6 +70,8 @@ class Optimiser(Item, ABC):
     """Whether it takes one update an epoch, whatever the batches."""
     solves: ClassVar[bool] = False
     """Whether it solves for the last layer, whatever weights it starts with."""
+    minimises: ClassVar[tuple[Loss, ...]] = ("mean_square", "cross_entropy")
+    """Which losses it can train on."""
     uses: ClassVar[tuple[str, ...]] = ()
     """Which of the keys of a method's row that are about training (`TRAINING`) it uses."""
 
@@ -107,8 +112,7 @@ class GradientDescent(Optimiser):
 
     def update(self, population: Replicas, batch: Batch) -> Tensor:
         """Take one step; a replica with a loss or gradient that is not finite is frozen."""
-        loss = population.losses(batch)
-        (gradient,) = torch.autograd.grad(loss.sum(), population.theta)
+        loss, gradient = self._differentiated(population, batch)
         population.count(forward=batch[0].shape[1], backward=batch[0].shape[1])
         norm = gradient.norm(dim=1)
         diverged = population.active & ~(torch.isfinite(loss) & torch.isfinite(norm))
@@ -123,6 +127,15 @@ class GradientDescent(Optimiser):
             step = population.lr_factor * population.learning_rates[:, None] * self.direction(gradient)
             population.theta.sub_(torch.where(population.active[:, None], step, 0.0))
         return loss.detach()
+
+    @staticmethod
+    def _differentiated(population: Replicas, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the loss (S,), and its gradient (S, P), with that of Ω if the replicas have any."""
+        if population.omega.any():
+            about = LOSSES[population.loss], population.many_to_one, population.omega
+            return vanishing.loss_and_gradient(population.network, population.theta, batch, *about)
+        loss = population.losses(batch)
+        return loss, torch.autograd.grad(loss.sum(), population.theta)[0]
 
     def descend(self, theta: Array, gradient: Array, rates: Array, active: Array) -> None:
         """θ ← θ - α d in place, where a replica is active; a subclass may do it in one compiled pass.
@@ -147,3 +160,15 @@ class GradientDescent(Optimiser):
 def mean_square(predicted: Tensor, targets: Tensor) -> Tensor:
     """Return the loss (S,): the mean square error of predictions (S, ...) against targets, (S, ...) or (...)."""
     return (predicted - targets).square().flatten(1).mean(dim=1)
+
+
+def cross_entropy(predicted: Tensor, targets: Tensor) -> Tensor:
+    """Return the loss (S,): the mean over sequences and steps of -Σ_k y_k log softmax(ŷ)_k, in nats.
+
+    Predictions (S, ..., K) are logarithms of probabilities up to a constant, targets (S, ..., K) or (..., K) one-hot.
+    """
+    return -(targets * torch.log_softmax(predicted, dim=-1)).sum(dim=-1).flatten(1).mean(dim=1)
+
+
+LOSSES: dict[Loss, Callable[[Tensor, Tensor], Tensor]] = {"mean_square": mean_square, "cross_entropy": cross_entropy}
+"""What `Task.loss` names."""

@@ -1,4 +1,4 @@
-"""Compiled parts of an update beside the recurrence: batches, readout layers, loss and clipping.
+"""Compiled parts of an update beside the recurrence: batches, readout layers, losses and clipping.
 
 Every kernel works on one replica s after the other, so that a replica is trained the same in any
 company. Between layers, what belongs to the rows m = (t, b) is stored by unit, (S, n, M): with few
@@ -188,6 +188,38 @@ def mean_square(
                     total += np.float64(error) * np.float64(error)
                     d[s, k, m] = factor * scale * error
         loss[s] += total / (among * batch * outputs)
+
+
+@compiled
+def cross_entropy(out: Array, targets: Array, index: Array, among: int, loss: Array, d: Array) -> None:
+    """Add to the mean cross-entropy (S,) over `among` steps that of (S, K, M) outputs; write d = ∂L/∂out.
+
+    The targets are (N, L, K), and sum to one over K: ∂L/∂out = (softmax(out) - target) / (steps × sequences).
+    """
+    length, outputs = targets.shape[1:]
+    batch, many = index.shape[1], out.shape[2]
+    factor = d.dtype.type(1 / (among * batch))
+    largest, total = np.empty(many, d.dtype), np.empty(many, d.dtype)
+    for s in range(len(out)):
+        largest[:] = out[s, 0]
+        for k in range(1, outputs):
+            for m in range(many):
+                y = out[s, k, m]
+                largest[m] = y if y > largest[m] else largest[m]
+        total[:] = 0
+        for k in range(outputs):
+            for m in range(many):
+                d[s, k, m] = np.exp(out[s, k, m] - largest[m])
+                total[m] += d[s, k, m]
+        summed = np.float64(0)
+        for t in range(length):
+            for b in range(batch):
+                m, wanted = t * batch + b, targets[index[s, b], t]
+                logarithm = np.float64(largest[m]) + np.log(np.float64(total[m]))
+                for k in range(outputs):
+                    summed += np.float64(wanted[k]) * (logarithm - np.float64(out[s, k, m]))
+                    d[s, k, m] = factor * (d[s, k, m] / total[m] - wanted[k])
+        loss[s] += summed / (among * batch)
 
 
 @compiled

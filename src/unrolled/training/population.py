@@ -7,13 +7,13 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from unrolled.data.task import Mode
+from unrolled.data.task import Loss, Mode
 from unrolled.models.closed_loop import partly_forced
 from unrolled.models.ensemble import Ensemble
 from unrolled.models.forcing import forced
 from unrolled.models.network import Network
 from unrolled.training.forcing import ForcingSchedule
-from unrolled.training.optimiser import Batch, Optimiser, mean_square
+from unrolled.training.optimiser import LOSSES, Batch, Optimiser
 
 LOWEST, FALLING = 0.01, (0.5, 0.8)
 """The factor to which the learning rates fall, and between which shares of the updates."""
@@ -45,6 +45,10 @@ class Population(pl.LightningModule):
         All updates, in the course of which a forcing may be annealed.
     validation : pair, optional
         The mode in which the validation data are run, and whether the network has its last outputs among its inputs.
+    loss : str
+        What is minimised, in training and in the choice by validation.
+    omega : (S,) tensor, optional
+        The weight of the regulariser of `training.vanishing` in each replica's gradient; zero by default.
 
     Attributes
     ----------
@@ -78,6 +82,8 @@ class Population(pl.LightningModule):
         decay: int | None = None,
         validation: tuple[Mode, bool] = ("teacher_forced", False),
         total: int = 1,
+        loss: Loss = "mean_square",
+        omega: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.forcing = ForcingSchedule(network, len(theta), total)
@@ -86,10 +92,11 @@ class Population(pl.LightningModule):
         self.network: Network = network
         self.optimiser = optimiser
         self.many_to_one, self.progress, self.decay, self.updates = many_to_one, progress, decay, 0
-        self.validation = validation
+        self.validation, self.loss = validation, loss
         self.theta = nn.Parameter(theta.clone())
         self.clip_norm: Tensor
         self.clip_value: Tensor
+        self.omega: Tensor
         self.learning_rates: Tensor
         self.best: Tensor
         self.halfway: Tensor
@@ -99,6 +106,7 @@ class Population(pl.LightningModule):
         unbounded = torch.full_like(learning_rates, torch.inf)
         self.register_buffer("clip_norm", unbounded if clip_norm is None else clip_norm)
         self.register_buffer("clip_value", unbounded if clip_value is None else clip_value)
+        self.register_buffer("omega", torch.zeros_like(learning_rates) if omega is None else omega)
         self.register_buffer("best", theta.clone())
         self.register_buffer("halfway", theta.clone())
         self.register_buffer("best_loss", torch.full_like(learning_rates, torch.inf))
@@ -108,20 +116,20 @@ class Population(pl.LightningModule):
         self._epoch: list[Tensor] = []
 
     def losses(self, batch: Batch) -> Tensor:
-        """Return the mean square error (S,) of x (S, B, T, D) against y, (S, ...) or the same for all."""
+        """Return the loss (S,) of x (S, B, T, D) against y, (S, ...) or the same for all."""
         (x, y), network, w = batch, self.network, self.network.unpack(self.theta)
         if network.forcing is not None:
-            return mean_square(forced(network, w, x, self.forcing.strengths()), y)
+            return LOSSES[self.loss](forced(network, w, x, self.forcing.strengths()), y)
         if network.closed_loop:
-            return mean_square(partly_forced(network, w, x, network.closed_loop), y)
-        return mean_square(network(w, x, self.many_to_one), y)
+            return LOSSES[self.loss](partly_forced(network, w, x, network.closed_loop), y)
+        return LOSSES[self.loss](network(w, x, self.many_to_one), y)
 
     @torch.no_grad()
     def validation_loss(self, batch: Batch) -> Tensor:
-        """Return the mean square error (S,) on x (N, T, D) against y, run in the mode of the validation."""
+        """Return the loss (S,) on x (N, T, D) against y, run in the mode of the validation."""
         (x, y), (mode, autoregressive) = batch, self.validation
         ensemble = Ensemble(self.network, self.theta, self.many_to_one, autoregressive)
-        return mean_square(ensemble.run(x, mode, y.shape[1]), y).nan_to_num(torch.inf, torch.inf)
+        return LOSSES[self.loss](ensemble.run(x, mode, y.shape[1]), y).nan_to_num(torch.inf, torch.inf)
 
     @property
     def lr_factor(self) -> float:

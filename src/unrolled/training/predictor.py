@@ -89,7 +89,8 @@ class Predictor:
             raise UnrolledError(f"columns and scaling are not those of the task '{row.task}'")
         columns, chosen = self.task.columns(row), method.inputs or self.task.default_inputs(row)
         self.columns = [number for number, column in enumerate(columns) if column in chosen]
-        self.ensemble = Ensemble(network, torch.from_numpy(theta), self.task.many_to_one, autoregressive(method))
+        about_outputs = self.task.many_to_one, autoregressive(method), self.task.loss
+        self.ensemble = Ensemble(network, torch.from_numpy(theta), *about_outputs)
 
     @classmethod
     def of(cls, run: Run, result: Result, data: Data) -> "Predictor":
@@ -130,7 +131,8 @@ class Predictor:
 
         The columns of the inputs are `names`. Of tasks next_value and forecast they are the last values observed; of
         response force and state before the first step; of simulation a record with its first outputs; of initial_value
-        the state (B, 1, d); of recall values and marks, and the forecast is one answer.
+        the state (B, 1, d); of recall values and marks, and the forecast is one answer; of symbols one column each,
+        and the forecast is the probability of each class.
 
         Raises
         ------
@@ -152,7 +154,7 @@ class Predictor:
         if self.task.mode == "closed_loop":
             found = self.ensemble.closed_loop(x, steps)
         else:
-            found = self.ensemble.simulate(x)
+            found = self.ensemble.predicted(self.ensemble.simulate(x))
             found = found[:, :, None] if self.task.many_to_one else found[:, :, :steps]
         values: NDArray[np.float64] = self.task.decode(found[0].numpy().astype(np.float64), self.facts)
         return values

@@ -25,11 +25,12 @@ WEIGHTS, ORDER, NOISE = 1, 2, 3
 
 
 class Hyperparameters(NamedTuple):
-    """What is tuned: learning rate (0: none), largest norm and component of the gradient, the initialiser's options."""
+    """What is tuned: learning rate (0: none), largest norm and component of the gradient, Ω's weight, options."""
 
     learning_rate: float
     clip_norm: float = np.inf
     clip_value: float = np.inf
+    omega: float = 0.0
     options: tuple[tuple[str, float], ...] = ()
 
     def named(self) -> dict[str, float]:
@@ -84,7 +85,8 @@ class Run:
         if "learning_rates" not in self.optimiser.uses:
             return [Hyperparameters(0.0, options=each) for each in options]
         norms, values = (c or [np.inf] for c in (method.clip_norm, method.clip_value))
-        return [Hyperparameters(*each) for each in product(method.learning_rates or [], norms, values, options)]
+        rates, omegas = method.learning_rates or [], method.omega or [0.0]
+        return [Hyperparameters(*each) for each in product(rates, norms, values, omegas, options)]
 
     @property
     def _tuning_seeds(self) -> list[int]:
@@ -161,7 +163,9 @@ class Run:
 
     def ensemble(self, network: Network, theta: Array) -> Ensemble:
         """Return replicas with the weights θ (S, P)."""
-        return Ensemble(network, torch.from_numpy(theta), self.task.many_to_one, autoregressive(self.method))
+        return Ensemble(
+            network, torch.from_numpy(theta), self.task.many_to_one, autoregressive(self.method), self.task.loss
+        )
 
 
 def initial_weights(run: Run, network: Network, data: Data, replicas: list[Replica]) -> Tensor:

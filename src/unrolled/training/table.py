@@ -184,7 +184,8 @@ def _used(row: DataRow, methods: Iterable[Method]) -> set[str]:
         if task.window or method.flatten_window or "window" in cell.Settings.model_fields:
             used.add("window")
         if "learning_rates" in optimiser.uses:
-            tried = (method.learning_rates or [0], method.clip_norm or [0], method.clip_value or [0])
+            tried = [method.learning_rates or [0], method.clip_norm or [0], method.clip_value or [0]]
+            tried += [method.omega or [0]]
             used |= {"tuning_seeds"} if max(map(len, tried)) > 1 else set()
     return used
 

@@ -18,7 +18,7 @@ from unrolled import paths
 from unrolled.data import store
 from unrolled.errors import UnrolledError
 from unrolled.training import mlflow_faults, mlflow_store, results
-from unrolled.training.runs import Array, Result, Run
+from unrolled.training.runs import Array, Hyperparameters, Result, Run
 from unrolled.training.workers import Done
 
 POINTS = 100
@@ -114,7 +114,7 @@ class Tracker:
             "study": run.study,
             "method": run.name,
             "kind": "method",
-            "system": run.experiment.data.system or "measured",
+            "system": run.experiment.data.system or ("measured" if run.experiment.data.record else "none"),
             "task": run.experiment.data.task,
             "cell": run.method.cell,
         }
@@ -152,7 +152,7 @@ class Tracker:
     def _replica(self, own: str, parent: str, run: Run, result: Result, replica: int, start: int, end: int) -> None:
         """Write one replica as a child of its method's run: its curves, and its hyperparameters."""
         seed, tried = int(result.seeds[replica]), run.hyperparameters[int(result.tried[replica])]
-        chosen = {key: f"{value:g}" for key, value in tried.named().items() if np.isfinite(value)}
+        chosen = _set(tried)
         tags = {"mlflow.parentRunId": parent, "mlflow.runName": f"{run.name} seed {seed} rate {tried.learning_rate:g}"}
         tags |= self._source() | {"kind": "replica", "chosen": str(replica in result.chosen).lower()}
         child = self.client.create_run(own, start, tags).info.run_id
@@ -256,9 +256,14 @@ def _params(run: Run, result: Result) -> list[Param]:
     rows["method"] = run.method.model_dump(exclude=results.NOT_TRAINED_BY)
     params = {f"{kind}.{key}": str(value) for kind, each in rows.items() for key, value in each.items()}
     params["parameters"] = str(run.network().parameters)
-    chosen = run.hyperparameters[int(result.tried[result.chosen[0]])].named()
-    params |= {f"chosen.{key}": f"{value:g}" for key, value in chosen.items() if np.isfinite(value)}
+    chosen = run.hyperparameters[int(result.tried[result.chosen[0]])]
+    params |= {f"chosen.{key}": value for key, value in _set(chosen).items()}
     return [Param(key, value) for key, value in params.items()]
+
+
+def _set(tried: Hyperparameters) -> dict[str, str]:
+    """Return those hyperparameters that are set."""
+    return {key: f"{value:g}" for key, value in tried.named().items() if value != tried._field_defaults.get(key)}
 
 
 def _dataset(run: Run) -> Dataset:

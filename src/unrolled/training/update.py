@@ -53,6 +53,9 @@ def supports(population: Population, batches: PopulationData, device: torch.devi
         "its outputs are too many to keep": fixed and x[..., 0].nbytes * network.cell.features > LIMIT,
         "outputs without weights have no noise or residual": fixed and bool(batches.noise or network.residual),
         "the targets have another shape": y.shape != expected,
+        "the regulariser needs a kernel, and the whole sequence": bool(population.omega.any())
+        and (network.cell.omega_kernel() is None or bool(network.truncate or network.closed_loop or network.forcing)),
+        "cross-entropy has no residual": population.loss == "cross_entropy" and network.residual is not None,
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
 

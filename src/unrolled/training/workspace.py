@@ -110,8 +110,15 @@ class Workspace:
         """Add to the loss, and go back to the gradients by the weights that the kernels take, and of the readout."""
         self._read_out(update, part, index[part])
         if self.recurrent:
-            own = self.segment.arrangement
-            self._go_back([each[part] for each in own.weights], [each[part] for each in own.gradients])
+            own, alpha = self.segment.arrangement, update.population.omega.numpy()[part]
+            weights, gradients = [each[part] for each in own.weights], [each[part] for each in own.gradients]
+            if alpha.any():  # from the gradients by the outputs and the last state, before `_go_back` uses them up
+                extra = np.empty_like(gradients[0])
+                run = self.cell.omega_kernel()
+                run(self.g, *weights, self.buffers[0], self.d_state[0], alpha, extra, *self.constants)
+            self._go_back(weights, gradients)
+            if alpha.any():
+                gradients[0] += extra
 
     def _go_back(self, weights: list[Array], gradients: list[Array]) -> None:
         """Go back through the recurrence to the gradients by the weights, stretch by stretch if it is truncated."""
@@ -139,8 +146,11 @@ class Workspace:
         passes.first_layer(z, self.first, theta, starts[0], self.features, vt[0], out[0], last > 0)
         for n in range(1, last + 1):
             passes.layer(out[n - 1], theta, starts[n], vt[n], out[n], n < last)
-        about = self.offset, self.column, self.scale, update.scored
-        passes.mean_square(out[last], targets, index, self.x, *about, loss, d_out[last])
+        if update.population.loss == "cross_entropy":
+            passes.cross_entropy(out[last], targets, index, update.scored, loss, d_out[last])
+        else:
+            about = self.offset, self.column, self.scale, update.scored
+            passes.mean_square(out[last], targets, index, self.x, *about, loss, d_out[last])
         for n in range(last, 0, -1):
             passes.layer_backward(out[n - 1], d_out[n], vt[n], d_out[n - 1], gradient, starts[n])
         start, into = starts[0], self.into

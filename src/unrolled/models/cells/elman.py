@@ -38,6 +38,7 @@ class Elman(Cell):
     settings: Settings
     compiled: ClassVar[bool] = True
     additive: ClassVar[bool] = True
+    squashes: ClassVar[bool] = True
 
     @property
     def kind(self) -> int:
@@ -53,9 +54,18 @@ class Elman(Cell):
         (h,) = state
         return (ACTIVATIONS[self.settings.activation](x @ w["U"] + h @ w["W"] + w["b"]),)
 
+    def slope(self, h: Tensor) -> Tensor:
+        """Return σ' as a function of h: 1 - h² for tanh, [h > 0] for ReLU, 1."""
+        own = {"tanh": 1 - h * h, "relu": (h > 0).to(h.dtype), "identity": torch.ones_like(h)}
+        return own[self.settings.activation]
+
     def kernels(self) -> tuple[Any, Any]:
         """Return the compiled loops."""
         return forward, adjoint
+
+    def omega_kernel(self) -> Any:
+        """Return the compiled loop of Ω."""
+        return vanishing
 
     def constants(self, dtype: Any) -> tuple[Any, ...]:
         """Return the kind of σ."""
@@ -123,6 +133,63 @@ def adjoint(g: Array, x: Array, w: Array, z: Array, dh: Array, dw: Array, dx: Ar
             kernels.add_product(dw[s], z[s, begin:end], delta[: end - begin], part)
             if len(dx):
                 kernels.add_input_gradient(dx[s, begin:end], delta[: end - begin], w[s, hidden:])
+
+
+@compiled
+def vanishing(g: Array, w: Array, z: Array, dh: Array, alpha: Array, dw: Array, kind: int) -> None:
+    """Write α ∂⁺Ω/∂w, from what `adjoint` gets, which stays as it is.
+
+    With δ_t as there, u_t = σ'(a_t) (δ_{t+1} Wᵀ) and ρ_t = ‖u_t‖ / ‖δ_{t+1}‖, Ω is the mean of (ρ_t - 1)² over the
+    steps and sequences with a gradient, ∂⁺Ω/∂W that of 2 (ρ_t - 1) / ρ_t (σ'(a_t) u_t)ᵀ δ_{t+1} / ‖δ_{t+1}‖².
+    """
+    steps, batch, hidden = z.shape[1] - 1, z.shape[2], w.shape[2]
+    moved, back = np.empty((steps, batch, hidden), w.dtype), np.empty((steps, batch, hidden), w.dtype)
+    delta, carried = np.empty((batch, hidden), w.dtype), np.empty((batch, hidden), w.dtype)
+    part = np.empty((hidden, hidden), w.dtype)
+    dw[:] = 0
+    for s in range(len(w)):
+        if alpha[s] == 0 or steps < 2:
+            continue
+        recurrent, count = np.ascontiguousarray(w[s, :hidden].T), 0
+        kernels.copy_rows(carried, dh[s])
+        for t in range(steps - 1, -1, -1):
+            if t < steps - 1:
+                activation_backward(moved[t], carried, z[s, t + 1], kind)
+                count += weigh(moved[t], delta, back[t])
+                activation_backward(moved[t], moved[t], z[s, t + 1], kind)
+            if g.shape[1]:
+                kernels.add_rows(carried, g[s, t])
+            activation_backward(delta, carried, z[s, t + 1], kind)
+            np.dot(delta, recurrent, carried)
+        many = (steps - 1) * batch
+        np.dot(moved[: steps - 1].reshape(many, hidden).T, back[: steps - 1].reshape(many, hidden), part)
+        scale = alpha[s] / w.dtype.type(max(count, 1))
+        for i in range(hidden):
+            for j in range(hidden):
+                dw[s, i, j] = scale * part[i, j]
+
+
+@compiled
+def weigh(moved: Array, delta: Array, back: Array) -> int:
+    """Replace u (B, H) by 2 (ρ - 1) / ρ u / ‖δ‖ and write δ / ‖δ‖; return how many rows have a gradient.
+
+    In double precision: after many steps the square of a gradient is no float32.
+    """
+    count = 0
+    for b in range(len(delta)):
+        size, turned = np.float64(0), np.float64(0)
+        for j in range(delta.shape[1]):
+            size += np.float64(delta[b, j]) * np.float64(delta[b, j])
+            turned += np.float64(moved[b, j]) * np.float64(moved[b, j])
+        size, turned = np.sqrt(size), np.sqrt(turned)
+        there = size > 0 and turned > 0
+        count += size > 0
+        factor = 2 * (turned / size - 1) / turned if there else np.float64(0)
+        inverse = 1 / size if there else np.float64(0)
+        for j in range(delta.shape[1]):
+            moved[b, j] = factor * moved[b, j] if there else 0
+            back[b, j] = inverse * delta[b, j] if there else 0
+    return count
 
 
 @compiled

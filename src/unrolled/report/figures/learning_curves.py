@@ -17,10 +17,11 @@ class LearningCurves(StudyFigure):
     """Both losses side by side on the same logarithmic axis."""
 
     caption = (
-        "Mean square error by update at each method's chosen learning rate: median over the seeds; of the five with "
-        "the lowest validation loss also the range (band). The mark is the epoch of the lowest validation loss, the "
-        "weights that are scored. What is scored in closed loop is validated so, but trained one step ahead. Methods "
-        "solved in one step have no curve, and what lies far above the start is cut off."
+        "Loss by update (the mean square error; of classes the cross-entropy) at each method's chosen learning rate: "
+        "median over the seeds; of the five with the lowest validation loss also the range (band). The mark is the "
+        "epoch of the lowest validation loss, the weights that are scored. What is scored in closed loop is validated "
+        "so, but trained one step ahead. Methods solved in one step have no curve, and what lies far above the start "
+        "is cut off."
     )
     order = 30
     heading = "Learning curves"
@@ -59,7 +60,8 @@ class LearningCurves(StudyFigure):
         first, low = table[table["epoch"] == 1]["median"].median(), table["low"][table["low"] > 0].min()
         if 0.7 * low < 10 * first:  # which no missing number is
             axes[0, 0].set_ylim(0.7 * low, 10 * first)
-        axes[0, 0].set_ylabel("mean square error (dimensionless)")
+        classes = study.metrics.get("loss") == "cross_entropy"
+        axes[0, 0].set_ylabel("cross-entropy (nats)" if classes else "mean square error (dimensionless)")
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
         title(figure, self._title(study, val))
         return figure

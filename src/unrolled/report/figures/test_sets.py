@@ -40,7 +40,7 @@ class TestSets(StudyFigure):
             axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
             axis.xaxis.set_major_formatter("{x:g}")
             axis.xaxis.set_minor_formatter(NullFormatter())
-            axis.set_xlabel(f"RMSE ({names['unit']})")
+            axis.set_xlabel(f"{names.get('score', 'RMSE')} ({names['unit']})")
             axis.set_title(names["label"])
         axes[0, 0].set_yticks(range(len(order)), study.labels(order, 30), fontsize=8)
         title(figure, self._title(study))

@@ -11,6 +11,7 @@ SENTENCES = (
     scores.choices,
     scores.test_sets,
     dynamics.recall,
+    dynamics.chance,
     dynamics.closed_loop,
     dynamics.memory,
     dynamics.tolerance,

@@ -61,6 +61,20 @@ def recall(study: Evaluation) -> str:
     )
 
 
+def chance(study: Evaluation) -> str:
+    """Say what a guess has, of a study that is no recall of one length, who is hardly better, and who is right."""
+    guess, rows = study.metrics.get("chance"), study.methods
+    if guess is None:
+        return ""
+    known = [n for n in study.ranked if rows[n]["score"] is not None]
+    hardly = [n for n in known if rows[n]["score"] > HARDLY * guess] if not study.higher else []
+    text = f"Who guesses, by how frequent each answer is at each step, has the {study.score} {number(guess)}."
+    text += f" Hardly better: {listed(study.labels(hardly))}." if not study.higher else ""
+    shares = {n: rows[n]["extras"].get("accuracy") for n in known}
+    right = [f"{study.label_of(n)} {share:.0%}" for n, share in shares.items() if share is not None]
+    return text + (f" Right answers, blanks aside: {listed(right)}." if right else "")
+
+
 def _solved(study: Evaluation, method: str) -> str:
     """Say how many seeds solve the recall, how many sequences are solved, and after how many updates."""
     row = study.methods[method]

@@ -62,10 +62,8 @@ def test_sets(study: Evaluation) -> str:
             continue
         unit = "" if names["unit"] == "dimensionless" else f" {names['unit']}"
         also = "also" if lowest == first else f"not {study.label_of(first)} but"
-        error = f"{number(study.on(lowest, test)['score'])}{unit}"
-        parts.append(
-            f"on “{names['label'].lower()}” {also} {study.label_of(lowest)} has the lowest error (RMSE {error})"
-        )
+        error = f"{names.get('score', 'RMSE')} {number(study.on(lowest, test)['score'])}{unit}"
+        parts.append(f"on “{names['label'].lower()}” {also} {study.label_of(lowest)} has the lowest error ({error})")
     text = f"Of the other test sets (exploratory), {'; '.join(parts)}."
     networks = [name for name in study.ranked if rows[name]["recurrent"]]
     for name in study.ranked:

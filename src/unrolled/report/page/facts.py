@@ -30,6 +30,7 @@ def of_study(study: Evaluation, experiment: dict[str, Any]) -> str:
     data, fit, metrics = experiment["data"], experiment["fit"], study.metrics
     record = data["record"]
     source = f"Measured: {record['file'] or record['source']}" if record else f"System: {data['system']}"
+    source = source if record or data["system"] else "Symbols drawn at random"
     parameters = "".join(f", {key} = {value:g}" for key, value in data["parameters"].items())
     unit = "" if metrics["time_unit"] == "dimensionless" else f" {metrics['time_unit']}"
     steps = f", sequences of {metrics['steps']} steps" if metrics["steps"] else ""
@@ -37,12 +38,13 @@ def of_study(study: Evaluation, experiment: dict[str, Any]) -> str:
     what = "trajectories" if metrics["steps"] and not record else "values"
     washout = f"; the first {data['washout']} steps are not scored (washout)" if data["washout"] else ""
     rates = listed([number(rate) for rate in fit["learning_rates"]])
+    window = f"; methods without recurrence see a window of {data['window']}" if data["window"] else ""
     schedule = "" if fit["schedule"] == "constant" else " that stays for half of the updates and falls to a hundredth"
     return (
         f"Task: {metrics['task'].replace('_', ' ')} ({metrics['kind']}). {source}{parameters}. Step "
         f"{number(metrics['step'])}{unit}{steps}; {sizes} {what} for training, validation and test{washout}. "
-        f"{fit['seeds']} seeds, {fit['epochs']} epochs, batches of {fit['batch']}, learning rate {rates}{schedule}; "
-        f"methods without recurrence see a window of {data['window']}. Score: {study.score}, {metrics['better']} is "
+        f"{fit['seeds']} seeds, {fit['epochs']} epochs, batches of {fit['batch']}, learning rate {rates}{schedule}"
+        f"{window}. Score: {study.score}, {metrics['better']} is "
         "better."
     )
 

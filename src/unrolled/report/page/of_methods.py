@@ -144,6 +144,7 @@ def differences(row: dict[str, Any]) -> str:
     plain = {
         "norm at most": row["clip_norm"],
         "components at most": row["clip_value"],
+        "weight of the regulariser Ω": row.get("omega"),
         "truncated every": row["truncate"],
         "trained on steps": row["steps"],
         "input noise": row["input_noise"],

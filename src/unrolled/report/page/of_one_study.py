@@ -120,6 +120,9 @@ def scores(study: Evaluation) -> Table:
             return escape(study.without_score(name)) + small(rows[name].get("fault", ""))
         return number(rows[name]["score"])
 
+    def accuracy(name: str) -> str:
+        return or_nothing(rows[name]["extras"].get("accuracy"))
+
     def passes(name: str) -> str:
         return ", ".join(number(rows[name]["passes"][kind]) for kind in ("forward", "backward", "curvature"))
 
@@ -127,6 +130,7 @@ def scores(study: Evaluation) -> Table:
         "method": lambda name: swatch(study, name),
         "score": score,
         "interval": lambda name: spread(rows[name]["interval"]),
+        **({"accuracy": accuracy} if any("accuracy" in row["extras"] for row in rows.values()) else {}),
         "validation loss": lambda name: or_nothing(rows[name]["val_loss"]) + small(chosen(name)),
         "rank by test": lambda name: str(rows[name]["rank"] or ""),
         "learning rate": rate,

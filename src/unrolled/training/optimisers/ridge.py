@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import ClassVar
 
+from unrolled.data.task import Loss
 from unrolled.models.closed_loop import go_on
 from unrolled.models.network import Network
 from unrolled.models.pytorch import Tensor, no_grad, torch
@@ -31,6 +32,7 @@ class Ridge(Optimiser):
 
     iterative: ClassVar[bool] = False
     solves: ClassVar[bool] = True
+    minimises: ClassVar[tuple[Loss, ...]] = ("mean_square",)
     uses: ClassVar[tuple[str, ...]] = ("centred", "steps")
 
     def update(self, population: Replicas, batch: Batch) -> Tensor:

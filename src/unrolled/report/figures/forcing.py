@@ -41,14 +41,14 @@ class Forcing(StudyFigure):
         figure, axes = new(9, 4.2)
         axis: Axes = axes[0, 0]
         points = self._points(study)
-        for cell, line in points.items():
+        for line in points.values():
             look = study.look(line[0][1])
             means = [(each, study.methods[n]["score"]) for each, n in line]
             axis.plot(*zip(*means, strict=True), "-", color=look.colour)
             for interval, name in line:
                 seeds = [seed for seed in study.methods[name]["seeds"] if seed is not None]
                 axis.plot([interval] * len(seeds), seeds, look.marker, color=look.colour, ms=5, alpha=0.7)
-            axis.plot([], [], look.marker + "-", color=look.colour, label=cell)
+            axis.plot([], [], look.marker + "-", color=look.colour, label=self._kind(study, line))
         for name, row in study.methods.items():
             if row.get("forcing") and row["clip"] is not None and row["score"] is not None:
                 look = study.look(name)
@@ -58,7 +58,7 @@ class Forcing(StudyFigure):
             axis.axhline(floor, color=GREY, ls=":", label="the system itself")
         if time := self._doubling(study):
             axis.axvline(time, color=GREY, lw=1)
-            axis.annotate(" ln 2 / λ", (time, 1), xycoords=("data", "axes fraction"), va="top", color=GREY)
+            axis.annotate("ln 2 / λ ", (time, 1), xycoords=("data", "axes fraction"), va="top", ha="right", color=GREY)
         axis.set_xscale("log")
         axis.set_yscale("log")
         ticks = sorted({interval for line in points.values() for interval, _ in line})
@@ -71,6 +71,11 @@ class Forcing(StudyFigure):
         return figure
 
     @staticmethod
+    def _kind(study: Evaluation, line: list[tuple[int, str]]) -> str:
+        """Return what the methods of a line are called before what differs."""
+        return study.label_of(line[0][1]).partition(",")[0]
+
+    @staticmethod
     def _doubling(study: Evaluation) -> float | None:
         """Return ln 2 / λ in steps."""
         exponent, step = study.metrics["lyapunov"], study.metrics["step"]
@@ -79,9 +84,9 @@ class Forcing(StudyFigure):
     def _title(self, study: Evaluation, points: dict[str, list[tuple[int, str]]]) -> str:
         sign = -1 if study.higher else 1
         parts = []
-        for cell, line in points.items():
+        for line in points.values():
             interval, best = min(line, key=lambda each: sign * study.methods[each[1]]["score"])
-            parts.append(f"{cell} every {interval} steps ({number(study.methods[best]['score'])})")
+            parts.append(f"{self._kind(study, line)} every {interval} steps ({number(study.methods[best]['score'])})")
         doubling = self._doubling(study)
         beside = f"; errors double in {number(doubling)} steps" if doubling else ""
         return f"{study.metrics['score_label']} is best when forced: {', '.join(parts)}{beside}"

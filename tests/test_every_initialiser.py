@@ -25,7 +25,7 @@ STEP, STEPS, ETA = 0.1, 20, 0.3
 def problem_of(network: Network, steps: int = STEPS) -> Problem:
     """Return the problem of a driven oscillator, which is linear."""
     gates = network.cell.forget_gate, network.cell.input_gate
-    return Problem(network.weights(), make("oscillator", {}), STEP, steps, *gates)
+    return Problem(network.weights(), make("oscillator", {}), STEP, steps, *gates, network.cell.hidden)
 
 
 def supported(name: str) -> dict[str, tuple[Initialiser, Problem]]:

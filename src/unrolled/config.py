@@ -192,10 +192,10 @@ class Method(Row):
     """One way of training one network: cell, initialiser, optimiser and what else differs.
 
     `options` are settings of the cell, the initialiser or the optimiser. `readout` lists the ReLU layers between
-    the cell and the linear output; `flatten_window` gives the cell its whole window as one step; `truncate` cuts
-    back-propagation every so many steps; of several thresholds in `clip_norm` or `clip_value` one is chosen on
-    validation data, as of the learning rates, and so is the weight `omega` of the regulariser that keeps gradients from
-    vanishing (`training/vanishing.py`); `epochs`, `batch` and `schedule` are in place of the study's, where
+    the cell and the linear output, `encoder` those between the inputs and the cell; `flatten_window` gives the cell
+    its whole window as one step; `truncate` cuts back-propagation every so many steps; of several thresholds in
+    `clip_norm` or `clip_value` one is chosen on validation data, as of the learning rates, and so is the weight
+    `omega` of the regulariser that keeps gradients from vanishing (`training/vanishing.py`); `epochs`, `batch` and `schedule` are in place of the study's, where
     an epoch costs more than those of others, or a protocol is published; `input_noise` is the standard deviation of
     the noise on the inputs in training; `centred` takes their means off inputs and targets; with `closed_loop` n
     the last n inputs of each training sequence are the network's own outputs, and `forcing` feeds the truth in now
@@ -215,6 +215,7 @@ class Method(Row):
     optimiser: str = "adam"
     options: dict[str, Any] = {}
     readout: list[Count] = []
+    encoder: list[Count] = []
     flatten_window: bool = False
     truncate: Count | None = None
     learning_rates: Rates | None = None

@@ -6,6 +6,7 @@ from unrolled import registry
 from unrolled.config import DataRow, Method
 from unrolled.data.system import System
 from unrolled.data.task import Task
+from unrolled.models.encoded import Encoded
 from unrolled.models.initialiser import Initialiser, Problem
 from unrolled.models.network import Network
 
@@ -38,7 +39,10 @@ def network_of(method: Method, row: DataRow, inputs: int, outputs: int, residual
     """Build the network of a method's row; `residual` as in `Network`."""
     given = method.options | {"hidden": method.hidden or 0, "window": row.window or 1}
     inputs = 0 if method.forcing is not None and method.forcing.rule == "state" else inputs
-    cell = registry.load("cells", method.cell)(inputs, **registry.settings_of("cells", method.cell, given))
+    entering = method.encoder[-1] if method.encoder else inputs
+    cell = registry.load("cells", method.cell)(entering, **registry.settings_of("cells", method.cell, given))
+    if method.encoder:
+        cell = Encoded(cell, inputs, tuple(method.encoder))
     readout, flat = tuple(method.readout), method.flatten_window
     loop, forcing = method.closed_loop or 0, method.forcing
     return Network(cell, outputs, readout, flat, method.truncate, row.washout, residual, loop, forcing)
@@ -53,7 +57,7 @@ def initialiser_of(method: Method, tuned: dict[str, float] | None = None) -> Ini
 def problem_of(network: Network, row: DataRow, own: System | None, steps: int) -> Problem:
     """Return what an initialiser may know of a network and its study."""
     cell = network.cell
-    return Problem(network.weights(), own, row.step, steps, cell.forget_gate, cell.input_gate)
+    return Problem(network.weights(), own, row.step, steps, cell.forget_gate, cell.input_gate, cell.hidden)
 
 
 def sized(method: Method, parameters: int, row: DataRow, task: Task, own: System | None) -> int:

@@ -15,7 +15,8 @@ Weights = dict[str, Tensor]
 State = tuple[Tensor, ...]
 Role = Literal["input", "recurrent", "inner", "bias", "gate_bias", "diagonal", "readout", "readout_bias"]
 """What a weight does: `recurrent` takes states to states, in square blocks side by side; `inner` belongs to a
-layer inside the step; `gate_bias` has a block of H columns for each gate; `diagonal` acts on each unit by itself."""
+layer inside the step; `gate_bias` has a block of H columns for each gate; `diagonal` acts on each unit by itself;
+`readout` and `readout_bias` belong to layers outside the step, mostly after it."""
 
 SAVED = 8
 """Numbers that the adjoint needs for each step and hidden unit: the LSTM's, more than the others'."""

@@ -32,6 +32,8 @@ class Problem:
         T, length of the sequences.
     forget_gate, input_gate : int or None
         Of the cell, see `Cell`.
+    units : int
+        H of a cell without recurrent weights.
     """
 
     weights: dict[str, Weight]
@@ -40,6 +42,7 @@ class Problem:
     steps: int = 1
     forget_gate: int | None = None
     input_gate: int | None = None
+    units: int = 1
 
     def named(self, *roles: Role) -> list[str]:
         """Return the names of all weights with one of these roles."""
@@ -47,8 +50,9 @@ class Problem:
 
     @property
     def hidden(self) -> int:
-        """H, the rows of the recurrent weights; 1 if there are none."""
-        return next((weight.shape[0] for weight in self.weights.values() if weight.role == "recurrent"), 1)
+        """H, the rows of the recurrent weights; `units` if there are none."""
+        rows = (weight.shape[0] for weight in self.weights.values() if weight.role == "recurrent")
+        return next(rows, max(1, self.units))
 
     def gate(self, number: int) -> slice:
         """Return the columns of a gate, in U, W and b."""

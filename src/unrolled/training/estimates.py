@@ -29,7 +29,8 @@ HANDFUL = 5
 """Test windows below which a score says little."""
 USUAL = {
     **{"train": 1e4, "val": 1e3, "test": 1e4, "steps": 1e3, "horizon": 1e3, "transient": 1e3, "step": 1.0},
-    **{"window": 1e2, "test_series": 1e2, "hidden": 1e3, "readout": 1e3, "units": 1e3, "parameters": 1e5},
+    **{"window": 1e2, "test_series": 1e2, "hidden": 1e3, "readout": 1e3, "encoder": 1e3},
+    **{"units": 1e3, "parameters": 1e5},
     **{"seeds": 1e1, "learning_rates": 1e1, "batch": 1e2, "epochs": 1e3},
 }
 
@@ -102,7 +103,7 @@ def of_run(
     tried *= len(method.omega or [0])
     replicas = max(tried * (fit.tuning_seeds if tried > 1 else fit.seeds), fit.seeds)
     batch, epochs = min(method.batch or fit.batch, train.sequences), method.epochs or fit.epochs
-    features = max(network.cell.features, *method.readout, network.outputs)
+    features = max(network.cell.features, *method.readout, *method.encoder, network.outputs)
     need = replicas * network.parameters * BYTES_OF_WEIGHT
     need += max(min(LIMIT, replicas * batch * train.steps * features * 4 * SAVED), replicas * batch * features * 4)
     seconds = 0.0
@@ -112,7 +113,8 @@ def of_run(
     elif "epochs" in optimiser.uses:
         gradient = train.sequences * train.steps * UNIT * network.parameters / max(1, network.cell.features)
         seconds = float(replicas) * epochs * (-(-train.sequences // batch) * UPDATE + gradient)
-    keys = {f"{place}.readout": max(method.readout, default=0), f"{place}.units": method.options.get("units", 0)}
+    keys = {f"{place}.{key}": max(getattr(method, key), default=0) for key in ("readout", "encoder")}
+    keys |= {f"{place}.units": method.options.get("units", 0)}
     keys |= {f"{fit_place}.seeds": fit.seeds, f"{place}.learning_rates": tried}
     keys |= {f"{place}.batch" if method.batch else f"{fit_place}.batch": batch}
     keys |= {f"{place}.hidden": method.hidden or 0, f"{fit_place}.parameters": fit.parameters or 0}

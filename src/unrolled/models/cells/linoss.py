@@ -217,9 +217,7 @@ def adjoint(
 
 
 @compiled
-def oscillate_backward(
-    delta: Array, dy: Array, dz: Array, y: Array, new_z: Array, numbers: Array, sums: Array
-) -> None:
+def oscillate_backward(delta: Array, dy: Array, dz: Array, y: Array, new_z: Array, numbers: Array, sums: Array) -> None:
     """Backward of `oscillate`: write δ, take dy and dz a step back, add to ∂L/∂Δ, ∂L/∂(Δ A) and s ∂L/∂s in sums."""
     dt, a, s, d_dt, d_dt_a, d_s = numbers[0], numbers[1], numbers[2], sums[0], sums[1], sums[2]
     for b in range(len(dy)):

@@ -90,7 +90,14 @@ def average(gates: Array, h: Array, after: Array) -> None:
     m = h.shape[1]
     half = gates.dtype.type(0.5)
     for b in range(len(h)):
-        both, f, i, n, h_b, new = gates[b, : 2 * m], gates[b, :m], gates[b, m : 2 * m], gates[b, 2 * m :], h[b], after[b]
+        both, f, i, n, h_b, new = (
+            gates[b, : 2 * m],
+            gates[b, :m],
+            gates[b, m : 2 * m],
+            gates[b, 2 * m :],
+            h[b],
+            after[b],
+        )
         for j in range(2 * m):
             both[j] = half + half * tanh(half * both[j])
         for j in range(m):

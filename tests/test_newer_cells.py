@@ -167,6 +167,16 @@ def test_minimal_gates_are_the_papers_recurrence_as_a_loop_and_as_a_scan(name: s
     assert abs(scan(1 - turned[..., None, None], added[..., None])[..., 0].swapaxes(0, 1) - found).max() > 0.1
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-13), (torch.float32, 1e-5)])
+def test_closed_gates_of_minlstm_share_by_their_logarithms(dtype: torch.dtype, tolerance: float) -> None:
+    cell = make_cell("minlstm", 1, hidden=1)
+    for f, i in ((-3.0, -3.5), (-4.5, -5.0), (-20.0, -21.0), (-800.0, -800.5), (-9e5, 3.0), (5.0, -9e5)):
+        w = {"U": torch.zeros(1, 1, 3, dtype=dtype), "b": torch.tensor([[[f, i, 0.0]]], dtype=dtype)}
+        kept = cell.run(w, torch.zeros(1, 1, 1, 1, dtype=dtype), (torch.ones(1, 1, 1, dtype=dtype),))[1][0]
+        exact = 0.5 - 0.5 * np.tanh(0.5 * (np.logaddexp(0, -f) - np.logaddexp(0, -i)))
+        assert abs(float(kept) - exact) < tolerance, (f, i)
+
+
 @pytest.mark.parametrize("inputs", [D, 0])
 def test_shplrnn_is_equation_of_the_paper(inputs: int) -> None:
     (cell, w, a), x = weights("shplrnn", inputs, units=7), sequence(30, inputs)
@@ -259,6 +269,10 @@ def test_oscillators_lie_on_their_ring() -> None:
     assert share.min() >= 0 and share.max() <= 1 and abs(share.mean() - 0.5) < 0.03
     assert angle.max() <= 0.5 and abs(angle.mean() - 0.25) < 0.02 and abs(angle.var() - 0.25 / 12) < 0.002
     plain = drawn("oscillators", make_cell("linoss", D, hidden=2000))
+    refused = load("initialisers", "oscillators")(max_angle=0.5)
+    assert "'max_angle' is of damped units only" in refused.supports(
+        Problem(make_cell("linoss", D, hidden=3).weights())
+    )
     for key in ("A", "delta"):
         assert 0 <= plain[key].min() < 0.01 and 0.99 < plain[key].max() <= 1 and abs(plain[key].mean() - 0.5) < 0.03
     assert 0.7 < abs(plain["U"]).max() <= 2**-0.5

@@ -1,5 +1,6 @@
 """Minimal long short-term memory: two gates that see the input only and share one whole."""
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -8,6 +9,9 @@ from unrolled.models import kernels
 from unrolled.models.cell import Cell, State, Weight, Weights
 from unrolled.models.kernels import Array, compiled, tanh
 from unrolled.models.pytorch import Tensor, torch
+
+CLOSED = -4.0
+"""Where a gate's argument is less, its sigmoid is below 0.02, and 1 + tanh loses digits."""
 
 
 class MinLSTM(Cell):
@@ -37,8 +41,9 @@ class MinLSTM(Cell):
         """Advance h by one step."""
         (h,) = state
         f, i, n = (x @ w["U"] + w["b"]).chunk(3, dim=-1)
-        f, i = torch.sigmoid(f), torch.sigmoid(i)
-        return ((f * h + i * n) / (f + i),)
+        # f / (f + i) by logarithms: both may be too small to be told from 0.
+        z = torch.sigmoid(torch.nn.functional.logsigmoid(f) - torch.nn.functional.logsigmoid(i))
+        return (z * h + (1 - z) * n,)
 
     def kernels(self) -> tuple[Any, Any]:
         """Return the compiled loops."""
@@ -49,24 +54,30 @@ class MinLSTM(Cell):
         return (torch.cat([w["U"], w["b"]], dim=1),)
 
     def buffers(self, s: int, t: int, b: int, e: int, keep: bool = True) -> tuple[tuple[int, ...], ...]:
-        """Return the states, and f, i and n."""
-        return (s, t + 1, b, self.hidden), (s, t, b, 3 * self.hidden)
+        """Return the states; f, i and n; and f / (f + i)."""
+        return (s, t + 1, b, self.hidden), (s, t, b, 3 * self.hidden), (s, t, b, self.hidden)
 
 
 @compiled
-def forward(x: Array, w: Array, state: Array, h: Array, gates: Array) -> None:
-    """Fill the states h_0, h_1, ... and f_t, i_t, n_t from [x_t, 1] w, one product for all steps; w = [U; b]."""
+def forward(x: Array, w: Array, state: Array, h: Array, gates: Array, share: Array) -> None:
+    """Fill the states h_0, h_1, ..., the gates f_t, i_t, n_t from [x_t, 1] w, w = [U; b], and f / (f + i).
+
+    One product for all steps.
+    """
     steps, batch, e = x.shape[1:]
     for s in range(len(w)):
         np.dot(x[min(s, len(x) - 1)].reshape(steps * batch, e), w[s], gates[s].reshape(steps * batch, w.shape[2]))
         kernels.copy_rows(h[s, 0], state[s])
         for t in range(steps):
-            average(gates[s, t], h[s, t], h[s, t + 1])
+            apply_gates(gates[s, t], share[s, t])
+            average(gates[s, t], share[s, t], h[s, t], h[s, t + 1])
         kernels.copy_rows(state[s], h[s, -1])
 
 
 @compiled
-def adjoint(g: Array, x: Array, w: Array, h: Array, gates: Array, dh: Array, dw: Array, dx: Array) -> None:
+def adjoint(
+    g: Array, x: Array, w: Array, h: Array, gates: Array, share: Array, dh: Array, dw: Array, dx: Array
+) -> None:
     """Back-propagate through time: from ∂L/∂h_t (g) and ∂L/∂h_T (in dh) to weights, inputs and h_0.
 
     δ_t by the columns (f, i, n) of [x_t, 1] w, from the last step to the first, with dh_{t-1} = dh_t f / (f + i);
@@ -78,46 +89,55 @@ def adjoint(g: Array, x: Array, w: Array, h: Array, gates: Array, dh: Array, dw:
         for t in range(steps - 1, -1, -1):
             if g.shape[1]:
                 kernels.add_rows(dh[s], g[s, t])
-            average_backward(delta[t], dh[s], gates[s, t], h[s, t])
+            average_backward(delta[t], dh[s], gates[s, t], share[s, t], h[s, t])
         np.dot(x[min(s, len(x) - 1)].reshape(steps * batch, e).T, delta.reshape(steps * batch, w.shape[2]), dw[s])
         if len(dx):
             kernels.add_input_gradient(dx[s], delta, w[s])
 
 
 @compiled
-def average(gates: Array, h: Array, after: Array) -> None:
-    """Apply sigmoid to f and i, and write h_t = n + f / (f + i) (h_{t-1} - n)."""
-    m = h.shape[1]
+def apply_gates(gates: Array, share: Array) -> None:
+    """Apply sigmoid to f and i, and write z = f / (f + i); where both are small, from exponentials, not from tanh."""
+    m = share.shape[1]
     half = gates.dtype.type(0.5)
-    for b in range(len(h)):
-        both, f, i, n, h_b, new = (
-            gates[b, : 2 * m],
-            gates[b, :m],
-            gates[b, m : 2 * m],
-            gates[b, 2 * m :],
-            h[b],
-            after[b],
-        )
+    for b in range(len(share)):
+        both, f, i, z = gates[b, : 2 * m], gates[b, :m], gates[b, m : 2 * m], share[b]
+        for j in range(m):
+            z[j] = -1
+            if max(f[j], i[j]) < CLOSED:
+                least = min(f[j], i[j])
+                one, p, q = math.exp(least), math.exp(least - f[j]), math.exp(least - i[j])
+                z[j] = (one + q) / (2 * one + p + q)
         for j in range(2 * m):
             both[j] = half + half * tanh(half * both[j])
         for j in range(m):
-            new[j] = n[j] + f[j] / (f[j] + i[j]) * (h_b[j] - n[j])
+            z[j] = f[j] / (f[j] + i[j]) if z[j] < 0 else z[j]
 
 
 @compiled
-def average_backward(delta: Array, dh: Array, gates: Array, h: Array) -> None:
-    """Backward of `average`: with z = f / (f + i), write δ_f, δ_i and δ_n, and leave z dh in dh."""
+def average(gates: Array, share: Array, h: Array, after: Array) -> None:
+    """Write h_t = n + z (h_{t-1} - n)."""
+    m = h.shape[1]
+    for b in range(len(h)):
+        z, n, h_b, new = share[b], gates[b, 2 * m :], h[b], after[b]
+        for j in range(m):
+            new[j] = n[j] + z[j] * (h_b[j] - n[j])
+
+
+@compiled
+def average_backward(delta: Array, dh: Array, gates: Array, share: Array, h: Array) -> None:
+    """Backward of both: write δ_f, δ_i and δ_n, and leave z dh in dh."""
     m = h.shape[1]
     for b in range(len(h)):
         df, di, dn, up, h_b = delta[b, :m], delta[b, m : 2 * m], delta[b, 2 * m :], dh[b], h[b]
-        f, i, n = gates[b, :m], gates[b, m : 2 * m], gates[b, 2 * m :]
-        for j in range(m):  # first z itself, where δ_n goes later
-            dn[j] = f[j] / (f[j] + i[j])
+        f, i, n, z = gates[b, :m], gates[b, m : 2 * m], gates[b, 2 * m :], share[b]
         for j in range(m):
-            slope = up[j] * (h_b[j] - n[j]) * (dn[j] - dn[j] * dn[j])
-            df[j] = slope * (1 - f[j])
-            di[j] = slope * (i[j] - 1)
+            df[j] = up[j] * (h_b[j] - n[j]) * (z[j] - z[j] * z[j])
         for j in range(m):
-            kept = up[j] * dn[j]
-            dn[j] = up[j] - kept
-            up[j] = kept
+            di[j] = df[j] * (i[j] - 1)
+        for j in range(m):
+            df[j] *= 1 - f[j]
+        for j in range(m):
+            dn[j] = up[j] - up[j] * z[j]
+        for j in range(m):
+            up[j] *= z[j]

@@ -36,9 +36,11 @@ class Oscillators(Initialiser):
     settings: Settings
 
     def supports(self, problem: Problem) -> str | None:
-        """Refuse cells that do not consist of oscillators."""
-        fits = problem.named("diagonal")[:2] == ["A", "delta"]
-        return None if fits else "the cell's units are no oscillators with A and delta"
+        """Refuse cells that do not consist of oscillators, and a ring where nothing is damped."""
+        own, given = problem.named("diagonal"), sorted(self.settings.model_fields_set)
+        if own[:2] != ["A", "delta"]:
+            return "the cell's units are no oscillators with A and delta"
+        return f"'{given[0]}' is of damped units only" if given and "G" not in own else None
 
     def initialise(self, problem: Problem, random: np.random.Generator) -> Arrays:
         """Return the weights of one replica."""

@@ -75,7 +75,8 @@ def pull(run: Callable[..., tuple[Tensor, State]], w: Weights, x: Tensor, state:
     outputs, last = run(w, x, state)
     parts = (outputs, *last)
     total = sum((part * torch.linspace(-1, 1, part.numel()).to(part).reshape(part.shape)).sum() for part in parts)
-    gradients = torch.autograd.grad(total, [x, *state, *w.values()])
+    leaves = [x, *state, *w.values()]  # an output of which the next step knows nothing is a state without gradient
+    gradients = torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True)
     return [part.detach() for part in (outputs, *last, *gradients)]
 
 

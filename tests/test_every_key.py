@@ -145,8 +145,11 @@ def test_every_option_changes_a_network(kind: str, name: str, key: str) -> None:
             x = torch.randn(1, 2, 5, 2, generator=torch.Generator().manual_seed(1))
             found.append(cell.expand(cell.run(w, x)[0]).numpy())
         else:
-            every = (make_cell(each, 2, hidden=30, discretisation="damped") for each in ("elman", "lru", "linoss"))
-            cell = next(each for each in every if item().supports(Problem(each.weights())) is None)
-            drawn = item(**options).initialise(Problem(cell.weights()), np.random.default_rng(0))
+            every = (
+                make_cell(each, 2, hidden=30, discretisation="damped")
+                for each in ("elman", "lru", "linoss", "selective")
+            )
+            cell = next(each for each in every if item().supports(Problem(each.weights(), units=30)) is None)
+            drawn = item(**options).initialise(Problem(cell.weights(), units=30), np.random.default_rng(0))
             found.append(np.concatenate([array.ravel() for array in drawn.values()]))
     assert found[0].shape != found[1].shape or (found[0] != found[1]).any()

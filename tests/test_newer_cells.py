@@ -177,6 +177,30 @@ def test_closed_gates_of_minlstm_share_by_their_logarithms(dtype: torch.dtype, t
         assert abs(float(kept) - exact) < tolerance, (f, i)
 
 
+def test_selective_is_algorithm_2_as_a_loop_and_as_a_scan() -> None:
+    (cell, w, a), x = weights("selective", states=3), sequence(1000)
+    u, raw, b, c = np.split(x @ a["U"] + a["b"], [H, 2 * H, 2 * H + 3], axis=-1)
+    dt, decay = np.log1p(np.exp(raw)), -np.exp(a["logA"].reshape(3, H))
+    factor = np.exp(dt[:, :, None, :] * decay)  # (B, T, N, H)
+    added = dt[:, :, None, :] * b[..., None] * u[:, :, None, :]
+    state, loop = np.zeros((B, 3, H)), []
+    for t in range(1000):
+        state = factor[:, t] * state + added[:, t]
+        loop.append(np.einsum("bn,bnh->bh", c[:, t], state))
+    found = outputs(cell, w, x)
+    np.testing.assert_allclose(found, np.stack(loop, axis=1), rtol=0, atol=1e-11)
+    scanned = scan(factor.swapaxes(0, 1)[..., None, None], added.swapaxes(0, 1)[..., None])[..., 0]
+    np.testing.assert_allclose(found, np.einsum("btn,tbnh->bth", c, scanned), rtol=0, atol=1e-11)
+    assert abs(np.einsum("btn,tbnh->bth", b, scanned) - found).max() > 0.1, "B is not C"
+
+
+def test_s4d_real_gives_decays_and_steps() -> None:
+    arrays = drawn("s4d_real", make_cell("selective", D, hidden=500, states=3), shortest=0.01, longest=1.0)
+    np.testing.assert_allclose(np.exp(arrays["logA"].reshape(3, 500)), np.repeat([[1.0], [2.0], [3.0]], 500, axis=1))
+    dt = np.log1p(np.exp(arrays["b"][0, 500:1000]))
+    assert 0.01 <= dt.min() < 0.011 and 0.9 < dt.max() <= 1 and abs(np.log(dt).mean() - np.log(0.1)) < 0.15
+
+
 @pytest.mark.parametrize("inputs", [D, 0])
 def test_shplrnn_is_equation_of_the_paper(inputs: int) -> None:
     (cell, w, a), x = weights("shplrnn", inputs, units=7), sequence(30, inputs)

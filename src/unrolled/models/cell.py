@@ -115,6 +115,11 @@ class Cell(registry.Item, ABC):
         """Return what the readout gets (S, ..., F) for outputs h (S, ..., H): the same, unless a cell says more."""
         return h
 
+    @property
+    def saved(self) -> int:
+        """How many numbers the adjoint needs for each step and hidden unit, at most."""
+        return SAVED
+
     @abstractmethod
     def weights(self) -> dict[str, Weight]:
         """Return the weights of one replica, in the order of θ."""
@@ -257,7 +262,7 @@ class Cell(registry.Item, ABC):
     def segment(self, x: Tensor) -> int:
         """Return how many steps of x (S, B, T, D) to take at once: all T, or fewer if they need too much memory."""
         s, b, t, _ = x.shape
-        step = SAVED * s * b * self.hidden * x.element_size()
+        step = self.saved * s * b * self.hidden * x.element_size()
         return t if t * step <= LIMIT else max(1, LIMIT // SEGMENTS // step)
 
 

@@ -16,7 +16,9 @@ class LRU(Cell):
 
     Λ = exp(-exp(ν) + i exp(φ)), so that |Λ| < 1 whatever ν. Weights: U (D, 2H), which is
     [Re B, Im B]; nu, phi, gamma (1, H). The readout does the rest: C, and the nonlinearity, which
-    the recurrence lacks, so it needs a ReLU layer.
+    the recurrence lacks, so it needs a ReLU layer. That is a nonlinearity of sums over time: value times
+    mark, of which recall asks the sum, takes a ReLU layer before the recurrence (`encoder`); the paper
+    stacks layers to the same end.
 
     References
     ----------

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from unrolled.models import kernels
 from unrolled.models.cell import SAVED, Cell, State, Weight, Weights
-from unrolled.models.kernels import Array, compiled
+from unrolled.models.kernels import Array, compiled, tanh
 from unrolled.models.pytorch import Tensor, torch
 
 
@@ -142,17 +142,30 @@ def exponential(a: Array) -> Array:
 
 
 @compiled
+def decays(rate: Array, dt: Array, out: Array) -> None:
+    """Write exp(-a), a = rate Δ, as (1 - tanh(a/2)) / (1 + tanh(a/2)), which vectorises."""
+    half, one = out.dtype.type(0.5), out.dtype.type(1)
+    for j in range(len(out)):
+        h = tanh(half * rate[j] * dt[j])
+        out[j] = (one - h) / (one + h)
+
+
+@compiled
 def select(gates: Array, rate: Array, before: Array, after: Array, y: Array) -> None:
     """Apply softplus to Δ, and write the states and y of one sequence."""
     h, n = len(y), len(rate) // len(y)
     u, dt, b, c = gates[:h], gates[h : 2 * h], gates[2 * h : 2 * h + n], gates[2 * h + n :]
     for j in range(h):
-        dt[j] = max(dt[j], 0) + math.log1p(math.exp(-abs(dt[j])))
+        half = tanh(y.dtype.type(0.5) * abs(dt[j]))
+        y[j] = (1 - half) / (1 + half)  # exp(-|a|) for the argument a of Δ
+    for j in range(h):
+        dt[j] = max(dt[j], 0) + math.log1p(y[j])
         y[j] = 0
     for k in range(n):
         old, new, own = before[k * h : (k + 1) * h], after[k * h : (k + 1) * h], rate[k * h : (k + 1) * h]
+        decays(own, dt, new)
         for j in range(h):
-            new[j] = math.exp(-own[j] * dt[j]) * old[j] + b[k] * (dt[j] * u[j])
+            new[j] = new[j] * old[j] + b[k] * (dt[j] * u[j])
         for j in range(h):
             y[j] += c[k] * new[j]
 
@@ -168,23 +181,29 @@ def select_backward(
     h, n = len(dy), len(rate) // len(dy)
     u, dt, b, c = gates[:h], gates[h : 2 * h], gates[2 * h : 2 * h + n], gates[2 * h + n :]
     du, d_dt, d_b, d_c = delta[:h], delta[h : 2 * h], delta[2 * h : 2 * h + n], delta[2 * h + n :]
+    decay = np.empty_like(u)
     for j in range(h):
         du[j], d_dt[j] = 0, 0
     for k in range(n):
         old, new, own = before[k * h : (k + 1) * h], after[k * h : (k + 1) * h], rate[k * h : (k + 1) * h]
         e, d_own = ds[k * h : (k + 1) * h], d_rate[k * h : (k + 1) * h]
+        decays(own, dt, decay)
         taken, given = dy.dtype.type(0), dy.dtype.type(0)
         for j in range(h):
             given += dy[j] * new[j]
+        for j in range(h):
             e[j] += c[k] * dy[j]
-            taken += e[j] * dt[j] * u[j]
+        for j in range(h):
+            taken += e[j] * (dt[j] * u[j])
+        for j in range(h):
             du[j] += e[j] * dt[j] * b[k]
-            decay = math.exp(-own[j] * dt[j])
-            faded = e[j] * old[j] * decay
-            d_dt[j] += e[j] * b[k] * u[j] - faded * own[j]
-            d_own[j] -= faded * dt[j]
-            e[j] *= decay
+        for j in range(h):
+            d_dt[j] += e[j] * b[k] * u[j] - e[j] * decay[j] * old[j] * own[j]
+        for j in range(h):
+            e[j] *= decay[j]
+            d_own[j] -= e[j] * old[j] * dt[j]
         d_b[k], d_c[k] = taken, given
     for j in range(h):
-        d_dt[j] *= -math.expm1(-dt[j])
+        half = tanh(dy.dtype.type(0.5) * dt[j])
+        d_dt[j] *= 2 * half / (1 + half)  # 1 - exp(-Δ), the sigmoid
         dy[j] = 0

@@ -24,13 +24,13 @@ from unrolled.training.forcing import KEPT, ForcingSchedule, jacobian_size
 from unrolled.training.runs import Run
 
 S, B, T, K, H = 2, 3, 11, 2, 4
-CELLS = ("elman", "lstm", "gru", "leaky", "lem", "cornn")
+CELLS = ("elman", "lstm", "gru", "leaky", "lem", "cornn", "shplrnn", "alrnn")
 """With the readout folded in by the sum of inputs, by an own rule, and not at all."""
 
 
 def network_of(cell: str, **forcing: Any) -> Network:
     row = ForcingRow(**forcing)
-    return Network(make_cell(cell, 0 if row.rule == "state" else K, hidden=H), K, forcing=row)
+    return Network(make_cell(cell, 0 if row.rule == "state" else K, hidden=H, units=3), K, forcing=row)
 
 
 def theta_of(network: Network) -> torch.Tensor:
@@ -188,6 +188,7 @@ def test_a_forced_network_is_trained_forecasts_and_has_exponents(forcing: dict[s
 CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("recall_50", {"forcing": {"rule": "input", "interval": 5}}, "needs a task whose inputs are the outputs"),
     ("lorenz", {"forcing": {"rule": "input", "interval": 5}, "truncate": 3}, "does not go with truncate"),
+    ("lorenz", {"forcing": {"rule": "state", "interval": 5}, "encoder": [4]}, "does not go with encoder"),
     ("lorenz", {"forcing": {"rule": "input", "interval": 5}, "readout": [4]}, "needs a linear readout"),
     ("lorenz", {"forcing": {"rule": "state", "interval": 500}}, "longer than the sequences"),
     ("lorenz", {"forcing": {"rule": "state", "interval": 5}, "hidden": 2}, "the state has 2 units, fewer than the 3"),

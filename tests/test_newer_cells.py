@@ -243,7 +243,7 @@ def test_piecewise_linear_cells_run_free_by_other_weights_as_step_by_step(name: 
     torch.testing.assert_close(folded, torch.stack(y, dim=2), rtol=1e-11, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", [each for each in names("cells") if each != "window"])
+@pytest.mark.parametrize("name", [each for each in names("cells") if load("cells", each).recurrent])
 def test_without_inputs_a_cell_is_an_autonomous_map(name: str) -> None:
     network = Network(make_cell(name, 0, hidden=H), 2)
     drawn = load("initialisers", "uniform")().initialise(Problem(network.weights(), units=H), np.random.default_rng(0))

@@ -195,16 +195,17 @@ class Method(Row):
     the cell and the linear output, `encoder` those between the inputs and the cell; `flatten_window` gives the cell
     its whole window as one step; `truncate` cuts back-propagation every so many steps; of several thresholds in
     `clip_norm` or `clip_value` one is chosen on validation data, as of the learning rates, and so is the weight
-    `omega` of the regulariser that keeps gradients from vanishing (`training/vanishing.py`); `epochs`, `batch` and `schedule` are in place of the study's, where
-    an epoch costs more than those of others, or a protocol is published; `input_noise` is the standard deviation of
-    the noise on the inputs in training; `centred` takes their means off inputs and targets; with `closed_loop` n
-    the last n inputs of each training sequence are the network's own outputs, and `forcing` feeds the truth in now
-    and then (`ForcingRow`). Where a task has columns to choose from, `inputs` names them, and `steps` trains on
-    that many first steps of each window. `residual: linear` trains on what a linear model lacks, `residual: last`
-    on the difference to the last value. With `precision: double` weights, inputs and states are float64 (a study's
-    data have a `precision` of their own). `tuned` lists values of options of the initialiser, in place of one in
-    `options`; which is chosen on validation data. `requires` says where the method applies; `compare_with` names a
-    method that differs in one choice, and the choice; `tuned_by_hand` says which settings were, and on which data.
+    `omega` of the regulariser that keeps gradients from vanishing (`training/vanishing.py`); `epochs`, `batch` and
+    `schedule` are in place of the study's, where an epoch costs more than those of others, or a protocol is
+    published; `input_noise` is the standard deviation of the noise on the inputs in training; `centred` takes their
+    means off inputs and targets; with `closed_loop` n the last n inputs of each training sequence are the network's
+    own outputs, and `forcing` feeds the truth in now and then (`ForcingRow`). Where a task has columns to choose
+    from, `inputs` names them, and `steps` trains on that many first steps of each window. `residual: linear` trains
+    on what a linear model lacks, `residual: last` on the difference to the last value. With `precision: double`
+    weights, inputs and states are float64 (a study's data have a `precision` of their own). `tuned` lists values of
+    options of the initialiser, in place of one in `options`; which is chosen on validation data. `requires` says
+    where the method applies; `compare_with` names a method that differs in one choice, and the choice;
+    `tuned_by_hand` says which settings were, and on which data.
     """
 
     label: Line

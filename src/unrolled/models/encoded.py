@@ -41,6 +41,15 @@ class Encoded(Cell):
         """Size of the cell's output."""
         return self.cell.features
 
+    @property
+    def expands(self) -> bool:
+        """Whether the cell's `expand` does anything."""
+        return self.cell.expands
+
+    def expand(self, h: Tensor) -> Tensor:
+        """Return what the readout gets for the cell's outputs."""
+        return self.cell.expand(h)
+
     def weights(self) -> dict[str, Weight]:
         """Return the cell's weights, then the layers'; these are layers outside the step, as the readout's are."""
         found = self.cell.weights()

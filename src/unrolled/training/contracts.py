@@ -152,7 +152,7 @@ def _of_forcing(method: Method, task: Task, row: DataRow, own: System | None, pl
     if forcing is None:
         return
     cell, steps, interval = registry.load("cells", method.cell), task.sizes(row)["train"].steps, forcing.interval or 1
-    keys = ("truncate", "residual", "closed_loop", "flatten_window", "centred")
+    keys = ("truncate", "residual", "closed_loop", "flatten_window", "centred", "encoder")
     others = ", ".join(key for key in keys if getattr(method, key))
     own_inputs = task.mode == "closed_loop" and not task.many_to_one
     reasons = {
@@ -174,7 +174,7 @@ def _of_forcing(method: Method, task: Task, row: DataRow, own: System | None, pl
 
 def _of_omega(method: Method, place: str) -> Iterator[str]:
     """Refuse Ω where there is no such thing, or with what it does not go with."""
-    keys = ("truncate", "closed_loop", "forcing", "residual", "flatten_window")
+    keys = ("truncate", "closed_loop", "forcing", "residual", "flatten_window", "encoder")
     others = [key for key in keys if getattr(method, key)]
     reason = vanishing.supports(registry.load("cells", method.cell))
     if others and reason is None:

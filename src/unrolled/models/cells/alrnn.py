@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from unrolled.models import kernels
-from unrolled.models.cell import Cell, State, Weight, Weights
+from unrolled.models.cell import Cell, State, Weight, Weights, fed_back
 from unrolled.models.kernels import Array, compiled
 from unrolled.models.pytorch import Tensor, torch
 
@@ -53,11 +53,11 @@ class ALRNN(Cell):
         phi = torch.cat([h[..., : self.linear], torch.relu(h[..., self.linear :])], dim=-1)
         return (w["A"] * h + phi @ w["W"] + x @ w["U"] + w["b"],)
 
-    def closed(self, w: Weights, v: Tensor, c: Tensor) -> Weights | None:
-        """Return the weights that feed h V + c back as input, for `run_compiled` only: with V U_K on h itself."""
-        k = v.shape[-1]
-        fed, rest = w["U"][:, :k], w["U"][:, k:]
-        return w | {"U": rest, "N": v @ fed, "b": w["b"] + c @ fed}
+    def closed(self, w: Weights, v: Tensor, c: Tensor, kept: Tensor | None = None) -> Weights | None:
+        """Return the weights that feed h V + c back as input, for `run_compiled` only: with N = V U_K on h itself."""
+        none = {"W": torch.zeros_like(w["W"]), "U": w["U"], "b": w["b"]}
+        folded = fed_back(none, v, c, kept)
+        return w | {"U": folded["U"], "b": folded["b"], "N": folded["W"]}
 
     def kernels(self) -> tuple[Any, Any]:
         """Return the compiled loops."""

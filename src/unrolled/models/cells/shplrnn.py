@@ -51,9 +51,9 @@ class ShPLRNN(Cell):
         (h,) = state
         return (w["A"] * h + torch.relu(h @ w["C"] + w["d"]) @ w["E"] + x @ w["U"] + w["b"],)
 
-    def closed(self, w: Weights, v: Tensor, c: Tensor) -> Weights | None:
+    def closed(self, w: Weights, v: Tensor, c: Tensor, kept: Tensor | None = None) -> Weights | None:
         """Return the weights that feed h V + c back as input, for `run_compiled` only: A is then a full matrix W."""
-        return fed_back(w | {"W": torch.diag_embed(w["A"][:, 0])}, v, c)
+        return fed_back(w | {"W": torch.diag_embed(w["A"][:, 0])}, v, c, kept)
 
     def kernels(self) -> tuple[Any, Any]:
         """Return the compiled loops."""

@@ -137,7 +137,7 @@ def test_an_unknown_study_lists_the_known(refused: Refused) -> None:
 
 
 def test_a_name_with_nothing_near_is_a_whole_sentence(refused: Refused) -> None:
-    with refused("cell 'zzz' is not known. Known: cornn"):
+    with refused("cell 'zzz' is not known. Known: alrnn"):
         registry.load("cells", "zzz")
 
 

@@ -57,7 +57,8 @@ class Problem:
 
     def network(self) -> Network:
         """Return a network for it."""
-        cell = make_cell(self.cell, T * D if self.flatten_window else D, hidden=self.hidden, **dict(self.settings))
+        given = {"units": 3} | dict(self.settings)  # few, so that outputs stay of the size of 1
+        cell = make_cell(self.cell, T * D if self.flatten_window else D, hidden=self.hidden, **given)
         about = self.truncate, self.washout, self.residual, self.closed_loop
         return Network(cell, self.outputs, self.readout, self.flatten_window, *about)
 

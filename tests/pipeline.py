@@ -153,7 +153,7 @@ def copy_of_tree(folder: Path) -> None:
     listed = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True).stdout.splitlines()
     kernels = (str(path.relative_to(ROOT)) for path in (ROOT / "src").rglob("__pycache__/*.nb?"))
     for name in (*listed, *kernels):
-        if (ROOT / name).is_file() and name != "dvc.lock" and not re.match(r"reports/(?!full/)", name):
+        if (ROOT / name).is_file() and name != "dvc.lock" and not re.match(r"reports/(?!full/|literature/)", name):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
 

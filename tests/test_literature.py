@@ -66,7 +66,7 @@ def test_records_say_how_they_came_about() -> None:
     for name, found in RECORDS.items():
         assert found["experiment"]["name"] == name and found["versions"]["torch"] and found["date"]
         for row in found["methods"].values():
-            assert row["core_seconds"] >= 0 and len(row["seeds"]) == found["experiment"]["fit"].get("seeds", 5)
+            assert row["fit_seconds"] >= 0 and len(row["seeds"]) == found["experiment"]["fit"].get("seeds", 5)
 
 
 def test_a_row_without_a_record_is_not_run() -> None:
@@ -83,7 +83,7 @@ def entry(**more: Any) -> dict[str, Any]:
 
 def kept(seeds: list[float], better: str = "lower") -> dict[str, Any]:
     """Return a record of one method."""
-    method = made_up.row("m", 3.0, 1) | {"seeds": seeds, "core_seconds": 1.0}
+    method = made_up.row("m", 3.0, 1) | {"seeds": seeds, "fit_seconds": 1.0}
     about = {
         "score": "mse",
         "unit": "V²",
@@ -126,6 +126,7 @@ def test_a_table_is_run_and_its_record_written(
     in_tmp: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UNROLLED_WORKERS", "1")
+    monkeypatch.setattr(literature.lifetime, "begin", lambda module: None)
     table = tiny.raw("next_value")
     (name,) = table["studies"]
     table["studies"][name]["methods"] = ["linear"]
@@ -184,8 +185,8 @@ def test_solutions_are_averaged_over_sequences_and_noise_enters_the_states() -> 
 
 
 @pytest.mark.parametrize("every", [False, True])
-def test_lags_and_powers_are_the_plain_loop(every: bool) -> None:
-    options: dict[str, Any] = {"lags": [2, 3], "powers": 3, "powers_of": "all" if every else "newest"}
+def test_values_left_out_and_powers_are_the_plain_loop(every: bool) -> None:
+    options: dict[str, Any] = {"fewer": 1, ("every_power" if every else "powers"): 3}
     cell = Window(2, window=3, **options)
     network = Network(cell, 1)
     random = np.random.default_rng(0)
@@ -219,10 +220,9 @@ def test_lags_and_powers_are_the_plain_loop(every: bool) -> None:
     np.testing.assert_allclose(free[0, 0, :, 0].numpy(), y[5:12], rtol=1e-12)
 
 
-def test_lags_that_do_not_fit_are_one_line(refused: Refused) -> None:
-    for lags in ([2], [2, 4]):
-        with refused("'lags'", "do not fit 2 inputs and a window of 3"):
-            Window(2, window=3, lags=lags)
+def test_a_window_of_which_nothing_is_left_is_one_line(refused: Refused) -> None:
+    with refused("'fewer' leaves nothing of a window of 3"):
+        Window(2, window=3, fewer=3)
 
 
 def laser(**more: Any) -> DataRow:

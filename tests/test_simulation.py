@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline import silverbox as write_silverbox
 from unrolled import registry
 from unrolled.config import DataRow, Experiment, FitRow, Method
-from unrolled.data import datasets
+from unrolled.data import datasets, official
 from unrolled.data.records import silverbox
 from unrolled.data.task import Data
 from unrolled.models.ensemble import Ensemble
@@ -45,7 +45,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     folder = tmp_path_factory.mktemp("measured")
     write_silverbox(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(silverbox.FOLDER, str(folder))
+        patch.setenv(official.FOLDER, str(folder))
         return datasets.make(box())
 
 
@@ -127,7 +127,7 @@ def test_short_windows_are_the_first_part_of_the_long_ones(data: Data) -> None:
     assert short.val["inputs"].shape == whole.val["inputs"].shape and short.washout == whole.washout == WASHOUT
 
 
-if (Path(os.environ.get(silverbox.FOLDER, "nowhere")) / silverbox.FILE).is_file():
+if (Path(os.environ.get(official.FOLDER, "nowhere")) / silverbox.FILE).is_file():
 
     def test_regressions_on_the_measured_data_have_the_known_errors() -> None:
         """Of ARX(20) measured independently, with the official washout; of NARX with five lags ours."""

@@ -53,7 +53,7 @@ def record(own: Experiment, commit: str) -> dict[str, Any] | str:
     rows = {}
     for name, row in metrics["methods"].items():
         cost = results.seconds(Run(own, name))
-        rows[name] = {key: row.get(key) for key in KEPT} | {"core_seconds": None if cost is None else round(cost, 1)}
+        rows[name] = {key: row.get(key) for key in KEPT} | {"fit_seconds": None if cost is None else round(cost, 1)}
     return {
         **{key: metrics[key] for key in facts},
         "tests": metrics["tests"],

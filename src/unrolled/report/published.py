@@ -3,8 +3,6 @@
 from statistics import median
 from typing import Any
 
-from scipy.stats import binom
-
 from unrolled.report.results import FIRST, Evaluation, ends
 from unrolled.report.words import number
 
@@ -62,7 +60,7 @@ def followed(entries: list[dict[str, Any]], records: dict[str, dict[str, Any]]) 
         ours = _over_seeds(method if test == FIRST else method["tests"][test], entry.get("statistic"), record["better"])
         label = record["test_label"] if test == FIRST else record["tests"][test]["label"]
         about = {key: record[key] for key in ("score", "unit", "commit", "date")} | {"study_label": record["label"]}
-        about |= {"label": method["label"], "family": method["family"], "core_seconds": method["core_seconds"]}
+        about |= {"label": method["label"], "family": method["family"], "fit_seconds": method["fit_seconds"]}
         said = verdict(entry["value"], ours, record["better"] == "higher")
         rows.append(row | about | {"ours": ours["score"], "interval": ours["interval"], "verdict": said, "on": label})
     return rows
@@ -76,12 +74,15 @@ def _over_seeds(measured: dict[str, Any], statistic: str | None, better: str) ->
     nothing = {"low": None, "high": None, "kind": f"{statistic} of {len(seeds)} seeds", "coverage": None}
     if statistic == "best":
         return {"score": seeds[0 if better == "lower" else -1], "interval": nothing | {"n": len(seeds)}}
+    from scipy.stats import binom  # here, because its import takes longer than all else that a page needs
+
+    middle = float(f"{median(seeds):.6g}")
     low = int(binom.ppf(0.025, len(seeds), 0.5)) - 1  # so many order statistics lie beyond either end
     if low < 0:
-        return {"score": median(seeds), "interval": nothing | {"n": len(seeds)}}
+        return {"score": middle, "interval": nothing | {"n": len(seeds)}}
     coverage = round(1 - 2 * float(binom.cdf(low, len(seeds), 0.5)), 3)
     within = {"low": seeds[low], "high": seeds[-1 - low], "kind": "order statistics about the median"}
-    return {"score": median(seeds), "interval": within | {"coverage": coverage, "n": len(seeds)}}
+    return {"score": middle, "interval": within | {"coverage": coverage, "n": len(seeds)}}
 
 
 def verdict(value: float, ours: dict[str, Any], higher: bool) -> str:

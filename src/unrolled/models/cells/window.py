@@ -1,6 +1,6 @@
 """No recurrence: the last inputs, as they are. With a readout it is a regression on a window."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -18,7 +18,7 @@ class Window(Cell):
     in the readout a feed-forward network on the same window: baselines that cannot remember longer
     than w steps. With `powers` p > 1 the powers 2 ... p of the first input at t follow, so
     that an autoregression (ARX) whose first input is y_{t-1} becomes a polynomial one (NARX); with
-    `powers_of: all` those of every entry. `lags` keeps the last so many values only, of each input its own number.
+    `every_power` p those of every value. `fewer` leaves out so many of the first input's oldest values.
 
     References
     ----------
@@ -28,37 +28,33 @@ class Window(Cell):
     family: ClassVar[str] = "regression"
 
     class Settings(Cell.Settings):
-        """The length w in steps, p, of what, and how many values of each input."""
+        """The length w in steps, both p, and how many values of the first input are left out."""
 
         window: int = Field(1, ge=1)
         powers: int = Field(1, ge=1, le=16)
-        powers_of: Literal["newest", "all"] = "newest"
-        lags: list[Annotated[int, Field(ge=1)]] = Field([])
+        every_power: int = Field(1, ge=1, le=16)
+        fewer: int = Field(0, ge=0)
 
     settings: Settings
     recurrent: ClassVar[bool] = False
 
     def __init__(self, inputs: int, **settings: Any) -> None:
         super().__init__(inputs, **settings)
-        lags, window = self.settings.lags, self.settings.window
-        if lags and (len(lags) != inputs or max(lags) > window):
+        if self.settings.fewer and self.settings.fewer >= self.settings.window:
             raise UnrolledError(
-                f"'lags' {lags} do not fit {inputs} inputs and a window of {window}: give one number an input, none "
-                "larger than the study's 'window'"
+                f"'fewer' leaves nothing of a window of {self.settings.window}: lower it, or raise the study's 'window'"
             )
 
     @property
     def kept(self) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-        """Places of the values in the window (w D), oldest first, that `lags` keeps."""
-        w, d = self.settings.window, self.inputs
-        lags = self.settings.lags or [w] * d
-        return np.array([t * d + k for t in range(w) for k in range(d) if w - t <= lags[k]], np.int64)
+        """Places of the values in the window (w D), oldest first, that `fewer` leaves."""
+        d = self.inputs
+        return np.delete(np.arange(self.settings.window * d), np.arange(self.settings.fewer) * d)
 
     @property
     def features(self) -> int:
-        """Size of the output: of the values kept, and one for each power."""
-        kept, p = len(self.kept), self.settings.powers
-        return kept * p if self.settings.powers_of == "all" else kept + p - 1
+        """Size of the output: of the values kept and their powers, and one for each power of the newest."""
+        return len(self.kept) * self.settings.every_power + self.settings.powers - 1
 
     def weights(self) -> dict[str, Weight]:
         """Return none: nothing is trained here."""
@@ -88,14 +84,13 @@ class Window(Cell):
 
     def _of(self, window: Tensor) -> Tensor:
         """Return the features of windows (..., w D)."""
-        p, kept = self.settings.powers, self.kept
+        kept, own = self.kept, self.settings
         values = window if len(kept) == window.shape[-1] else window[..., kept]
-        if p < 2:
+        if own.powers == own.every_power == 1:
             return values
-        if self.settings.powers_of == "all":
-            return torch.cat([values**q for q in range(1, p + 1)], dim=-1)
-        newest = window[..., (self.settings.window - 1) * self.inputs, None]
-        return torch.cat([values, *(newest**q for q in range(2, p + 1))], dim=-1)
+        newest = window[..., (own.window - 1) * self.inputs, None]
+        parts = [values**q for q in range(1, own.every_power + 1)] + [newest**q for q in range(2, own.powers + 1)]
+        return torch.cat(parts, dim=-1)
 
     def regress(self, v: Tensor, c: Tensor, first: Tensor, state: State, given: Tensor) -> Tensor | None:
         """Return y_2 ... y_n of a readout with one output, in a compiled loop.
@@ -108,14 +103,13 @@ class Window(Cell):
         v, c, first, line = (each.double().contiguous() for each in (v[..., 0], c[:, 0, 0], first[..., 0], state[1]))
         rest = given.double().contiguous()
         arrays = (v, c, first, line, rest, outputs[..., 0])
-        every = self.settings.powers_of == "all"
-        autoregress(self.kept, self.settings.powers, every, *(each.numpy() for each in arrays))
+        autoregress(self.kept, self.settings.powers, self.settings.every_power, *(each.numpy() for each in arrays))
         return outputs.to(given.dtype)
 
 
 @compiled
 def autoregress(
-    kept: Array, powers: int, every: bool, v: Array, c: Array, first: Array, state: Array, given: Array, outputs: Array
+    kept: Array, powers: int, every: int, v: Array, c: Array, first: Array, state: Array, given: Array, outputs: Array
 ) -> None:
     """Fill the outputs (S, B, n - 1), step after step, each with the last as the newest first input."""
     d, size, count = given.shape[3] + 1, state.shape[2], len(kept)
@@ -131,13 +125,12 @@ def autoregress(
                     line[size - d + 1 + j] = given[s, b, t, j]
                 newest, y = y, c[s]
                 for j in range(count):
-                    y += line[kept[j]] * weights[j]
+                    power = 1.0
+                    for p in range(every):
+                        power *= line[kept[j]]
+                        y += power * weights[p * count + j]
                 power = newest
                 for p in range(1, powers):
-                    if every:
-                        for j in range(count):
-                            y += line[kept[j]] ** (p + 1) * weights[p * count + j]
-                    else:
-                        power *= newest
-                        y += power * weights[count + p - 1]
+                    power *= newest
+                    y += power * weights[every * count + p - 1]
                 outputs[s, b, t] = y

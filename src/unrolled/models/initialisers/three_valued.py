@@ -19,7 +19,7 @@ class ThreeValued(Initialiser):
     class Settings(Initialiser.Settings):
         """The share of W that is not zero, its spectral radius, the bound of U, and the size of b."""
 
-        density: float = Field(0.0125, gt=0, le=1)
+        density: float = Field(0.1, gt=0, le=1)
         spectral_radius: float = Field(0.79, gt=0)
         input_scale: float = Field(0.56, ge=0)
         bias_scale: float = Field(0.0, ge=0)

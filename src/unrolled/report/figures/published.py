@@ -19,8 +19,8 @@ class Published(OverviewFigure):
     heading = "Published against ours"
     caption = (
         "Our score (geometric mean over the seeds, with its t interval) over the published one, of a study's first "
-        "test set; left of the line ours has the smaller error. Squares: by the protocol of the source, apart from "
-        "this run. Elsewhere protocols differ: the table below says how. Open: too different to compare."
+        "test set; left of the line ours has the smaller error. Above the rule: by the protocol of the source, "
+        "apart from this run. Below it protocols differ: the table says how. Open: too different to compare."
     )
 
     def applies(self, results: Results) -> bool:
@@ -60,6 +60,8 @@ class Published(OverviewFigure):
             labels.append(textwrap.shorten(f"{study.label}: {row.get('model') or own}", 58, placeholder=" …"))
         for row in same:
             labels.append(textwrap.shorten(f"{row['model']}, {row['on']}", 58, placeholder=" …"))
+        if rows and same:
+            axis.axhline(len(rows) - 0.5, color=GREY, lw=0.8)
         axis.axvline(1, color="black", lw=1)
         axis.axvline(2, color=GREY, lw=0.8, ls=":")
         axis.set_xscale("log")

@@ -28,6 +28,8 @@ class Score(Item, ABC):
     higher_is_better: ClassVar[bool] = False
     of_classes: ClassVar[bool] = False
     """Whether it is of predicted probabilities against classes, one-hot, and not of real values."""
+    statistical: ClassVar[bool] = False
+    """Whether it compares distributions, of which even a perfect sample is not exactly the other."""
     least: ClassVar[int] = 1
     """How many values of the truth it needs."""
     blocks: ClassVar[int | None] = None

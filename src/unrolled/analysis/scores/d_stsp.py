@@ -23,6 +23,7 @@ class StateSpaceDivergence(Score):
 
     label: ClassVar[str] = "D_stsp of free runs"
     test: ClassVar[str] = "free_run"
+    statistical: ClassVar[bool] = True
 
     def unit(self, test: TestSet) -> str:
         """Return the unit of a divergence."""

@@ -62,10 +62,8 @@ class Forecast(Task):
         """Refuse a force, a part of a horizon that is not there, and a washout that leaves nothing."""
         if self.settings.val_horizon is not None and self.settings.val_horizon > (self.settings.horizon or 0):
             return "needs a 'horizon' of at least the 'val_horizon', which is a part of it"
-        if self.settings.free_run is not None and (row.record is not None or self.settings.observed is not None):
-            return "'free_run' needs a system all of whose states are observed"
         if self.settings.free_run is not None and (self.settings.horizon is None or (system and system.delay)):
-            return "'free_run' needs a 'horizon', and a system without a delay"
+            return "needs, for a 'free_run', a 'horizon' and a system without a delay"
         if self.settings.solver_defaults and system is not None and (system.delay or system.lyapunov):
             return "needs a system with neither delay nor chaos for 'solver_defaults'"
         if row.washout >= self.settings.steps:
@@ -136,27 +134,32 @@ class Forecast(Task):
         scaled = {split: (each - mean) / deviation for split, each in states.items()}
         exponent = system.exponent()
         cut = self._cut(row, scaled, times, {"unit": unit, "lyapunov": exponent}, facts)
-        if own.free_run is not None:
-            long = self._free_run(system, states["test"], cut, mean, deviation)
-            own_val = cut.val_tests | {FREE_RUN: cut.val_tests["closed_loop"]}
-            cut = replace(cut, tests=cut.tests | {FREE_RUN: long}, val_tests=own_val)
-        if exponent is None or system.delay or own.horizon is None:
+        if own.horizon is None or system.delay:
             return cut
-        agreed = solvers_agree(system, found[-row.test :, own.steps - 1 :], row.step)
-        known = row.step * exponent * agreed
-        cut.facts["solvers_agree"] = {"least": float(known.min()), "median": float(np.median(known))}
-        return replace(cut, tests=cut.tests | {"closed_loop": replace(cut.tests["closed_loop"], agreed=agreed)})
+        before = found[-row.test :, own.steps - 1 :]  # test trajectories from the last observed state on
+        if own.free_run is not None:
+            later = simulate(system, before[:RUNS, 0], row.step * np.arange(own.free_run + 1.0), rtol=TOLERANCE)
+            cut = self._with_free_run(cut, (later[:, 1:, seen] - mean) / deviation)
+        return cut if exponent is None else self._with_agreement(cut, solvers_agree(system, before, row.step))
 
-    def _free_run(self, system: System, states: Array, cut: Data, mean: Array, deviation: Array) -> TestSet:
-        """Return what follows the first test sequences for long: the statistics count, not the exact path."""
-        own, loop = self.settings, cut.tests["closed_loop"]
-        steps = int(own.free_run or 0)
-        times = cut.tests["test"].times[-1] + own_step(loop) * np.arange(steps + 1, dtype=np.float64)
-        later = simulate(system, states[:RUNS, own.steps - 1], times - times[0], rtol=TOLERANCE)[:, 1:]
-        targets = ((later - mean) / deviation).astype(np.float32)
-        return replace(
-            loop, inputs=loop.inputs[:RUNS], targets=targets, times=times[1:], label="long free run", agreed=None
-        )
+    @staticmethod
+    def _with_free_run(cut: Data, targets: Array) -> Data:
+        """Add long free runs after the first test sequences, of which the statistics count, not the exact path."""
+        loop = cut.tests["closed_loop"]
+        step = cut.train["times"][1] - cut.train["times"][0]
+        times = loop.times[0] + step * np.arange(targets.shape[1])
+        arrays = {"inputs": loop.inputs[:RUNS], "targets": targets.astype(np.float32), "times": times}
+        long = replace(loop, **arrays, label="long free run")
+        own = cut.val_tests | {FREE_RUN: cut.val_tests["closed_loop"]}
+        return replace(cut, tests=cut.tests | {FREE_RUN: long}, val_tests=own)
+
+    @staticmethod
+    def _with_agreement(cut: Data, agreed: Array) -> Data:
+        """Add for how many steps of each test sequence two solvers agree, and say for how many Lyapunov times."""
+        loop = cut.tests["closed_loop"]
+        known = (loop.times[1] - loop.times[0]) * (loop.lyapunov or 1.0) * agreed
+        cut.facts["solvers_agree"] = {"least": float(known.min()), "median": float(np.median(known))}
+        return replace(cut, tests=cut.tests | {"closed_loop": replace(loop, agreed=agreed)})
 
     def _recorded(self, row: DataRow, series: Series) -> Data:
         """Cut each split into windows, half overlapping for training; the test ones do not overlap.
@@ -232,11 +235,6 @@ class Forecast(Task):
         times: Array = row.step * np.arange(self.settings.steps + 1, dtype=np.float64)
         initial = system.start(np.random.default_rng([row.seed, 2]), row.test)[:count]
         return times, initial, simulate(system, initial, times)[..., observed(row, system, self.settings.observed)]
-
-
-def own_step(test: TestSet) -> float:
-    """Return the time between two targets."""
-    return float(test.times[1] - test.times[0])
 
 
 def solvers_agree(system: System, states: Array, step: float) -> Array:

@@ -61,26 +61,32 @@ class Window(Cell):
         return {}
 
     def start(self, x: Tensor) -> State:
-        """Return features and a window of zeros."""
-        shape = x.shape[:2]
-        return x.new_zeros(*shape, self.features), x.new_zeros(*shape, self.settings.window * self.inputs)
+        """Return features of zeros, which begin with the window; if some are left out, also the window."""
+        shape, size = x.shape[:2], self.settings.window * self.inputs
+        features = x.new_zeros(*shape, self.features)
+        return (features, x.new_zeros(*shape, size)) if self.settings.fewer else (features,)
 
     def step(self, w: Weights, x: Tensor, state: State) -> State:
         """Drop the oldest input and append the newest."""
-        window = torch.cat([state[1][..., self.inputs :], x], dim=-1)
-        return self._of(window), window
+        window = torch.cat([self._window(state)[..., self.inputs :], x], dim=-1)
+        return (self._of(window), window) if self.settings.fewer else (self._of(window),)
 
     def run(self, w: Weights, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Return all windows as a view, without copying them; a copy with powers or lags."""
+        """Return all windows as a view, without copying them; a copy with powers, or where values are left out."""
         state = self.start(x) if state is None else state
         s, b, t, d = x.shape
         if t == 0:
             raise ValueError(f"Window: the sequence has no steps, inputs are {tuple(x.shape)}")
         size = self.settings.window * d
-        line = torch.cat([state[1][..., d:size], x.reshape(s, b, t * d)], dim=-1).contiguous()
+        line = torch.cat([self._window(state)[..., d:], x.reshape(s, b, t * d)], dim=-1).contiguous()
         windows = line.unfold(-1, size, d)
         outputs = self._of(windows)
-        return outputs, (outputs[:, :, -1], windows[:, :, -1])
+        last = outputs[:, :, -1]
+        return outputs, (last, windows[:, :, -1]) if self.settings.fewer else (last,)
+
+    def _window(self, state: State) -> Tensor:
+        """Return the last inputs (S, B, w D)."""
+        return state[-1][..., : self.settings.window * self.inputs]
 
     def _of(self, window: Tensor) -> Tensor:
         """Return the features of windows (..., w D)."""
@@ -100,7 +106,8 @@ class Window(Cell):
         if v.shape[2] > 1:
             return None
         outputs = first.new_empty(*given.shape[:3], 1, dtype=torch.float64)
-        v, c, first, line = (each.double().contiguous() for each in (v[..., 0], c[:, 0, 0], first[..., 0], state[1]))
+        parts = (v[..., 0], c[:, 0, 0], first[..., 0], self._window(state))
+        v, c, first, line = (each.double().contiguous() for each in parts)
         rest = given.double().contiguous()
         arrays = (v, c, first, line, rest, outputs[..., 0])
         autoregress(self.kept, self.settings.powers, self.settings.every_power, *(each.numpy() for each in arrays))

@@ -42,6 +42,10 @@ def studies_of(task: str) -> list[str]:
     return [name for name, row in TABLE.studies.items() if row.data.task == task]
 
 
+TASKS = sorted({row.data.task for row in TABLE.studies.values()})
+"""That a study of the table puts; what only a published protocol needs is in `test_literature.py`."""
+
+
 def write_record(folder: Path) -> pd.DataFrame:
     """Write `made_up.csv` with every column of every record of the table, of a driven decay; return it."""
     records = [row.data.record for row in TABLE.studies.values() if row.data.record is not None]

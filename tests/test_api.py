@@ -14,7 +14,7 @@ import small_studies
 import tiny
 import unrolled
 from conftest import Refused
-from unrolled import api, registry
+from unrolled import api
 from unrolled.config import Table
 from unrolled.report import forecast
 from unrolled.training.predictor import Predictor
@@ -36,7 +36,7 @@ def table(folder: Path) -> Table:
     return tiny.table()
 
 
-STUDIES = [small_studies.studies_of(task)[0] for task in registry.names("tasks")]
+STUDIES = [small_studies.studies_of(task)[0] for task in small_studies.TASKS]
 
 
 def test_the_five_lines_of_the_docstring(folder: Path) -> None:

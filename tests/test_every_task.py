@@ -111,13 +111,13 @@ def test_test_sets_say_how_they_are_run(name: str) -> None:
     row, task, data = made(name)
     modes = {key: test.mode for key, test in data.tests.items()}
     assert modes["test"] == ("simulation" if task.mode == "simulation" else "teacher_forced")
-    assert {mode for key, mode in modes.items() if key != "closed_loop"} == {modes["test"]}
-    assert modes.get("closed_loop", "closed_loop") == "closed_loop"
+    assert {mode for key, mode in modes.items() if key not in ("closed_loop", "free_run")} == {modes["test"]}
+    assert {modes.get(key, "closed_loop") for key in ("closed_loop", "free_run")} == {"closed_loop"}
     assert ("closed_loop" in task.lacks(row, of(row))) == ("closed_loop" not in data.tests)
 
 
 def test_errors_grow_on_a_test_set_that_some_study_has() -> None:
-    for name in TASKS:
+    for name in small_studies.TASKS:
         growth = registry.load("tasks", name).error_growth
         assert growth is None or any(growth in made(study)[2].tests for study in small_studies.studies_of(name))
 
@@ -152,7 +152,7 @@ def test_no_target_of_one_split_is_a_target_of_another(name: str) -> None:
     assert shared(train, train, key)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", small_studies.TASKS)
 def test_data_depend_on_the_seed_and_on_nothing_else(task: str) -> None:
     differ = []
     for name in small_studies.studies_of(task):
@@ -233,7 +233,7 @@ def test_tables_of_data_and_examples_hold_what_they_name(name: str) -> None:
     np.testing.assert_allclose(two[1], two[0] + 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", small_studies.TASKS)
 def test_what_a_task_adds_is_json(name: str) -> None:
     row, task, _ = made(small_studies.studies_of(name)[0])
     history = History(np.ones((3, 2)), updates=4)

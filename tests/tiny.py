@@ -19,7 +19,7 @@ def raw(*tasks: str) -> dict[str, Any]:
     """Return the table as YAML holds it, of the first study of each task, or of some tasks."""
     table = real_table.ALL
     studies = {}
-    for task in tasks or registry.names("tasks"):
+    for task in tasks or small_studies.TASKS:
         name = small_studies.studies_of(task)[0]
         row = small_studies.study(name).model_dump(exclude={"seed", "settings"}, exclude_none=True)
         if row.get("system") is None:

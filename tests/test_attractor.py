@@ -9,8 +9,9 @@ import torch
 import made_up
 from conftest import MakeRun, make_cell
 from unrolled.analysis import attractor, autonomous
-from unrolled.analysis.attractor import Array, hellinger_distance, state_space_divergence
+from unrolled.analysis.attractor import Array, hellinger_distance
 from unrolled.analysis.evaluate import evaluate, scored
+from unrolled.analysis.scores.d_stsp import BINS, state_space_divergence
 from unrolled.models.network import Network
 from unrolled.report.page import of_one_study
 from unrolled.training.fit import fit
@@ -29,7 +30,7 @@ def normal(shift: float, seed: int = 0) -> Array:
 def test_equal_sets_have_no_divergence_and_disjoint_ones_the_bound() -> None:
     truth = normal(0.0)
     assert state_space_divergence(truth, truth) == 0
-    span = 4 * truth.std() / attractor.BINS
+    span = 4 * truth.std() / BINS
     low = truth.mean() - 2 * truth.std()
     cells = ((truth - low) / span)[(truth >= low + span) & (truth < low + 10 * span)].astype(int)
     p = np.bincount(cells, minlength=10) / len(cells)

@@ -130,7 +130,7 @@ def test_what_is_accepted_runs(in_tmp: Path, exhaustive: bool) -> None:
     found = {"trained": 0, "too large": 0}
 
     @drawing(1000 if exhaustive else 25)
-    @given(changed([tiny.raw(task) for task in registry.names("tasks")], SMALL))
+    @given(changed([tiny.raw(task) for task in small_studies.TASKS], SMALL))
     def drawn(table: dict[str, Any]) -> None:
         for experiment in check_rows(table, "params.yaml").experiments:
             row, fits = experiment.data, [Run(experiment, name) for name in experiment.methods]

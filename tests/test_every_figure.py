@@ -180,7 +180,7 @@ def test_one_figure_is_drawn_alone(everything: Results, tmp_path: Path, monkeypa
 def test_units_stand_on_the_axes(study: Evaluation) -> None:
     axes = item("data").draw(study).axes
     assert (axes[0].get_ylabel(), axes[-1].get_xlabel()) == ("x (mV)", "time (s)")
-    assert item("test_sets").draw(study).axes[0].get_xlabel() == "RMSE (mV²)"
+    assert item("test_sets").draw(study).axes[0].get_xlabel() == "MSE (mV²)"
     assert item("forecast").draw(study).axes[0].get_ylabel() == "x (mV)"
     study.metrics["example_axis"] = "test sequence"
     assert item("forecast").draw(study).get_supxlabel() == "test sequence"

@@ -93,7 +93,8 @@ def test_a_tangent_is_the_derivative_of_the_closed_loop(cell: str) -> None:
     frame = np.random.default_rng(0).normal(size=(*state.shape, 1))
     ahead, behind = (loop.advance(state + sign * nudge * frame[:, :, 0], frame)[0] for sign in (1, -1))
     found = loop.advance(state, frame)[1][:, :, 0]
-    np.testing.assert_allclose(found, (ahead - behind) / (2 * nudge), atol=1e-7)
+    rounding = np.finfo(float).eps * abs(ahead).max() / nudge  # states of some cells have no bound
+    np.testing.assert_allclose(found, (ahead - behind) / (2 * nudge), atol=1e-7 + 4 * rounding)
     assert abs(found - loop.advance(state, 2 * frame)[1][:, :, 0]).max() > 1e-3
 
 

@@ -55,7 +55,8 @@ def test_the_sidecar_says_solver_shapes_hashes_and_fingerprint(folder: Path) -> 
     facts = store.facts("waves")
     assert facts["solver"] == "DOP853" and facts["step"] == 0.1 and facts["fingerprint"] == "print"
     assert facts["files"]["train.npz"]["shapes"] == {"inputs": [6, 5, 1], "targets": [6, 1], "times": [6]}
-    assert facts["tests"]["further"] == {"mode": "closed_loop", "label": "further", "unit": "mV", "lyapunov": 0.9}
+    about = {"mode": "closed_loop", "label": "further", "unit": "mV", "lyapunov": 0.9, "blank": None}
+    assert facts["tests"]["further"] == about
     assert {name: entry["sha256"] for name, entry in facts["files"].items()} == {
         f"{name}.npz": files.sha256(folder / f"{name}.npz") for name in FILES
     }

@@ -20,6 +20,8 @@ EVERY, LARGEST = 4, 1e6
 """How many steps of a long forecast's error make a row of its table, and its largest value there."""
 ENDLESS = 1e300
 """What stands for an infinite error, between which quantiles cannot be taken."""
+DRAWN = 2000
+"""Steps of a prediction that a figure draws at most."""
 LONG = 200
 """Steps from which a forecast counts as long."""
 NAMES = ("curves", "forecasts", "data", "growth", "power_spectrum", "gradients")
@@ -70,8 +72,11 @@ def forecasts(runs: list[Evaluated], data: Data, outputs: list[str]) -> pd.DataF
     which, task = registry.load("scores", runs[0].run.experiment.score).test, runs[0].run.task
     lines = {"truth": data.tests[which].targets}
     lines |= {each.run.name: each.result.predictions[which][each.typical] for each in runs}
+    times = data.tests[which].times
+    if data.tests[which].targets.ndim == 3:
+        lines, times = {name: line[:, :DRAWN] for name, line in lines.items()}, times[:DRAWN]
     decoded = {name: task.decode(line.astype(np.float64), data.facts) for name, line in lines.items()}
-    return task.example(decoded, data.tests[which].times, outputs)
+    return task.example(decoded, times, outputs)
 
 
 def growth(runs: list[Evaluated], data: Data) -> pd.DataFrame:

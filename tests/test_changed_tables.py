@@ -150,4 +150,4 @@ def test_what_is_accepted_runs(in_tmp: Path, exhaustive: bool) -> None:
             found["trained"] += 1
 
     drawn()
-    assert found["trained"] > 3, found
+    assert found["trained"] > 2, found

@@ -80,7 +80,7 @@ def test_every_claim_has_a_verdict(repro: Path) -> None:
     assert [claim["number"] for claim in claims] == list(range(1, len(names("claims")) + 1))
     assert {claim["verdict"] for claim in claims} <= set(VERDICTS)
     untested = [claim["number"] for claim in claims if claim["verdict"] == UNTESTED]
-    assert untested == [9], "of the small table, only the updates are too few for a claim"
+    assert untested == [9, 15], "in the small table updates are too few, and no forced network is clipped"
     assert all(claim["words"] for claim in claims)
 
 
@@ -102,7 +102,8 @@ def told(content: bytes, folder: Path) -> list[str]:
 
 
 def test_times_and_places_are_in_no_output(repro: Path) -> None:
-    assert {name: found for name, content in outputs(repro).items() if (found := told(content, repro))} == {}
+    made = {name: each for name, each in outputs(repro).items() if not name.startswith("reports/literature/")}
+    assert {name: found for name, content in made.items() if (found := told(content, repro))} == {}
     assert told(f"made in {repro}".encode(), repro) == [str(repro)], "or else nothing could be found"
 
 

@@ -35,9 +35,10 @@ class StateSpaceDivergence(Score):
 
     def errors(self, predicted: Array, test: TestSet) -> Array:
         """Return the divergence of each run."""
-        truth = test.targets.astype(np.float64)
-        found = np.array([[state_space_divergence(run[None], truth) for run in replica] for replica in predicted])
-        return np.where(np.isnan(found), largest_divergence(truth), found)
+        grid = _Grid(test.targets.astype(np.float64))
+        p = grid.shares(grid.truth)
+        found = np.array([[_divergence(p, grid.shares(run)) for run in replica] for replica in predicted])
+        return np.where(np.isnan(found), _largest(p, test.targets.shape[1]), found)
 
     def aggregate(self, errors: Array) -> Array:
         """Return the mean."""
@@ -58,21 +59,36 @@ def state_space_divergence(orbits: Array, truth: Array) -> float:
     ----------
     Mikhaeil, Monfared & Durstewitz, NeurIPS 2022, arXiv 2110.07238.
     """
-    p, q = (_shares(series, truth) for series in (truth, orbits))
-    return float((p * np.log(p / q)).sum())
+    grid = _Grid(truth)
+    return _divergence(grid.shares(truth), grid.shares(orbits))
 
 
 def largest_divergence(truth: Array) -> float:
     """Return D_stsp of a run of as many steps as each of the truth's, all in a cell where the truth never is."""
-    p, steps = _shares(truth, truth), truth.shape[1]
+    return _largest(_Grid(truth).shares(truth), truth.shape[1])
+
+
+def _divergence(p: Array, q: Array) -> float:
+    return float((p * np.log(p / q)).sum())
+
+
+def _largest(p: Array, steps: int) -> float:
     return float((p * np.log(p * (steps + SMOOTHING * p.size) / SMOOTHING)).sum())
 
 
-def _shares(series: Array, truth: Array) -> Array:
-    points = truth.reshape(-1, truth.shape[-1])
-    low, high = (points.mean(axis=0) + sign * 2 * points.std(axis=0) for sign in (-1, 1))
-    with np.errstate(all="ignore"):  # what is not finite is in no cell
-        cells = np.floor(BINS * (series.reshape(-1, len(low)) - low) / (high - low))
-    inside = cells[((cells >= 1) & (cells < BINS)).all(axis=1)].astype(int)
-    counts = np.bincount(np.ravel_multi_index(tuple(inside.T), (BINS,) * len(low)), minlength=BINS ** len(low))
-    return (counts + SMOOTHING) / (counts.sum() + SMOOTHING * counts.size) if len(inside) else counts * np.nan
+class _Grid:
+    """The cells in which a truth (N, T, d) is counted, and what is held against it."""
+
+    def __init__(self, truth: Array) -> None:
+        self.truth, points = truth, truth.reshape(-1, truth.shape[-1])
+        mean, width = points.mean(axis=0), 2 * points.std(axis=0)
+        self.low, self.high = mean - width, mean + width
+
+    def shares(self, series: Array) -> Array:
+        """Return the share of time in each cell, NaN if no point is in any."""
+        d = len(self.low)
+        with np.errstate(all="ignore"):  # what is not finite is in no cell
+            cells = np.floor(BINS * (series.reshape(-1, d) - self.low) / (self.high - self.low))
+        inside = cells[((cells >= 1) & (cells < BINS)).all(axis=1)].astype(int)
+        counts = np.bincount(np.ravel_multi_index(tuple(inside.T), (BINS,) * d), minlength=BINS**d)
+        return (counts + SMOOTHING) / (counts.sum() + SMOOTHING * counts.size) if len(inside) else counts * np.nan

@@ -84,8 +84,8 @@ def memory_map(results: Results, experiments: dict[str, dict[str, Any]]) -> Tabl
     if not asked:
         return None
     owner = {name: study for study in asked for name in study.methods if name in study.ranked}
-    several = {name for name in owner if sum(name in study.methods for study in asked) > 1}
-    owner = {name: study for name, study in owner.items() if name in several} if len(asked) > 2 else owner
+    if len(asked) > 2:  # what ran on one length only stands in its study
+        owner = {name: study for name, study in owner.items() if sum(name in each.methods for each in asked) > 1}
     families = list(dict.fromkeys(look["family"] for study in asked for look in study.methods.values()))
     order = sorted(owner, key=lambda name: families.index(owner[name].methods[name]["family"]))
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score
 
 from unrolled import registry
-from unrolled.analysis.score import Score, normalised_error
+from unrolled.analysis.score import Score
+from unrolled.data.lost import normalised_error
 from unrolled.data.task import TestSet
 
 Array = NDArray[Any]

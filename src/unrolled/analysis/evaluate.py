@@ -23,7 +23,8 @@ from unrolled.analysis import (
 )
 from unrolled.analysis.comparison import Row, best_by_validation
 from unrolled.analysis.headline import headline, left_out, rounded, sequence_variances
-from unrolled.analysis.score import THRESHOLD, Score, squares
+from unrolled.analysis.score import Score, squares
+from unrolled.data.lost import THRESHOLD
 from unrolled.data.task import Data, History, TestSet
 from unrolled.errors import Fault, UnrolledError, attempt
 from unrolled.models.build import autoregressive, family

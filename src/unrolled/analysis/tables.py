@@ -9,7 +9,7 @@ import pandas as pd
 
 from unrolled import registry
 from unrolled.analysis import power_spectrum
-from unrolled.analysis.score import normalised_error
+from unrolled.data.lost import normalised_error
 
 if TYPE_CHECKING:
     from unrolled.analysis.evaluate import Evaluated

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled import registry
-from unrolled.config import DataRow
+from unrolled.config import DataRow, Precision
 from unrolled.data.record import SPLITS, Series
 from unrolled.data.system import System
 from unrolled.registry import Item
@@ -34,6 +34,11 @@ class Size(NamedTuple):
     steps: int
     whole: bool = False
     """Whether the only one is all that the split has, not cut into windows."""
+
+
+def number_type(precision: Precision) -> type[np.floating[Any]]:
+    """Return the type of numbers of a precision."""
+    return np.float64 if precision == "double" else np.float32
 
 
 @dataclass(frozen=True)

@@ -194,6 +194,15 @@ def add_rows(total: Array, part: Array) -> None:
 
 
 @compiled
+def rectify(a: Array, out: Array) -> None:
+    """Write relu a for the rows (B, n) into others; NaN stays."""
+    for b in range(len(a)):
+        row, r = a[b], out[b]
+        for j in range(len(row)):
+            r[j] = a.dtype.type(0) if row[j] < 0 else row[j]
+
+
+@compiled
 def activate_gates(a: Array, scale: Array, shift: Array) -> None:
     """Replace (B, n) by scale tanh(scale a) + shift: tanh at (1, 0), sigmoid at (½, ½).
 

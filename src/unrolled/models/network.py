@@ -126,6 +126,10 @@ class Network:
         y = self.readout(w, h)
         return y if self.residual is None else x[..., -self.outputs :] + self.residual * y
 
+    def wanted(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return what the readout is to give: y, or of a residual what the other model lacks of it, in its unit."""
+        return y if self.residual is None else (y - x[:, self.washout :, -self.outputs :]) / self.residual
+
     def readout_tangent(self, w: Weights, dw: Weights, h: Tensor, dh: Tensor) -> Tensor:
         """Return the derivative of `readout` along the weights' dw and the features' dh (the R-operator)."""
         s, *middle, _ = h.shape

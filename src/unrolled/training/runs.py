@@ -12,7 +12,7 @@ from unrolled import registry
 from unrolled.config import Experiment, FitRow, Method
 from unrolled.data import system
 from unrolled.data.system import System
-from unrolled.data.task import Data, Split, Task, TestSet
+from unrolled.data.task import Data, Split, Task, TestSet, number_type
 from unrolled.models.build import autoregressive, initialiser_of, network_of, problem_of, widths
 from unrolled.models.ensemble import Ensemble
 from unrolled.models.initialiser import Initialiser, Problem
@@ -227,7 +227,7 @@ class Result:
 
 def precision_of(method: Method) -> type[np.floating[Any]]:
     """Return the type of a method's weights, inputs and states."""
-    return np.float64 if method.precision == "double" else np.float32
+    return number_type(method.precision)
 
 
 def choose(tried: Array, best_loss: Array, diverged: Array) -> Array:

@@ -4,7 +4,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from unrolled.analysis.score import THRESHOLD, Array, Score, normalised_error
+from unrolled.analysis.score import Array, Score
+from unrolled.data.lost import THRESHOLD, normalised_error
 from unrolled.data.task import TestSet
 
 

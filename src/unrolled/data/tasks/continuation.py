@@ -9,7 +9,7 @@ from unrolled import registry
 from unrolled.config import Count, DataRow, Natural, Precision
 from unrolled.data.record import Series
 from unrolled.data.system import System
-from unrolled.data.task import Array, Data, Size, Split, Task, TestSet
+from unrolled.data.task import Array, Data, Size, Split, Task, TestSet, number_type
 
 Cut = tuple[Array, int]
 """Where the sequences of a part begin, and how many values each network gets of them."""
@@ -88,14 +88,11 @@ class Continuation(Task):
         """Cut the series into its three parts."""
         assert isinstance(source, Series)
         source = self._scaled(source)
-        number = np.float64 if self.settings.precision == "double" else np.float32
+        number = number_type(self.settings.precision)
         values, washout = source.outputs.astype(number), row.washout
 
         def cut(first: Array, begin: int, stop: int) -> Array:
             return values[first[:, None] + np.arange(begin, stop)]
-
-        def times(first: Array, begin: int, stop: int) -> Array:
-            return row.step * (first[0] + np.arange(begin, stop, dtype=np.float64))
 
         def split(first: Array, given: int, wanted: int, stop: int) -> Split:
             times = row.step * (first[0] + np.arange(wanted, stop, dtype=np.float64))

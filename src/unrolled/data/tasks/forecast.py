@@ -10,12 +10,11 @@ from unrolled import registry
 from unrolled.config import Count, DataRow, Names, Precision
 from unrolled.data.delay import method_of_steps
 from unrolled.data.integrate import DEFAULTS, by_default, simulate, solver_error
+from unrolled.data.lost import THRESHOLD, normalised_error
 from unrolled.data.record import SPLITS, Series, counted, windows
 from unrolled.data.system import System
-from unrolled.data.task import Array, Data, Mode, Size, Split, Task, TestSet, observed
+from unrolled.data.task import Array, Data, Mode, Size, Split, Task, TestSet, number_type, observed
 
-AGREED = 0.4
-"""The error, in units of the attractor's size, at which a forecast of chaos counts as lost, and a solver's too."""
 STARTS = 16
 """From at least so many places validation forecasts in closed loop, where a record is long enough."""
 FREE_RUN, RUNS, TOLERANCE = "free_run", 4, 1e-9
@@ -182,7 +181,7 @@ class Forecast(Task):
     ) -> Data:
         """Part each sequence (N, T + 1 [+ horizon], K) into inputs, targets one step ahead, and the closed loop."""
         steps, washout = self.settings.steps, row.washout
-        number = np.float64 if self.settings.precision == "double" else np.float32
+        number = number_type(self.settings.precision)
         splits: dict[str, Split] = {
             split: {
                 "inputs": series[:, :steps].astype(number),
@@ -249,9 +248,7 @@ def solvers_agree(system: System, states: Array, step: float) -> Array:
     """
     times: Array = step * np.arange(states.shape[1], dtype=np.float64)
     other = simulate(system, states[:, 0], times, rtol=0.0, atol=1e-15, solver="RK45")[:, 1:]
-    truth = states[:, 1:]
-    size = np.square(truth - truth.mean(axis=(0, 1))).sum(axis=-1).mean()
-    lost = np.sqrt(np.square(other - truth).sum(axis=-1) / size) > AGREED
+    lost = normalised_error(other[None], states[:, 1:])[0] > THRESHOLD
     return np.asarray(np.where(lost.any(axis=1), lost.argmax(axis=1), lost.shape[1]))
 
 

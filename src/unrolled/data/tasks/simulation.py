@@ -9,7 +9,7 @@ from unrolled import registry
 from unrolled.config import Count, DataRow, Precision
 from unrolled.data.record import Series, block, counted, windows
 from unrolled.data.system import System
-from unrolled.data.task import Array, Data, Mode, Size, Split, Task, TestSet, drawn
+from unrolled.data.task import Array, Data, Mode, Size, Split, Task, TestSet, drawn, number_type
 from unrolled.errors import UnrolledError
 
 DRAWN = slice(-300, None)
@@ -143,7 +143,7 @@ class Simulation(Task):
         mark = np.zeros((*u.shape[:2], 1))
         mark[:, 1 : washout + 1] = 1
         inputs = np.concatenate([before, u, before * mark, mark, linear], axis=-1)
-        number = np.float64 if self.settings.precision == "double" else np.float32
+        number = number_type(self.settings.precision)
         times = step * np.arange(washout, u.shape[1])
         return {"inputs": inputs.astype(number), "targets": y[:, washout:].astype(number), "times": times}
 

@@ -88,7 +88,7 @@ def forward(x: Array, w: Array, state: Array, z: Array, linear: int) -> None:
         h = state[s]
         for t in range(x.shape[1]):
             kernels.write_rows(z[s, t, :, : hidden + e], h, x[min(s, len(x) - 1), t])
-            rectify(h[:, linear:], z[s, t, :, hidden + e :])
+            kernels.rectify(h[:, linear:], z[s, t, :, hidden + e :])
             np.dot(z[s, t], w[s], h)
         kernels.copy_rows(z[s, -1, :, :hidden], h)
 
@@ -122,17 +122,8 @@ def adjoint(g: Array, x: Array, w: Array, z: Array, dh: Array, dw: Array, dx: Ar
 
 
 @compiled
-def rectify(h: Array, out: Array) -> None:
-    """Write relu h; NaN stays."""
-    for b in range(len(h)):
-        row, r = h[b], out[b]
-        for j in range(len(row)):
-            r[j] = h.dtype.type(0) if row[j] < 0 else row[j]
-
-
-@compiled
 def add_rectified(dh: Array, back: Array, r: Array) -> None:
-    """Backward of `rectify`: add back [r > 0], where r = relu h; NaN stays."""
+    """Backward of `kernels.rectify`: add back [r > 0], where r = relu h; NaN stays."""
     for b in range(len(dh)):
         d, u, r_b = dh[b], back[b], r[b]
         for j in range(len(d)):

@@ -82,7 +82,7 @@ def forward(x: Array, w: Array, e: Array, state: Array, z: Array, layer: Array) 
             kernels.write_rows(z[s, t], h, x[min(s, len(x) - 1), t])
             np.dot(z[s, t], w[s], a)
             kernels.copy_rows(h, a[:, :hidden])
-            rectify(a[:, hidden:], layer[s, t])
+            kernels.rectify(a[:, hidden:], layer[s, t])
             np.dot(layer[s, t], e[s], added)
             kernels.add_rows(h, added)
         kernels.copy_rows(z[s, -1, :, :hidden], h)
@@ -119,15 +119,6 @@ def adjoint(
             kernels.add_product(de[s], layer[s, begin:end], back[: end - begin], square)
             if len(dx):
                 kernels.add_input_gradient(dx[s, begin:end], delta[: end - begin], w[s, hidden:])
-
-
-@compiled
-def rectify(a: Array, out: Array) -> None:
-    """Write relu a; NaN stays."""
-    for b in range(len(a)):
-        row, r = a[b], out[b]
-        for j in range(len(row)):
-            r[j] = a.dtype.type(0) if row[j] < 0 else row[j]
 
 
 @compiled

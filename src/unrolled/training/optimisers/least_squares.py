@@ -43,9 +43,8 @@ class LeastSquares(Optimiser):
     @no_grad
     def finish(self, population: Replicas, train: Batch, val: Batch) -> None:
         """Solve for the readout of each replica."""
-        (x, y), network = train, population.network
-        if network.residual is not None:
-            y = (y - x[:, network.washout :, -network.outputs :]) / network.residual
+        x, network = train[0], population.network
+        y = network.wanted(*train)
         layer = len(network.layers) - 1
         for s in range(len(population.theta)):
             weights = network.unpack(population.theta[s : s + 1])

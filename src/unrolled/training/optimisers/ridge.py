@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from unrolled.data.task import Loss
 from unrolled.models.closed_loop import go_on
-from unrolled.models.network import Network
 from unrolled.models.pytorch import Tensor, no_grad, torch
 from unrolled.training.optimiser import Batch, Optimiser, Replicas, mean_square
 
@@ -81,19 +80,13 @@ class Ridge(Optimiser):
 
     def _solve(self, population: Replicas, train: Batch, s: int, ridges: list[float]) -> tuple[Tensor, Tensor]:
         """Return what `solve` gives for one replica; one at a time, since features of all may not fit into memory."""
-        network, targets = population.network, _wanted(population.network, train)
+        network, targets = population.network, population.network.wanted(*train)
         weights = network.unpack(population.theta[s : s + 1])
         h = network.hidden(weights, train[0][None], population.many_to_one)[0]
         if not population.many_to_one:
             h, targets = h[:, :, h.shape[2] - targets.shape[1] :], targets.flatten(0, 1)
         features = network.readout(weights, h, upto=len(network.layers) - 1)
         return solve(features.reshape(len(targets), -1), targets, ridges)
-
-
-def _wanted(network: Network, batch: Batch) -> Tensor:
-    """Return what the readout is to give: the targets, or of a residual what the other model lacks in its unit."""
-    x, y = batch
-    return y if network.residual is None else (y - x[:, network.washout :, -network.outputs :]) / network.residual
 
 
 def solve(features: Tensor, targets: Tensor, ridges: list[float] | None = None) -> tuple[Tensor, Tensor]:

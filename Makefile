@@ -5,7 +5,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro full literature test test-all quick bench ui lint clean
+.PHONY: help setup repro full budget publish literature test test-all quick bench ui lint clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,9 +26,16 @@ repro: setup ## generate the data, train every method, render reports/index.html
 	  { [ reports/local.html -nt reports/index.html ] || python -m unrolled.stages report; } && \
 	  python -m unrolled.report.closing
 
-full: setup ## the same with longer training, more data and seeds (full.yaml), in full/; hours, resumable
-	@$(BIN)/python -m unrolled.full
-	$(RUN) cd full && dvc repro && python -m unrolled.report.closing
+full: setup ## the published study: longer training, ten seeds (full.yaml); resumable; records in reports/full (STUDIES="a b": these; COMMIT=1)
+	@$(BIN)/python -m unrolled.full.project
+	$(RUN) cd full && python -m unrolled.full.train $(STUDIES)
+
+budget: setup ## about how many core-minutes `make full` would still take
+	@$(BIN)/python -m unrolled.full.project
+	$(RUN) cd full && python -m unrolled.full.train --budget $(STUDIES)
+
+publish: setup ## from the records of `make full` alone: the published study's page, figures and numbers in reports/full
+	@$(BIN)/python -m unrolled.full.publish
 
 STUDIES ?=
 

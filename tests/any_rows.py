@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import made_up
 from unrolled import registry
 from unrolled.analysis.convergence import State
-from unrolled.analysis.evaluate import _choose, _rank
+from unrolled.analysis.evaluate import choose, rank
 from unrolled.analysis.headline import headline, rounded, sequence_variances
 from unrolled.analysis.score import Score
 from unrolled.data.task import TestSet
@@ -125,8 +125,8 @@ def studies(draw: Any, name: str) -> Evaluation:
     seeds = draw(st.sampled_from((1, 2, 5)))
     names = draw(st.lists(st.sampled_from(sorted(NAMES)), min_size=1, max_size=5, unique=True))
     methods = {each: draw(rows(each, score, test, seeds, about)) for each in names}
-    _rank(methods, -1.0 if score.higher_is_better else 1.0)
-    _choose(methods)
+    rank(methods, -1.0 if score.higher_is_better else 1.0)
+    choose(methods)
     columns = st.dictionaries(texts.filter(bool), texts, min_size=1, max_size=2)
     inputs, outputs = draw(st.just({}) | columns), draw(columns)
     metrics |= about | {"methods": methods, "label": draw(texts), "question": draw(texts), "unit": draw(texts)}

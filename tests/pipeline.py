@@ -14,10 +14,11 @@ import yaml
 from scipy.io import savemat
 
 import covering
-from unrolled import full, registry
+from unrolled import registry
 from unrolled.analysis.power_spectrum import SEGMENT
 from unrolled.config import RecordRow
 from unrolled.errors import NotRunError
+from unrolled.full import project as full
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from unrolled import full
+from unrolled.full import project as full
 
 PATH = Path(__file__).parents[1] / "params.yaml"
 RAW = yaml.safe_load(PATH.read_text(encoding="utf-8"))

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from conftest import Refused
 from real_table import DELETED, PATH, RAW, edited
-from unrolled import config, full, paths, registry
+from unrolled import config, paths, registry
 from unrolled.errors import UnrolledError
+from unrolled.full import project as full
 
 
 def write(changes: dict[str, Any]) -> None:

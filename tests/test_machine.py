@@ -16,8 +16,9 @@ import pipeline
 import tiny
 from conftest import MakeRun, Refused
 from source_copy import edit
-from unrolled import errors, files, fingerprint, full, paths, registry, repair_lock
+from unrolled import errors, files, fingerprint, paths, registry, repair_lock
 from unrolled.errors import FullError
+from unrolled.full import project as full
 from unrolled.models import kernels
 from unrolled.models.cells import elman
 from unrolled.training import results

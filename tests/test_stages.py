@@ -389,7 +389,7 @@ def test_the_stage_of_random_networks_writes_what_the_report_reads(
     monkeypatch.setattr(experiments, "run", lambda row: asked.append(row) or random_networks)
     random_networks_stage()
     assert asked == [config.load().random_networks]
-    found = evaluations._random_networks(paths.RANDOM_NETWORKS)
+    found = evaluations.random_networks(paths.RANDOM_NETWORKS)
     assert (
         found.numbers == json.loads(json.dumps(random_networks[0])) and found.tables.keys() == random_networks[1].keys()
     )

@@ -69,6 +69,8 @@ def experiment(
         if type(value) is not int or value < 0:
             raise UnrolledError(f"{key} is {value!r}: give a whole number of at least 0")
     own = row.model_copy(update={"fit": row.fit | changes, "methods": _listed(row.methods, methods, rows)})
+    if "data_seed" in seeds:
+        own = own.model_copy(update={"data_seed": None})
     found = resolve(rows.model_copy(update={"studies": rows.studies | {study: own}} | seeds), study)
     over = dict.fromkeys(changes.keys() & {"epochs", "batch", "schedule"})  # also over what a method's own row says
     own_methods = {name: method.model_copy(update=over) for name, method in found.methods.items()}
@@ -171,7 +173,7 @@ def train(
     study: str,
     method: str,
     table: Table | Path | None = None,
-    progress: Callable[[int], None] = lambda epochs: None,
+    progress: Callable[[float], None] = lambda epochs: None,
     **changes: Any,
 ) -> Trained:
     """Train one method on a study, here and now, and return its replicas.

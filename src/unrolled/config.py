@@ -254,6 +254,8 @@ class Study(Row):
     label: Line
     question: str
     group: Group = "autonomous"
+    data_seed: Natural | None = None
+    """In place of the table's."""
     data: DataRow
     fit: dict[str, Any]
     """As in `FitRow`, over the defaults."""
@@ -264,7 +266,7 @@ class Study(Row):
     @classmethod
     def _only_its_keys(cls, data: Any) -> Any:
         if isinstance(data, dict) and "seed" in data:
-            raise ValueError("'seed' is no key here: it is 'data_seed' at the top")
+            raise ValueError("'seed' is no key here: it is 'data_seed' at the top, or of the study")
         if isinstance(data, dict) and "settings" in data:
             raise ValueError("'settings' is no key here: the task's own keys stand beside the others")
         return data

@@ -5,15 +5,11 @@ stopped run goes on. A record says what came of a study, and how: scores by seed
 """
 
 import json
-import platform
-import subprocess
 import sys
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from unrolled import errors, lifetime, paths, registry, run_study
+from unrolled import errors, lifetime, paths, provenance, registry, run_study
 from unrolled.config import Experiment
 from unrolled.data import store
 from unrolled.errors import UnrolledError
@@ -23,7 +19,6 @@ from unrolled.training.runs import Run
 from unrolled.training.table import Checked, check
 
 TABLE, FOLDER = Path("literature.yaml"), Path("literature")
-LIBRARIES = ("torch", "numpy", "scipy", "numba")
 KEPT = ("label", "family", "hidden", "parameters", "seeds", "score", "interval", "tests", "updates", "learning_rate")
 """What a record says of a method, as metrics.json does."""
 
@@ -59,21 +54,8 @@ def record(own: Experiment, commit: str) -> dict[str, Any] | str:
         "tests": metrics["tests"],
         "methods": rows,
         "experiment": own.model_dump(exclude={"absent"}, exclude_defaults=True),
-        "commit": commit,
-        "date": datetime.now(UTC).date().isoformat(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        **provenance.about(commit),
     }
-
-
-def _commit() -> str:
-    """Return the commit that the code is of, with a + where files differ from it; without git nothing."""
-
-    def git(*words: str) -> str:
-        done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    found = git("rev-parse", "HEAD")
-    return found + ("+" if found and git("status", "--porcelain", "--untracked-files=no") else "")
 
 
 @errors.one_line
@@ -81,7 +63,7 @@ def main(wanted: list[str]) -> None:
     """Run the studies that are named, or all, and write a record of each."""
     lifetime.begin("unrolled.literature")
     workers.preload()
-    found, commit, target = table(), _commit(), paths.LITERATURE.resolve()
+    found, commit, target = table(), provenance.commit(), paths.LITERATURE.resolve()
     assert found.table is not None
     experiments = {each.name: each for each in found.experiments}
     for name in wanted:

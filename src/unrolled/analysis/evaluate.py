@@ -86,8 +86,8 @@ def evaluate(runs: list[Evaluated], data: Data) -> tuple[dict[str, Any], dict[st
         rows[each.run.name], flow = (_not_evaluated(each, own), None) if isinstance(own, Fault) else own
         flows += [] if flow is None else [flow]
     score: Score = registry.make("scores", runs[0].run.experiment.score)
-    _rank(rows, -1.0 if score.higher_is_better else 1.0)
-    _choose(rows)
+    rank(rows, -1.0 if score.higher_is_better else 1.0)
+    choose(rows)
     gradients = pd.concat(flows, ignore_index=True) if flows else pd.DataFrame(columns=list(gradient_flow.COLUMNS))
     runs = [each for each in runs if "fault" not in rows[each.run.name]]
     if not runs:
@@ -334,7 +334,7 @@ def _attractor(each: Evaluated, truth: attractor.Reference | None) -> dict[str, 
     return {"attractor": None, "exponent": found and found[0]}
 
 
-def _rank(rows: dict[str, dict[str, Any]], sign: float) -> None:
+def rank(rows: dict[str, dict[str, Any]], sign: float) -> None:
     """Rank the trained methods by test score, which is exploratory; those without a score have no rank."""
     trained = [name for name, row in rows.items() if row["trains"] and row["score"] is not None]
     ordered = sorted(trained, key=lambda n: sign * rows[n]["score"])
@@ -342,7 +342,7 @@ def _rank(rows: dict[str, dict[str, Any]], sign: float) -> None:
         row["rank"] = ordered.index(name) + 1 if name in ordered else None
 
 
-def _choose(rows: dict[str, dict[str, Any]]) -> None:
+def choose(rows: dict[str, dict[str, Any]]) -> None:
     """Mark the method that validation chooses: the lowest validation loss of those with a rank."""
     chosen = best_by_validation({name: row for name, row in rows.items() if row["rank"]})
     for name, row in rows.items():

@@ -283,14 +283,26 @@ def read(studies: Sequence[str], root: Path = paths.REPORTS, families: Mapping[s
     """
     metrics = {study: _metrics(root / "studies" / study, study) for study in studies}
     not_run = {study: str(each["not_run"]) for study, each in metrics.items() if "not_run" in each}
-    run = {study: each for study, each in metrics.items() if study not in not_run}
-    own = {name: row["family"] for each in run.values() for name, row in each["methods"].items()}
+    run = {study: (each, _tables(root, study)) for study, each in metrics.items() if study not in not_run}
+    found = of(run, random_networks(root / "random_networks"), families)
+    return replace(found, not_run=not_run, literature=records(root / "literature"))
+
+
+def of(
+    evaluated: Mapping[str, tuple[dict[str, Any], dict[str, pd.DataFrame]]],
+    networks: RandomNetworks,
+    families: Mapping[str, str] | None = None,
+) -> Results:
+    """Return what a page is made from, of the metrics and the tables of each study; `families` as in `read`."""
+    own = {name: row["family"] for each, _ in evaluated.values() for name, row in each["methods"].items()}
     known, literature = looks(own if families is None else dict(families) | own), published()
-    evaluations = [
-        Evaluation(study, each, _tables(root, study), known, [e for e in literature if e.get("study") == study])
-        for study, each in run.items()
-    ]
-    return Results(evaluations, _random_networks(root / "random_networks"), not_run, records(root / "literature"))
+    return Results(
+        [
+            Evaluation(study, *each, known, [entry for entry in literature if entry.get("study") == study])
+            for study, each in evaluated.items()
+        ],
+        networks,
+    )
 
 
 def records(folder: Path = paths.LITERATURE) -> dict[str, dict[str, Any]] | None:
@@ -320,7 +332,8 @@ def _tables(root: Path, study: str) -> dict[str, pd.DataFrame]:
     return {name: pd.read_csv(path, **texts) for name, path in places.items()}
 
 
-def _random_networks(folder: Path) -> RandomNetworks:
+def random_networks(folder: Path = paths.RANDOM_NETWORKS) -> RandomNetworks:
+    """Read the experiments on random networks; none where there is no such folder."""
     if not folder.is_dir():
         return RandomNetworks()
     fingerprint.check(folder, "run `dvc repro random_networks`")

@@ -1,16 +1,16 @@
 """Stage `report`: one page, its figures, the verdicts, and all numbers in one file."""
 
-from typing import Any, cast
+from typing import Any
 
 from unrolled import config, errors, paths
-from unrolled.analysis import questions, replication
-from unrolled.analysis.claim import UNJUDGED, Evidence, assess_all, plan
+from unrolled.analysis import replication
+from unrolled.analysis.claim import UNJUDGED
 from unrolled.analysis.decay_rate import reach
-from unrolled.analysis.random_networks.experiments import Numbers
 from unrolled.analysis.replication import Replication
 from unrolled.errors import UnrolledError
-from unrolled.files import write_atomic, write_json
-from unrolled.report import published, results
+from unrolled.files import write_atomic
+from unrolled.report import results
+from unrolled.report.compose import Comparison
 from unrolled.report.gallery import Drawn
 from unrolled.report.page import render
 from unrolled.report.results import Evaluation
@@ -66,30 +66,17 @@ def main() -> None:
     index = config.index()
     found = results.read(index["studies"], families=index["methods"])
     names = [study.name for study in found.studies]
-    experiments = {name: config.experiment(name).model_dump() for name in index["studies"]}
-    metrics = {study.name: study.metrics for study in found.studies}
-    evidence = plan(Evidence(metrics, cast(Numbers, found.random_networks.numbers)))
-    for name, own_metrics in metrics.items():
-        own_metrics["comparisons"] = [each for pair, each in evidence.compared.items() if pair.study == name]
-    claims = assess_all(evidence)
-    answers = questions.answers(evidence)
-    replicated = errors.attempt(lambda: published_run((metrics, claims)))
+    whole = Comparison.of(found, {name: config.experiment(name).model_dump() for name in index["studies"]})
+    replicated = errors.attempt(lambda: published_run((whole.metrics, whole.claims)))
     if isinstance(replicated, errors.Fault):
         print(f"report: not compared with the published study: {replicated}")
         replicated = None
-    drawn = render.write(found, experiments, claims, paths.REPORTS, answers, replicated)
-    write_json(paths.CLAIMS, claims)
-    write_json(paths.ANSWERS, answers)
-    write_json(paths.GAIN, questions.headline(metrics, claims))
-    same = published.followed(found.to_follow, found.literature or {})
-    write_json(paths.PUBLISHED, [*same, *published.compare(found.studies)])
-    write_json(paths.METRICS, metrics)
-    for line in _faults(found, drawn, claims):
+    drawn = whole.write(paths.REPORTS, replicated=replicated)
+    for line in _faults(found, drawn, whole.claims):
         print(f"report: {line}. {AGAIN}")
     # Times differ from run to run, so they stand on a page that is no output of the pipeline.
-    write_atomic(
-        paths.LOCAL, render.render(found, experiments, drawn, claims, answers, replicated, _seconds(names)).encode()
-    )
+    page = render.render(found, whole.experiments, drawn, whole.claims, whole.answers, replicated, _seconds(names))
+    write_atomic(paths.LOCAL, page.encode())
     try:
         tracker = tracking.connect()
     except UnrolledError as error:  # the page stands without it

@@ -27,7 +27,8 @@ def resolve(table: Table, name: str) -> Experiment:
         what fits.
     """
     study, place, problems = table.study(name), f"studies.{name}", Problems()
-    row = study.data.model_copy(update={"seed": table.data_seed})
+    seed = table.data_seed if study.data_seed is None else study.data_seed
+    row = study.data.model_copy(update={"seed": seed})
     with problems.gathering():
         fit = _fit(table, study, place)
     with problems.gathering():

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytorch_lightning as pl
@@ -16,6 +16,7 @@ from unrolled.models.network import Network
 from unrolled.training.batches import PopulationData
 from unrolled.training.centring import Centring
 from unrolled.training.optimiser import Optimiser
+from unrolled.training.parts import NOWHERE, Arrays, Parts, Progress, split
 from unrolled.training.population import Population
 from unrolled.training.runs import Array, Replica, Result, Run, choose, initial_weights
 from unrolled.training.update import CompiledUpdate, supports
@@ -23,7 +24,7 @@ from unrolled.training.update import CompiledUpdate, supports
 LOSSES = ("train_loss", "val_loss")
 
 
-def fit(run: Run, data: Data, progress: Callable[[int], None] = lambda epochs: None) -> Result:
+def fit(run: Run, data: Data, progress: Progress = lambda epochs: None, parts: Parts = NOWHERE) -> Result:
     """Train the population of a run and predict with its best weights of the chosen hyperparameters.
 
     The first seeds try all hyperparameters; the other seeds train with the chosen ones only. A replica is
@@ -34,16 +35,24 @@ def fit(run: Run, data: Data, progress: Callable[[int], None] = lambda epochs: N
     data : Data
         Of the study.
     progress : callable, optional
-        Called after each epoch with 1.
+        Called after each epoch with 1, or with the share of the replicas that are trained at a time.
+    parts : Parts, optional
+        Where what is trained of a long run is kept, so that it goes on from there.
     """
     data = run.select(data)
     network, centring = run.network(data), Centring(data) if run.method.centred else None
     given = centring.apply(data) if centring else data
-    rounds = [_train(run, network, given, run.tuning_replicas(), progress)]
-    chosen = choose(rounds[0]["tried"], rounds[0]["best_loss"], rounds[0]["diverged"])
-    number = int(rounds[0]["tried"][chosen[0]])
+
+    def train(replicas: list[Replica]) -> list[Arrays]:
+        return parts.train(split(run, data, replicas), partial(_train, run, network, given), progress)
+
+    rounds = train(run.tuning_replicas())
+    tried, best_loss, diverged = (
+        np.concatenate([each[k] for each in rounds]) for k in ("tried", "best_loss", "diverged")
+    )
+    number = int(tried[choose(tried, best_loss, diverged)[0]])
     if final := run.final_replicas(number):
-        rounds.append(_train(run, network, given, final, progress))
+        rounds += train(final)
     # Losses are (epochs, S), all others (S, ...).
     arrays = {key: np.concatenate([each[key] for each in rounds], axis=int(key in LOSSES)) for key in rounds[0]}
     if centring:
@@ -65,9 +74,7 @@ def _predictions(run: Run, network: Network, data: Data, theta: Array) -> dict[s
     return found
 
 
-def _train(
-    run: Run, network: Network, data: Data, replicas: list[Replica], progress: Callable[[int], None]
-) -> dict[str, Array]:
+def _train(run: Run, network: Network, data: Data, replicas: list[Replica], progress: Progress) -> Arrays:
     """Return what comes of a population of these replicas: the arrays of a `Result`."""
     seeds, numbers = zip(*replicas, strict=True)
     learning_rates, clip_norm, clip_value, omega = map(
@@ -127,7 +134,7 @@ def trainer(epochs: int) -> pl.Trainer:
     )
 
 
-def _arrays(run: Run, data: Data, population: Population, replicas: list[Replica]) -> dict[str, Array]:
+def _arrays(run: Run, data: Data, population: Population, replicas: list[Replica]) -> Arrays:
     def losses(name: str) -> Array:
         rows = population.history[name]
         return torch.stack(rows).numpy() if rows else np.empty((0, len(replicas)), np.float32)

@@ -78,7 +78,7 @@ class Population(pl.LightningModule):
         many_to_one: bool,
         clip_norm: Tensor | None = None,
         clip_value: Tensor | None = None,
-        progress: Callable[[int], None] = lambda epochs: None,
+        progress: Callable[[float], None] = lambda epochs: None,
         decay: int | None = None,
         validation: tuple[Mode, bool] = ("teacher_forced", False),
         total: int = 1,

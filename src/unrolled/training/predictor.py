@@ -6,7 +6,7 @@ MLflow loads it by `_load_pyfunc`, the entry point of its python_function flavou
 import json
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -93,25 +93,25 @@ class Predictor:
         self.ensemble = Ensemble(network, torch.from_numpy(theta), *about_outputs)
 
     @classmethod
-    def of(cls, run: Run, result: Result, data: Data) -> "Predictor":
-        """Return the predictor of a run's best replica by validation loss."""
+    def of(cls, run: Run, result: Result, data: Data, replica: int | None = None) -> "Predictor":
+        """Return the predictor of a run's best replica by validation loss, or of the one at a place."""
         facts = {key: data.facts[key] for key in Facts.model_fields if key in data.facts}
         residual = run.network(run.select(data)).residual
         row, method = run.experiment.data.model_dump(), run.method.model_dump()
         about = {"study": run.study, "row": row, "method": method, "residual": residual, "facts": facts}
-        return cls(about, result.theta[result.best][None])
+        return cls(about, result.theta[result.best if replica is None else replica][None])
 
     @property
     def names(self) -> dict[str, str]:
         """Names and units of the inputs' columns."""
         return dict(self.facts["inputs"])
 
-    def save(self, path: Path) -> None:
-        """Write it to one file."""
+    def save(self, path: Path | BinaryIO) -> None:
+        """Write it to one file, or into one that is open."""
         np.savez(path, theta=self.theta, about=np.array(json.dumps(self.about)))
 
     @classmethod
-    def load(cls, path: Path) -> "Predictor":
+    def load(cls, path: Path | BinaryIO) -> "Predictor":
         """Read it: arrays and JSON only, of which no code is run.
 
         Raises

@@ -3,12 +3,12 @@
 import hashlib
 import io
 import os
+import shutil
 import time
-import zipfile
-import zlib
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +16,11 @@ from unrolled import fingerprint, paths, registry
 from unrolled.data import store
 from unrolled.errors import Fault, FullError, UnrolledError, attempt
 from unrolled.files import write_atomic
+from unrolled.training.parts import DAMAGED
 from unrolled.training.runs import Array, Result, Run
 
 NOT_TRAINED_BY = {"label", "about", "requires", "compare_with", "tuned_by_hand"}
 """Of a method's row: what a reader sees only."""
-DAMAGED = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
-"""What NumPy and zipfile raise on a file that is not, or no longer, an archive of arrays."""
 PATIENCE = 600.0
 """Seconds for which a result waits for room on a full disk."""
 LARGEST, OLDEST = 4 * 2**30, 30 * 24 * 3600.0
@@ -30,16 +29,19 @@ LARGEST, OLDEST = 4 * 2**30, 30 * 24 * 3600.0
 
 def mark(run: Run) -> str:
     """Return the fingerprint of a run: its data, its rows, its seeds, and the source that trains it."""
+    return fingerprint.of({"data": store.checksum(run.study), **asked(run)}, sources(run))
+
+
+def asked(run: Run) -> dict[str, Any]:
+    """Return the rows on which a run depends."""
     experiment, method = run.experiment, run.method
-    rows = {
-        "data": store.checksum(run.study),
+    return {
         "row": experiment.data.model_dump(),
         "fit": experiment.fit.model_dump(exclude={"learning_rates", "parameters", "seeds", "tuning_seeds"}),
         "method": method.model_dump(exclude=NOT_TRAINED_BY),
         "seeds": [experiment.seeds, run.tuning_replicas()],
         "scored_on": experiment.scored_on,
     }
-    return fingerprint.of(rows, sources(run))
 
 
 def sources(run: Run) -> tuple[Path, ...]:
@@ -67,6 +69,12 @@ def save(run: Run, result: Result, seconds: float) -> None:
     _write(paths.KEPT / f"{own}.seconds", f"{seconds:.3f}".encode())
     _write(paths.KEPT / f"{own}.npz", buffer.getvalue())
     _place(run, own)
+    shutil.rmtree(parts_of(own), ignore_errors=True)
+
+
+def parts_of(own: str) -> Path:
+    """Return the folder of the trained parts of a long run, by its fingerprint."""
+    return paths.KEPT / "parts" / own
 
 
 def _checksum(own: str, arrays: dict[str, Array]) -> str:

@@ -73,7 +73,7 @@ class Schedule:
                 self.known.add(key)
         self.runs = sorted(runs, key=lambda run: -self.seconds[key_of(run)])
 
-    def passed(self, run: Run, epochs: int) -> None:
+    def passed(self, run: Run, epochs: float) -> None:
         """Note how many epochs of a run have passed; those of its final replicas cost as much as there are replicas."""
         tuning, final, budget = len(run.tuning_replicas()), len(run.final_replicas(0)), run.fit.epochs
         replicas = tuning * min(epochs, budget) + final * max(epochs - budget, 0)

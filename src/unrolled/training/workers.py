@@ -57,7 +57,7 @@ class Passed:
     """How many epochs of a run have passed; fewer than before where its worker has died."""
 
     run: Run
-    epochs: int
+    epochs: float
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ def code_of(run: Run) -> str | None:
     return fingerprint.of(None, results.sources(run)) if environment.value(ADDRESS) else None
 
 
-def work(run: Run, data: Data, code: str | None = None) -> tuple[Result, float, float, float]:
-    """Train one run on a worker, publishing its progress.
+def work(run: Run, data: Data, own: str, code: str | None = None) -> tuple[Result, float, float, float]:
+    """Train one run on a worker, publishing its progress; `own` is its fingerprint, under which parts are kept.
 
     Returns the result, when the fit began, the seconds that it took, and beside them those of compiling kernels.
 
@@ -149,15 +149,16 @@ def work(run: Run, data: Data, code: str | None = None) -> tuple[Result, float, 
     from unrolled import fingerprint
     from unrolled.training import results
     from unrolled.training.fit import fit
+    from unrolled.training.parts import Parts
 
     if code is not None and fingerprint.of(None, results.sources(run)) != code:
         where = get_worker().address
         raise UnrolledError(f"the worker {where} has another version of this package, or of {LIBRARIES}: install ours")
     os.setpriority(os.PRIO_PROCESS, 0, 5)  # so that whoever starts the stage, and its log, is not kept waiting
     torch.set_num_threads(1)
-    worker, passed, last = get_worker(), 0, time.monotonic()
+    worker, passed, last = get_worker(), 0.0, time.monotonic()
 
-    def progress(epochs: int) -> None:
+    def progress(epochs: float) -> None:
         nonlocal passed, last
         passed += epochs
         if time.monotonic() - last >= EVERY:
@@ -167,7 +168,7 @@ def work(run: Run, data: Data, code: str | None = None) -> tuple[Result, float, 
     compiled: list[float] = []
     moment, begun = time.time(), time.perf_counter()
     with event.install_timer("numba:compile", compiled.append):
-        result = fit(run, data, progress)
+        result = fit(run, data, progress, Parts.of(run, data, results.parts_of(own)))
     compiling = sum(compiled)
     return result, moment, time.perf_counter() - begun - compiling, compiling
 
@@ -182,6 +183,8 @@ def train(client: Client, runs: list[Run], data: dict[str, Data]) -> Iterator[Pa
     import dask
     from distributed import as_completed
 
+    from unrolled.training import results
+
     known = {(run.study, run.name): run for run in runs}
     news: queue.SimpleQueue[Passed | Lost] = queue.SimpleQueue()
     client.subscribe_topic(TOPIC, lambda event: news.put(Passed(known[event[1][:2]], event[1][2])))
@@ -192,7 +195,7 @@ def train(client: Client, runs: list[Run], data: dict[str, Data]) -> Iterator[Pa
         }
     futures = {}
     for key, run in known.items():  # Dask takes the first of a pair as the name of the group, which it queues
-        futures[client.submit(work, run, placed[run.study], code_of(run), key=key, pure=False)] = run
+        futures[client.submit(work, run, placed[run.study], results.mark(run), code_of(run), key=key, pure=False)] = run
     waiting = as_completed(futures, raise_errors=False)
     while futures:
         time.sleep(0.1)

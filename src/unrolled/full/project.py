@@ -1,7 +1,6 @@
-"""`make full`: the same pipeline with what `full.yaml` changes in the table, in a folder of its own.
+"""`make full`, first step: copy the project to `full/`, where it runs whatever happens to the code here meanwhile.
 
-The folder keeps what is finished, so that `make full` goes on where the last sitting stopped; it runs its own copy of
-the code.
+The table there is `params.yaml` with the changes of `full.yaml`, and of some studies a second one on other data.
 """
 
 from pathlib import Path
@@ -9,34 +8,43 @@ from typing import Any
 
 import yaml
 
-from unrolled import errors, lifetime, paths, yaml_file
+from unrolled import errors, lifetime, paths, provenance, yaml_file
 from unrolled.files import write_atomic
 
 FOLDER, CHANGES = Path("full"), Path("full.yaml")
-PROJECT = (
-    "dvc.yaml",
-    ".dvc/config",
-    ".dvc/plots",
-    ".dvcignore",
-    "pyproject.toml",
-    "requirements.lock",
-    "src",
-    "data/measured",
-    "reports/full",
-    "reports/literature",
-)
-"""What the pipeline reads, the user's own tables with it; whether git tracks it does not matter."""
-WITHOUT_GIT = "[core]\n    no_scm = true\n"
-"""For DVC: the folder is no repository of its own."""
+COMMIT = Path("commit")
+"""In the folder: which commit its code is of."""
+PROJECT = ("pyproject.toml", "requirements.lock", "src", "data/measured")
+"""What is read there, the user's own tables with it; whether git tracks it does not matter."""
+AGAIN = "again"
+"""The key of `full.yaml` that says which studies are made a second time on other data; ends their names."""
 
 
 def merged(table: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Return the table with the changes, key by key at every depth."""
+    """Return the table with the changes, key by key at every depth, and with the studies that are made again."""
+    changes = dict(changes)
+    again = changes.pop(AGAIN, {})
+    both = _merged(table, changes)
+    for name in again.get("studies", []):
+        both["studies"][f"{name}_{AGAIN}"] = _again(both["studies"][name], again)
+    return both
+
+
+def _merged(table: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     both = dict(table)
     for key, value in changes.items():
         old = table.get(key)
-        both[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        both[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return both
+
+
+def _again(study: dict[str, Any], again: dict[str, Any]) -> dict[str, Any]:
+    """Return a study on data of another seed, with a few of its methods."""
+    changed = {name: row for entry in study["methods"] if isinstance(entry, dict) for name, row in entry.items()}
+    methods = [{name: changed[name]} if name in changed else name for name in again["methods"]]
+    label = f"{study['label']}, other data"
+    changes = {"label": label, "data_seed": again["data_seed"], "methods": methods}
+    return study | changes | {"fit": study["fit"] | again.get("fit", {})}
 
 
 def _copy(source: Path) -> None:
@@ -67,7 +75,7 @@ def _with_its_file(data: dict[str, Any]) -> None:
 @errors.one_line
 def main() -> None:
     """Copy the project to `full/`, without its results, and write the larger table there."""
-    lifetime.begin("unrolled.full")
+    lifetime.begin("unrolled.full.project")
     tables = [yaml_file.read(path) for path in (paths.PARAMS, CHANGES)]
     for name in PROJECT:
         _copy(Path(name))
@@ -75,7 +83,7 @@ def main() -> None:
     for study in (table.get("studies") or {}).values():
         _with_its_file(study.get("data") or {})
     write_atomic(FOLDER / paths.PARAMS, yaml.safe_dump(table, sort_keys=False).encode())
-    write_atomic(FOLDER / ".dvc" / "config.local", WITHOUT_GIT.encode())
+    write_atomic(FOLDER / COMMIT, provenance.commit().encode())
 
 
 if __name__ == "__main__":

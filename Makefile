@@ -26,18 +26,19 @@ repro: setup ## generate the data, train every method, render reports/index.html
 	  { [ reports/local.html -nt reports/index.html ] || python -m unrolled.stages report; } && \
 	  python -m unrolled.report.closing
 
-full: setup ## the published study: longer training, ten seeds (full.yaml); resumable; records in reports/full (STUDIES="a b": these; COMMIT=1)
-	@$(BIN)/python -m unrolled.full.project
+full: setup ## the published study: longer training, ten seeds (full.yaml); resumable; records in reports/full (STUDIES="a b": these; COMMIT=1: commit them as they come)
+	@$(BIN)/python -m unrolled.full.project $(TABLES)
 	$(RUN) cd full && python -m unrolled.full.train $(STUDIES)
 
 budget: setup ## about how many core-minutes `make full` would still take
-	@$(BIN)/python -m unrolled.full.project
+	@$(BIN)/python -m unrolled.full.project $(TABLES)
 	$(RUN) cd full && python -m unrolled.full.train --budget $(STUDIES)
 
 publish: setup ## from the records of `make full` alone: the published study's page, figures and numbers in reports/full
 	@$(BIN)/python -m unrolled.full.publish
 
 STUDIES ?=
+TABLES ?= full.yaml
 
 literature: setup ## rows that follow published protocols (literature.yaml): records in reports/literature (STUDIES="a b": these)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m unrolled.literature $(STUDIES)

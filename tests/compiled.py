@@ -56,12 +56,14 @@ def compile_cell(name: str) -> None:
 
 def compile_training(optimiser: str) -> None:
     """Train a small network with one output, and one with an output at every step."""
+    from unrolled import registry
     from unrolled.config import DataRow, Experiment, FitRow, Method
     from unrolled.data import datasets
     from unrolled.training.fit import fit
     from unrolled.training.runs import Run
 
     row = {"label": "?", "cell": "elman", "hidden": 2, "readout": [2], "optimiser": optimiser, "learning_rates": [0.01]}
+    row |= {"omega": [1.0]} if "omega" in registry.load("optimisers", optimiser).uses else {}
     budget = FitRow(epochs=1, batch=4, seeds=1)
     for each in STUDIES:
         data = DataRow.model_validate(each)

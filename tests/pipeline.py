@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import reduce
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -24,6 +25,9 @@ ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 STEPS = 30
 """Most steps of a sequence of the first study; each has one more, so that no two are the same."""
+TABLES = ("params", "full", "beyond")
+HIDDEN = 30
+"""Most units of a method that says how many."""
 TINY: dict[str, Any] = {"epochs": 2, "batch": 8}
 DEFAULTS: dict[str, Any] = {"seeds": 3, "tuning_seeds": 2, "learning_rates": [1.0e-3, 1.0e-2]}
 MOST = {"window": 10, "washout": 10, "transient": 20.0, "free_run": 400, "shortest": 12}
@@ -70,7 +74,8 @@ def shrink(folder: Path, exhaustive: bool = False) -> None:
     Of studies and methods only those of the covering table stay, or all of them.
     """
     path = folder / "params.yaml"
-    table = full.merged(*(yaml.safe_load((folder / name).read_text()) for name in ("params.yaml", "full.yaml")))
+    table = reduce(full.merged, [yaml.safe_load((folder / f"{name}.yaml").read_text()) for name in TABLES])
+    table["studies"] = {name: row for name, row in table["studies"].items() if not name.endswith(full.AGAIN)}
     path.write_text(yaml.safe_dump(table, sort_keys=False))
     kept = covering.pairs_of(covering.experiments(path)) if exhaustive else covering.covering(path)
     studies = {}
@@ -98,6 +103,8 @@ def shrink(folder: Path, exhaustive: bool = False) -> None:
     changes = [each for study in studies.values() for each in study["methods"] if isinstance(each, dict)]
     for row in (row for rows in (table["methods"], *changes) for row in rows.values()):
         row |= {key: value for key, value in TINY.items() if key in row}
+        if row.get("hidden"):
+            row["hidden"] = min(row["hidden"], HIDDEN)  # of a reservoir of 1000 units the spectrum alone takes seconds
     table["random_networks"] |= RANDOM_NETWORKS
     table |= {"studies": studies, "defaults": table["defaults"] | DEFAULTS}
     path.write_text(yaml.safe_dump(table, sort_keys=False))

@@ -1,4 +1,4 @@
-"""The real table, and copies of it, with the studies of the full one, in which some keys are changed."""
+"""The real table, and copies of it, with the studies of the larger ones, in which some keys are changed."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -10,7 +10,10 @@ from unrolled.full import project as full
 
 PATH = Path(__file__).parents[1] / "params.yaml"
 RAW = yaml.safe_load(PATH.read_text(encoding="utf-8"))
-ALL = full.merged(RAW, yaml.safe_load(PATH.with_name("full.yaml").read_text(encoding="utf-8")))
+LARGER = [yaml.safe_load(PATH.with_name(f"{name}.yaml").read_text(encoding="utf-8")) for name in ("full", "beyond")]
+FULL = full.merged(RAW, LARGER[0])
+ALL = full.merged(FULL, LARGER[1])
+ALL["studies"] = {name: row for name, row in ALL["studies"].items() if not name.endswith(full.AGAIN)}
 DELETED = object()
 """As a value: the key is to go."""
 

@@ -1,18 +1,22 @@
 """What is said of a study in numbers and tables: on every study of the table, made small, and on made-up results."""
 
 import functools
+import io
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
 import small_studies
-from conftest import MakeRun, experiment_of
+from conftest import MakeRun, Refused, experiment_of
 from unrolled import registry
-from unrolled.analysis import tables, tolerance
+from unrolled.analysis import record, tables, tolerance
 from unrolled.analysis.evaluate import Evaluated, at_edge, evaluate, further_score, scored
 from unrolled.config import DataRow
 from unrolled.data import datasets
@@ -321,3 +325,42 @@ def test_settings_tuned_by_hand_stand_in_the_row(make_run: MakeRun) -> None:
     run, data = make_run({"cell": "elman", "hidden": 3, "tuned_by_hand": "16 settings, on validation data"})
     metrics, _ = evaluate([scored(run, fit(run, data), data)], data)
     assert metrics["methods"]["method"]["tuned_by_hand"] == "16 settings, on validation data"
+
+
+@studies
+def test_records_of_single_methods_make_the_study_again(study: str, tmp_path: Path) -> None:
+    done, data, metrics, frames = evaluated(study)
+    about = {"commit": "", "date": "", "versions": {}, "processor": "", "code": "", "seconds": 1.0}
+    records = [record.read(record.write(tmp_path, each, data, about)) for each in done]
+    found, tables_again = record.joined(records)
+    assert {key: value for key, value in found.items() if key != "sequences"} == {
+        key: value for key, value in metrics.items() if key != "sequences"
+    }
+    assert list(found["methods"]) == list(metrics["methods"])
+    assert found["sequences"]["blocks"] == metrics["sequences"]["blocks"]
+    for one, others in metrics["sequences"]["variance"].items():
+        assert found["sequences"]["variance"][one] == pytest.approx(others, rel=1e-3, abs=1e-9)
+    for name, frame in frames.items():
+        if len(frame):
+            text = io.StringIO(frame.to_csv(index=False, float_format="%.6g"))
+            written = pd.read_csv(text, dtype=record.TEXTS, keep_default_na=False, na_values=[""])
+            pd.testing.assert_frame_equal(tables_again[name], written, check_dtype=False)
+    assert record.experiment(records).methods == {each.run.name: each.run.method for each in done}
+    for each, own in zip(done, records, strict=True):
+        assert record.kept(each.run, tmp_path)
+        other = each.run.experiment.model_copy(update={"seed": 1})
+        assert not record.kept(replace(each.run, experiment=other), tmp_path)
+        predictor, replica = own.predictor(), each.result.chosen[each.typical]
+        assert np.array_equal(predictor.theta[0], each.result.theta[replica])
+
+
+def test_a_record_is_the_same_bytes_and_a_damaged_one_is_named(tmp_path: Path, refused: Refused) -> None:
+    done, data, _, _ = evaluated("oscillator")
+    paths = [record.write(tmp_path / name, done[0], data, {"seconds": None}) for name in ("a", "b")]
+    content = paths[0].read_bytes()
+    assert content == paths[1].read_bytes() and len(content) < 100_000
+    paths[0].write_bytes(content[: len(content) // 2])
+    with refused(str(paths[0]), "damaged", "make full"):
+        record.read(paths[0])
+    with refused("missing", "make full"):
+        record.read(tmp_path / "none.zip")

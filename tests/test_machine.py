@@ -176,8 +176,7 @@ def test_the_copy_for_the_long_run_needs_no_git_and_has_the_users_tables(
     paths.PARAMS.write_text(yaml.safe_dump(table))
     full.CHANGES.write_text(yaml.safe_dump({"studies": {name: {"fit": {"epochs": 99}}}}))
     Path("src/unrolled").mkdir(parents=True)
-    for file in ("src/unrolled/a.py", "dvc.yaml"):
-        Path(file).write_text("1")
+    Path("src/unrolled/a.py").write_text("1")
     gone = full.FOLDER / "src/unrolled/gone.py"
     gone.parent.mkdir(parents=True)
     gone.write_text("")
@@ -188,7 +187,7 @@ def test_the_copy_for_the_long_run_needs_no_git_and_has_the_users_tables(
     assert merged["studies"][name]["fit"]["epochs"] == 99
     for key in rows:
         assert (full.FOLDER / merged["studies"][key]["data"]["record"]["file"]).read_text() == "x\n1\n"
-    assert "no_scm = true" in (full.FOLDER / ".dvc/config.local").read_text()
+    assert (full.FOLDER / full.COMMIT).read_text() == ""
     assert (full.FOLDER / "src/unrolled/a.py").exists() and not gone.exists()
 
 

@@ -213,7 +213,7 @@ def test_a_git_worktree_and_full_run_their_own_code(copy: Path, tmp_path: Path) 
     run(copy, "git", "worktree", "add", "-q", str(beside))
     for folder, word in ((beside, "CHANGED BESIDE"), (beside / "full", "CHANGED IN FULL")):
         if folder.name == "full":
-            run(beside, "python", "-m", "unrolled.full")
+            run(beside, "python", "-m", "unrolled.full.project")
             assert "CHANGED BESIDE" in (folder / "src/unrolled/data/systems/sine.py").read_text()
         system = folder / "src/unrolled/data/systems/sine.py"
         system.write_text(

@@ -21,7 +21,7 @@ from typing import Any
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a study does not phone home; and logging takes a fifth less
 
 __version__ = "0.1.0"
-__all__ = ["experiment", "load", "train"]
+__all__ = ["experiment", "load", "published", "train"]
 
 
 def __getattr__(name: str) -> Any:

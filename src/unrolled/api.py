@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from unrolled import config, paths, registry
-from unrolled.analysis import gradient_flow
+from unrolled.analysis import gradient_flow, record
 from unrolled.analysis.score import Score
 from unrolled.config import Experiment, Table
 from unrolled.data import datasets, store
@@ -167,6 +167,23 @@ class Trained:
     def forecast(self, inputs: Any, steps: int) -> Array:
         """Forecast from inputs (B, T, D) in their units with the best replica, (B, steps, K); see `Predictor`."""
         return Predictor.of(self.run, self.result, self.data).predict(inputs, {"steps": steps})
+
+
+def published(study: str, method: str | None = None) -> Predictor:
+    """Return a model of the published study, trained already: of a method the median seed.
+
+    Parameters
+    ----------
+    study : str
+    method : str, optional
+        By default the one that validation chose.
+
+    Raises
+    ------
+    UnrolledError
+        If there is none, or it diverged.
+    """
+    return record.published(study, method).predictor()
 
 
 def train(

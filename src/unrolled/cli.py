@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from unrolled import __version__, config, errors, lifetime, paths
+from unrolled import __version__, config, errors, lifetime, paths, registry
 from unrolled.errors import UnrolledError
 
 EPILOG = """\
@@ -18,6 +18,7 @@ examples:
   unrolled figures sine --format pdf                 the figures of a study, or of all, for papers and slides
   unrolled forecast sine --steps 400                 forecast 400 steps with the champion
   unrolled forecast oscillator --method lstm
+  unrolled forecast lorenz --published               the same with a model of the published study, without training
   unrolled compare . ../other                        verdicts, winners and scores of two runs that differ
   unrolled track                                     log everything in data/trained again
   unrolled track sine --models                       and a model of each method, to be loaded with MLflow
@@ -43,9 +44,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--methods", help="only these, separated by commas")
     run.add_argument("--epochs", type=_count, help="in place of those of params.yaml")
     run.add_argument("--seeds", type=_count, help="in place of those of params.yaml")
-    commands.add_parser("list", help="the studies that are evaluated, and which method validation chooses")
+    known = commands.add_parser("list", help="the studies that are evaluated, and which method validation chooses")
     show = commands.add_parser("show", help="the scores of one evaluated study")
-    show.add_argument("study", help="a study of params.yaml")
+    show.add_argument("study", help="a study of params.yaml, or a published one")
     figure = commands.add_parser("figure", help="draw one figure from what is evaluated")
     figure.add_argument("name", help="a file of src/unrolled/report/figures")
     figure.add_argument("study", nargs="?", help="a study, for a figure of one")
@@ -64,6 +65,8 @@ def parser() -> argparse.ArgumentParser:
     forecast.add_argument("--method", help="a method of params.yaml (default: the study's champion)")
     forecast.add_argument("--steps", type=_count, help="how many steps (default: as many as the test data have)")
     forecast.add_argument("--out", type=Path, help="where to draw it (default: forecasts/STUDY-METHOD.png)")
+    for command in (known, show, forecast):
+        command.add_argument("--published", action="store_true", help="of the published study in reports/full")
     compare = commands.add_parser("compare", help="which verdicts, winners and scores of two runs agree")
     for name in ("first", "second"):
         compare.add_argument(name, type=Path, help="a run's folder with metrics.json and claims.json, or the former")
@@ -78,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="log a model of each method too, with signature and example, not of the champion only",
     )
+    track.add_argument("--published", action="store_true", help="log the records of the published study, with models")
     return main
 
 
@@ -108,17 +112,24 @@ def run(study: str, methods: str | None, **changes: int | None) -> None:
     print(f"report: {page}")
 
 
-def list_studies() -> None:
+def list_studies(published: bool) -> None:
     """Print the studies."""
     from unrolled.report import results, terminal
 
-    print("\n".join(terminal.studies(results.read(config.studies()))))
+    found = results.of_published() if published else results.read(config.studies())
+    print("\n".join(terminal.studies(found)))
 
 
-def show(study: str) -> None:
+def show(study: str, published: bool) -> None:
     """Print the scores of one study."""
     from unrolled.report import results, terminal
 
+    if published:
+        known = {each.name: each for each in results.of_published().studies}
+        if study not in known:
+            raise registry.unknown("published study", study, list(known))
+        print("\n".join(terminal.scores(known[study])))
+        return
     config.experiment(study)
     found = results.read([study])
     if study in found.not_run:
@@ -153,21 +164,38 @@ def figures(study: list[str], format: str, dpi: int, to: Path) -> None:
     print(f"{len(files)} figure{'s' * (len(files) > 1)}: {to}/*.{format}")
 
 
-def forecast(study: str, method: str | None, steps: int | None, out: Path | None) -> None:
-    """Load a model from MLflow, forecast the first test sequence, draw it and print the error, in the study's units."""
-    from unrolled.data import store
+def forecast(study: str, method: str | None, steps: int | None, out: Path | None, published: bool) -> None:
+    """Load a model, forecast the first test sequence, draw it and print the error, in the study's units."""
     from unrolled.report.forecast import draw
     from unrolled.report.forecast import of as series_of
+
+    name, label, predictor, data = (_published if published else _champion)(study, method)
+    series = series_of(predictor, data, steps)
+    path = out or Path("forecasts") / f"{study}-{name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draw(study, label, series, path)
+    print(f"{study}: {name}, {len(series.predicted)} steps, {series.said()}; {path}")
+
+
+def _champion(study: str, method: str | None) -> tuple[str, str, Any, Any]:
+    """Return name, label, model and data of a method, or of the champion, from MLflow."""
+    from unrolled.data import store
     from unrolled.training import champion
     from unrolled.training.runs import Run
 
     own = config.experiment(study)
     name, predictor = champion.load_predictor(study, method, {each: Run(own, each) for each in own.methods})
-    series = series_of(predictor, store.load(study), steps)
-    path = out or Path("forecasts") / f"{study}-{name}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draw(study, own.methods[name].label if name in own.methods else name, series, path)
-    print(f"{study}: {name}, {len(series.predicted)} steps, {series.said()}; {path}")
+    return name, own.methods[name].label if name in own.methods else name, predictor, store.load(study)
+
+
+def _published(study: str, method: str | None) -> tuple[str, str, Any, Any]:
+    """Return the same of the published study; the data are made here and now."""
+    from unrolled.analysis import record
+    from unrolled.data import datasets
+
+    found = record.published(study, method)
+    predictor = found.predictor()
+    return found.method, str(found.row["label"]), predictor, datasets.make(predictor.row)
 
 
 def compare(first: Path, second: Path) -> None:
@@ -179,8 +207,10 @@ def compare(first: Path, second: Path) -> None:
     print("\n".join(terminal.replicated(found)))
 
 
-def track(study: list[str], models: bool) -> None:
+def track(study: list[str], models: bool, published: bool) -> None:
     """Log every trained method that the store does not have, of some studies or of all, and their models if asked."""
+    if published:
+        return _track_published(study)
     from unrolled.progress import Line
     from unrolled.stages.train import all_runs
     from unrolled.training import mlflow_store, tracking
@@ -196,6 +226,21 @@ def track(study: list[str], models: bool) -> None:
     what = "methods and their models" if models else "methods"
     for name in dict.fromkeys(run.study for run in runs):
         print(f"{name}: {sum(run.study == name for run in runs)} {what} are in {mlflow_store.named()}")
+
+
+def _track_published(study: list[str]) -> None:
+    """Log the records of the published study, each with its model."""
+    from unrolled.full.track import track
+    from unrolled.progress import Line
+    from unrolled.training import mlflow_store
+
+    line = Line()
+    try:
+        found = track(study, line.show)
+    finally:
+        line.clear()
+    for name, count in found.items():
+        print(f"{name}: {count} published methods are in {mlflow_store.named()}")
 
 
 COMMANDS: dict[str, Any] = {

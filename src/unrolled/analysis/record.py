@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from unrolled import registry
+from unrolled import paths, registry
+from unrolled.analysis.comparison import best_by_validation
 from unrolled.analysis.evaluate import Evaluated, choose, evaluate, rank
 from unrolled.analysis.headline import sequence_variances
 from unrolled.analysis.score import Score
@@ -140,6 +141,12 @@ class Record:
         """The method's name."""
         return str(self.numbers["method"])
 
+    @property
+    def row(self) -> dict[str, Any]:
+        """The method's numbers, as in metrics.json but for what depends on other methods."""
+        found: dict[str, Any] = self.numbers["metrics"]["methods"][self.method]
+        return found
+
     @cached_property
     def left_out(self) -> Array | None:
         """The mean log score with each block of test sequences left out, less the mean of these."""
@@ -153,6 +160,12 @@ class Record:
             options: Any = {"dtype": TEXTS, "keep_default_na": False, "na_values": [""]}
             return {name.removesuffix(".csv"): pd.read_csv(archive.open(name), **options) for name in names}
 
+    @property
+    def has_model(self) -> bool:
+        """Whether the median seed has finite weights."""
+        with zipfile.ZipFile(self.path) as archive:
+            return "model.npz" in archive.namelist()
+
     def predictor(self) -> Predictor:
         """Return the median seed's model.
 
@@ -161,11 +174,9 @@ class Record:
         UnrolledError
             If it diverged, so that there is none.
         """
-        try:
-            content = _file(self.path, "model.npz")
-        except KeyError:
-            raise UnrolledError(f"{self.method} on '{self.study}' diverged: it has no model") from None
-        return Predictor.load(io.BytesIO(content))
+        if not self.has_model:
+            raise UnrolledError(f"{self.method} on '{self.study}' diverged: it has no model")
+        return Predictor.load(io.BytesIO(_file(self.path, "model.npz")))
 
 
 def _file(path: Path, name: str) -> bytes:
@@ -196,6 +207,33 @@ def read_all(folder: Path) -> dict[str, dict[str, Record]]:
         record = read(path)
         found.setdefault(record.study, {})[record.method] = record
     return found
+
+
+def published(study: str, method: str | None = None, folder: Path = paths.RECORDS) -> Record:
+    """Return the published record of a method on a study, by default of the one that validation chose.
+
+    Raises
+    ------
+    UnrolledError
+        If there is none of that name, or the file is damaged.
+    """
+    known = {path.stem: path for path in sorted((folder / study).glob("*.zip"))}
+    if not known:
+        studies = sorted({path.parent.name for path in folder.glob("*/*.zip")})
+        if not studies:
+            raise UnrolledError(f"{folder} holds no record: git checkout it, or run `make full`")
+        raise registry.unknown("published study", study, studies)
+    if method is not None and method not in known:
+        raise registry.unknown(f"published method of study '{study}'", method, list(known))
+    if method is not None:
+        return read(known[method])
+    found = {name: read(path) for name, path in known.items()}
+    best = best_by_validation(
+        {name: each.row for name, each in found.items() if each.row["trains"] and each.row["score"]}
+    )
+    if best is None:
+        raise UnrolledError(f"no published method of study '{study}' has a score")
+    return found[best]
 
 
 def kept(run: Run, folder: Path) -> bool:

@@ -1,17 +1,20 @@
 """`make full`, first step: copy the project to `full/`, where it runs whatever happens to the code here meanwhile.
 
-The table there is `params.yaml` with the changes of `full.yaml`, and of some studies a second one on other data.
+The table there is `params.yaml` with the changes of `full.yaml`, and of some studies a second one on other data;
+`beyond.yaml` holds studies for which the published one has no room.
 """
 
+import sys
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from unrolled import errors, lifetime, paths, provenance, yaml_file
+from unrolled import errors, lifetime, paths, provenance, registry, yaml_file
 from unrolled.files import write_atomic
 
-FOLDER, CHANGES = Path("full"), Path("full.yaml")
+FOLDER, CHANGES, BEYOND = Path("full"), Path("full.yaml"), Path("beyond.yaml")
 COMMIT = Path("commit")
 """In the folder: which commit its code is of."""
 PROJECT = ("pyproject.toml", "requirements.lock", "src", "data/measured")
@@ -26,6 +29,8 @@ def merged(table: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     again = changes.pop(AGAIN, {})
     both = _merged(table, changes)
     for name in again.get("studies", []):
+        if name not in both["studies"]:
+            raise registry.unknown("study under 'again'", name, list(both["studies"]))
         both["studies"][f"{name}_{AGAIN}"] = _again(both["studies"][name], again)
     return both
 
@@ -73,13 +78,13 @@ def _with_its_file(data: dict[str, Any]) -> None:
 
 
 @errors.one_line
-def main() -> None:
-    """Copy the project to `full/`, without its results, and write the larger table there."""
+def main(*changes: str) -> None:
+    """Copy the project to `full/`, without its results, and write the larger table there: with these files' changes."""
     lifetime.begin("unrolled.full.project")
-    tables = [yaml_file.read(path) for path in (paths.PARAMS, CHANGES)]
+    tables = [yaml_file.read(path) for path in (paths.PARAMS, *map(Path, changes or [str(CHANGES)]))]
     for name in PROJECT:
         _copy(Path(name))
-    table = merged(*tables)
+    table = reduce(merged, tables)
     for study in (table.get("studies") or {}).values():
         _with_its_file(study.get("data") or {})
     write_atomic(FOLDER / paths.PARAMS, yaml.safe_dump(table, sort_keys=False).encode())
@@ -87,4 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

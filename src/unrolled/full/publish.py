@@ -3,6 +3,7 @@
 The records are those that `make full` has left, of whichever code. Studies on other data stand beside their first ones.
 """
 
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,21 @@ import pandas as pd
 from unrolled import errors, lifetime, paths, yaml_file
 from unrolled.analysis import record
 from unrolled.analysis.record import Record
-from unrolled.config import Experiment
+from unrolled.analysis.spread import spread
+from unrolled.config import Experiment, Table
 from unrolled.errors import UnrolledError
 from unrolled.files import write_json
-from unrolled.full.project import AGAIN, CHANGES, merged
+from unrolled.full.project import AGAIN, BEYOND, CHANGES, merged
 from unrolled.report import results
 from unrolled.report.compose import Comparison
+from unrolled.training.experiments import resolve
 
-EXPERIMENTS, LEDGER, SPREAD = "experiments", "records.json", "spread.json"
+EXPERIMENTS, SPREAD = "experiments", "spread.json"
 
 
 def order() -> tuple[list[str], list[str]]:
     """Return the studies and the methods of the full table in its order."""
-    table = merged(yaml_file.read(paths.PARAMS), yaml_file.read(CHANGES))
+    table = reduce(merged, [yaml_file.read(path) for path in (paths.PARAMS, CHANGES, BEYOND) if path.exists()])
     return list(table["studies"]), list(table["methods"])
 
 
@@ -41,6 +44,7 @@ def ledger(records: dict[str, list[Record]]) -> dict[str, Any]:
     seconds = [each.numbers["seconds"] or 0.0 for each in every]
     return {
         "records": len(every),
+        "lacking": lacking(records),
         "core_hours": round(sum(seconds) / 3600, 2),
         "processors": sorted({each.numbers["processor"] for each in every}),
         "versions": [dict(pair) for pair in dict.fromkeys(tuple(each.numbers["versions"].items()) for each in every)],
@@ -52,6 +56,26 @@ def ledger(records: dict[str, list[Record]]) -> dict[str, Any]:
             for name, own in records.items()
         },
     }
+
+
+def _spread(name: str, joined: dict[str, Any], records: dict[str, list[Record]]) -> dict[str, Any] | None:
+    """Return how a study's scores spread over data and weights, where it was made again on other data."""
+    again = records.get(f"{name}_{AGAIN}")
+    return None if again is None else spread(joined[name][0], record.joined(again)[0])
+
+
+def lacking(records: dict[str, list[Record]]) -> list[str]:
+    """Return which methods on which studies of the published study have no record yet."""
+    table = Table.model_validate(merged(yaml_file.read(paths.PARAMS), yaml_file.read(CHANGES)))
+    there = {(name, each.method) for name, own in records.items() for each in own}
+    wanted = [(name, method) for name in table.studies for method in resolve(table, name).methods]
+    return [f"{name} {method}" for name, method in wanted if (name, method) not in there]
+
+
+def under_way(records: dict[str, list[Record]]) -> str:
+    """Say how far the published study is, if it is not whole."""
+    left, there = len(lacking(records)), sum(map(len, records.values()))
+    return f"The published study is under way: {there} of {there + left} runs have their record." if left else ""
 
 
 @errors.one_line
@@ -67,10 +91,12 @@ def main() -> None:
     }
     rows = {name: experiments[name].model_dump() for name in joined}
     whole = Comparison.of(results.of(joined, results.random_networks()), rows)
-    drawn = whole.write(paths.FULL)
+    spreads = {name: found for name in joined if (found := _spread(name, joined, records)) is not None}
+    drawn = whole.write(paths.FULL, spreads=spreads, under_way=under_way(records))
+    write_json(paths.FULL / SPREAD, spreads)
     for name, own in experiments.items():
         write_json(paths.FULL / EXPERIMENTS / f"{name}.json", own.model_dump(exclude={"absent"}, exclude_defaults=True))
-    write_json(paths.FULL / LEDGER, ledger(records))
+    write_json(paths.LEDGER, ledger(records))
     for each in drawn:
         if each.fault:
             print(f"publish: the figure {each.stem} could not be drawn: {each.fault}")

@@ -305,6 +305,12 @@ def of(
     )
 
 
+def of_published(folder: Path = paths.FULL) -> Results:
+    """Return the numbers of the published study, without the tables of its figures; errors as in `read_json`."""
+    metrics = read_json(folder / paths.METRICS.name, "git checkout it, or run `make publish`")
+    return Results([Evaluation(study, each, {}) for study, each in metrics.items()])
+
+
 def records(folder: Path = paths.LITERATURE) -> dict[str, dict[str, Any]] | None:
     """Return the records that `make literature` wrote, by study; None where there is no such folder."""
     if not folder.is_dir():

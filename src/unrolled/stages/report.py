@@ -8,7 +8,7 @@ from unrolled.analysis.claim import UNJUDGED
 from unrolled.analysis.decay_rate import reach
 from unrolled.analysis.replication import Replication
 from unrolled.errors import UnrolledError
-from unrolled.files import write_atomic
+from unrolled.files import read_json, write_atomic
 from unrolled.report import results
 from unrolled.report.compose import Comparison
 from unrolled.report.gallery import Drawn
@@ -45,9 +45,9 @@ def _seconds(names: list[str]) -> dict[str, dict[str, float]]:
 
 
 def published_run(own: tuple[replication.Studies, replication.Claims]) -> Replication | None:
-    """Return the published study, where there is one, compared with this run."""
-    there = (paths.FULL / paths.METRICS.name).exists()
-    return replication.replication(replication.read(paths.FULL), own) if there else None
+    """Return the published study, where there is a whole one, compared with this run."""
+    ledger = read_json(paths.LEDGER, "git checkout it, or run `make publish`")
+    return None if ledger["lacking"] else replication.replication(replication.read(paths.FULL), own)
 
 
 def _faults(found: results.Results, drawn: list[Drawn], claims: list[dict[str, Any]]) -> list[str]:

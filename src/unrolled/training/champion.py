@@ -41,7 +41,7 @@ def register(client: MlflowClient, logged: Any, run: Run) -> None:
         version = client.get_model_version_by_alias(name, ALIAS)
         if tags.items() <= version.tags.items() and _same(_load(name, version.version), predictor):
             return
-    number = _log(client, logged, predictor, data.example, name).registered_model_version
+    number = log(client, logged, predictor, data.example, name).registered_model_version
     for key, value in (tags | {"method": run.name}).items():
         client.set_model_version_tag(name, number, key, value)
     client.set_registered_model_alias(name, ALIAS, number)
@@ -70,7 +70,7 @@ def log_models(client: MlflowClient, experiment: str, logged: dict[str, Any], ru
     for run in runs:
         own, result = logged[results.mark(run)], results.finished(run)
         if own.info.run_id not in there and np.isfinite(result.theta[result.best]).all():
-            _log(client, own, Predictor.of(run, result, data), data.example)
+            log(client, own, Predictor.of(run, result, data), data.example)
         yield run.name
 
 
@@ -83,7 +83,7 @@ def _models(client: MlflowClient, experiment: str) -> Iterator[Any]:
             return
 
 
-def _log(client: MlflowClient, logged: Any, predictor: Predictor, given: Any, name: str | None = None) -> Any:
+def log(client: MlflowClient, logged: Any, predictor: Predictor, given: Any, name: str | None = None) -> Any:
     """Log the predictor as pyfunc with signature and example, in the data's units, and register it if it has a name.
 
     Nothing is pickled: MLflow too loads it by a function of ours, `predictor._load_pyfunc`.

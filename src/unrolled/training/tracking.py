@@ -26,6 +26,7 @@ POINTS = 100
 ENDLESS = 1e30
 """What stands for infinity, which MLflow does not show."""
 FINISHED = "attributes.status = 'FINISHED'"
+TRAINED_BY = "python -m unrolled.stages train"
 PAUSE = 60.0
 """Seconds after a failure in which nothing is tried."""
 
@@ -41,8 +42,20 @@ def connect() -> "Tracker":
     return Tracker(mlflow_store.connect())
 
 
-def _now() -> int:
+def now() -> int:
+    """Return the time as MLflow has it."""
     return int(time.time() * 1000)
+
+
+def source(name: str, commit: str) -> dict[str, str]:
+    """Return the tags that say where a run comes from, and whose it is."""
+    return {
+        "mlflow.source.name": name,
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": commit,
+        "mlflow.user": mlflow_store.user(),
+        "owner": mlflow_store.owner(),
+    }
 
 
 class Tracker:
@@ -110,7 +123,7 @@ class Tracker:
         tags = {
             "mlflow.runName": run.name,
             "mlflow.note.content": f"{run.method.label}. {run.method.about}".rstrip(". "),
-            **self._source(),
+            **source(TRAINED_BY, self.commit),
             "study": run.study,
             "method": run.name,
             "kind": "method",
@@ -133,32 +146,22 @@ class Tracker:
             best = result.val_loss[:, result.chosen].argmin(axis=0) + 1
             numbers["val/best_epoch"] = float(np.median(best))
         train, val = (np.median(each[:, result.chosen], axis=1) for each in (result.train_loss, result.val_loss))
-        metrics = [_metric(k, v, end) for k, v in numbers.items()] + _curves(train, val, end)
+        metrics = [metric(k, v, end) for k, v in numbers.items()] + _curves(train, val, end)
         mark = [RunTag("fingerprint", results.mark(run))]
         self.client.log_batch(parent, metrics, _params(run, result), mark)
         self.client.log_artifact(parent, str(results.path_of(run.study, run.name)))
         self.client.set_terminated(parent, end_time=end)
-
-    def _source(self) -> dict[str, str]:
-        """Return the tags that say where a run comes from, and whose it is."""
-        return {
-            "mlflow.source.name": "python -m unrolled.stages train",
-            "mlflow.source.type": "LOCAL",
-            "mlflow.source.git.commit": self.commit,
-            "mlflow.user": mlflow_store.user(),
-            "owner": mlflow_store.owner(),
-        }
 
     def _replica(self, own: str, parent: str, run: Run, result: Result, replica: int, start: int, end: int) -> None:
         """Write one replica as a child of its method's run: its curves, and its hyperparameters."""
         seed, tried = int(result.seeds[replica]), run.hyperparameters[int(result.tried[replica])]
         chosen = _set(tried)
         tags = {"mlflow.parentRunId": parent, "mlflow.runName": f"{run.name} seed {seed} rate {tried.learning_rate:g}"}
-        tags |= self._source() | {"kind": "replica", "chosen": str(replica in result.chosen).lower()}
+        tags |= source(TRAINED_BY, self.commit) | {"kind": "replica", "chosen": str(replica in result.chosen).lower()}
         child = self.client.create_run(own, start, tags).info.run_id
         metrics = _curves(result.train_loss[:, replica], result.val_loss[:, replica], end)
-        metrics += [_metric("val/best_loss", result.best_loss[replica], end)]
-        metrics += [_metric("diverged", float(result.diverged[replica]), end)]
+        metrics += [metric("val/best_loss", result.best_loss[replica], end)]
+        metrics += [metric("diverged", float(result.diverged[replica]), end)]
         params = [Param("seed", str(seed)), *(Param(key, value) for key, value in chosen.items())]
         self.client.log_batch(child, metrics, params)
         self.client.set_terminated(child, end_time=end)
@@ -232,10 +235,11 @@ class Tracker:
         for run in runs:
             if own := by_mark.get(results.mark(run)):
                 known = {key: value for key, value in numbers.get(run.name, {}).items() if value is not None}
-                self.client.log_batch(own, [_metric(key, value, _now()) for key, value in known.items()])
+                self.client.log_batch(own, [metric(key, value, now()) for key, value in known.items()])
 
 
-def _metric(name: str, value: float, stamp: int, step: int = 0) -> Metric:
+def metric(name: str, value: float, stamp: int, step: int = 0) -> Metric:
+    """Return a number as MLflow takes it, at a time and perhaps an epoch."""
     return Metric(name, float(np.nan_to_num(value, nan=ENDLESS, posinf=ENDLESS)), stamp, step)
 
 
@@ -243,7 +247,7 @@ def _curves(train: Array, val: Array, stamp: int) -> list[Metric]:
     """Return both losses by epoch, of long trainings about `POINTS` of each."""
     every = -(-len(val) // POINTS) or 1
     return [
-        _metric(name, float(curve[epoch - 1]), stamp, epoch)
+        metric(name, float(curve[epoch - 1]), stamp, epoch)
         for name, curve in (("train/loss", train), ("val/loss", val))
         for epoch in sorted({*range(1, len(curve) + 1, every), *([len(curve)] if len(curve) else [])})
     ]

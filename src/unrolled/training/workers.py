@@ -168,7 +168,11 @@ def work(run: Run, data: Data, own: str, code: str | None = None) -> tuple[Resul
     compiled: list[float] = []
     moment, begun = time.time(), time.perf_counter()
     with event.install_timer("numba:compile", compiled.append):
-        result = fit(run, data, progress, Parts.of(run, data, results.parts_of(own)))
+        parts = Parts.of(run, data, results.parts_of(own))
+        try:
+            result = fit(run, data, progress, parts)
+        except SystemError:  # CPython 3.11 may fail where two threads parse at once (its issue 106905): not again
+            result = fit(run, data, progress, parts)
     compiling = sum(compiled)
     return result, moment, time.perf_counter() - begun - compiling, compiling
 

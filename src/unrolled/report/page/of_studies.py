@@ -139,3 +139,24 @@ def replication(found: Replication) -> tuple[list[str], Table | None]:
     order: list[Agreement] = sorted(found.differing, key=lambda each: not each.contradicts)
     differing = table("What this run says differently from the published study", columns, order) if order else None
     return [*counts(found), *missing], differing
+
+
+def spreads(found: dict[str, dict[str, Any]], studies: list[Evaluation]) -> tuple[list[str], Table] | None:
+    """Return what seeds of weights and of data make of the scores: a line a study, and a table of the methods."""
+    known = {study.name: study for study in studies if study.name in found}
+    if not known:
+        return None
+    lines = [
+        f"{study.label}: from weights to weights by a factor of {found[name]['weights']:.3g}, "
+        f"from data to data by {found[name]['data']:.3g}"
+        for name, study in known.items()
+    ]
+    rows = [(known[name], method, row) for name in known for method, row in found[name]["methods"].items()]
+    columns: dict[str, Cell] = {
+        "study": lambda each: escape(each[0].label),
+        "method": lambda each: swatch(each[0], each[1]),
+        "score": lambda each: number(each[2]["first"]),
+        "on other data": lambda each: number(each[2]["again"]),
+        "ratio": lambda each: number(each[2]["ratio"]),
+    }
+    return lines, table("Scores on two sets of data", columns, rows)

@@ -27,11 +27,11 @@ def write(
     claims: list[dict[str, Any]],
     folder: Path,
     answers: dict[str, Any] | None = None,
-    replicated: Replication | None = None,
+    **more: Any,
 ) -> list[Drawn]:
-    """Make `folder/index.html` and its figures, from all studies or a few; return the figures."""
+    """Make `folder/index.html` and its figures, of all studies or a few, and return these; `more` is as in `render`."""
     drawn = gallery.draw(results, folder / "figures")
-    write_atomic(folder / "index.html", render(results, experiments, drawn, claims, answers, replicated).encode())
+    write_atomic(folder / "index.html", render(results, experiments, drawn, claims, answers, **more).encode())
     return drawn
 
 
@@ -43,6 +43,8 @@ def render(
     answers: dict[str, Any] | None = None,
     replicated: Replication | None = None,
     seconds: dict[str, dict[str, float]] | None = None,
+    spreads: dict[str, dict[str, Any]] | None = None,
+    under_way: str = "",
 ) -> str:
     """Return the page, which looks for its figures in the folder `figures` beside it.
 
@@ -61,6 +63,10 @@ def render(
         The published study, compared with this run.
     seconds : dict, optional
         Training times by study and method, which add a table.
+    spreads : dict, optional
+        By study, as in `analysis.spread`, of those that were made again on other data.
+    under_way : str, optional
+        How far a study is that is not whole.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -90,6 +96,8 @@ def render(
         state=converged(studies),
         seeds=facts.seeds(results, experiments),
         replication=of_studies.replication(replicated) if replicated else None,
+        under_way=under_way,
+        spreads=of_studies.spreads(spreads or {}, studies),
         figures={section: _of(section, drawn) for section in ("trust", "overview", "why")},
         of_study={
             study.name: _section(study, experiments[study.name], [each for each in drawn if each.study == study.name])

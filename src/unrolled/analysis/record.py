@@ -257,6 +257,8 @@ def joined(records: list[Record]) -> tuple[dict[str, Any], dict[str, pd.DataFram
         study |= {key: value for key, value in record.numbers["metrics"].items() if key != "methods"}
     for record in records:
         rows |= record.numbers["metrics"]["methods"]
+    if study["reference"] not in rows:
+        study["reference"] = None
     score: Score = registry.make("scores", study["score"])
     rank(rows, -1.0 if score.higher_is_better else 1.0)
     choose(rows)

@@ -13,9 +13,9 @@ FIT, UPDATE, UNIT, STEP, WEIGHT = 0.25, 1e-4, 3.5e-9, 2.7e-5, 1.2e-10
 """Seconds on one core, measured over all studies, most within a factor two: of a fit; of an update; of each weight that
 comes to a unit, for a sequence's step in an update; of a step in validation; of each weight, for a sequence's step in
 validation and prediction."""
-TEXTBOOK, CURVATURE, RESERVOIR = 6.0, 36.0, 2.0
-"""How much longer an update takes without kernels; the gradients that a Hessian-free update costs; and how much more
-a step costs where states are regressed on."""
+TEXTBOOK, CURVATURE, RESERVOIR, FORCED = 6.0, 36.0, 2.0, 8.0
+"""How much longer an update takes without kernels; the gradients that a Hessian-free update costs; how much more a step
+costs where states are regressed on, and an update in closed loop, forced or not."""
 TRUST = 20.0
 """Seconds of finished fits that weigh as much as the estimates made before."""
 
@@ -43,6 +43,8 @@ def cost(run: Run, data: Data) -> float:
         epoch = -(-count // run.fit.batch) * UPDATE + gradient * (1.0 if kernels else TEXTBOOK)
     else:
         epoch = CURVATURE * gradient
+    if run.method.forcing is not None:
+        epoch *= FORCED
     epoch += length * STEP + data.val["inputs"].shape[0] * length * weight
     return FIT + replicas * (epochs * epoch + tests * weight)
 

@@ -53,7 +53,14 @@ def mlflow_ui(repro: Path) -> Iterator[str]:
     server.wait(20)
 
 
-def see(browser: webdriver.Chrome, *texts: str, seconds: float = 60) -> None:
+@pytest.fixture(autouse=True)
+def wide(browser: webdriver.Chrome) -> None:
+    """Give every test a window in which MLflow draws its charts, which it does only of what is in sight."""
+    size = {"width": 1400, "height": 1200, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
+def see(browser: webdriver.Chrome, *texts: str, seconds: float = 120) -> None:
     """Wait until the page shows every text."""
 
     def shown(page: webdriver.Chrome) -> bool:
@@ -64,9 +71,6 @@ def see(browser: webdriver.Chrome, *texts: str, seconds: float = 60) -> None:
 
 
 def test_mlflow_lists_the_experiments(browser: webdriver.Chrome, mlflow_ui: str) -> None:
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": 1400, "height": 1200, "deviceScaleFactor": 1, "mobile": False}
-    )
     browser.get(f"{mlflow_ui}/#/experiments")
     see(browser, "unrolled/sine", "unrolled/noisy_sine", "unrolled/oscillator")
 
@@ -100,4 +104,4 @@ def test_mlflow_shows_nested_runs_and_a_chart(browser: webdriver.Chrome, mlflow_
     see(browser, "gru seed", "Parent run", "val/best_loss")
     browser.get(f"{mlflow_ui}/#/experiments/{experiment}/runs/{child.info.run_id}/model-metrics")
     see(browser, "val/loss", "train/loss")
-    WebDriverWait(browser, 60).until(lambda page: page.find_elements(By.CSS_SELECTOR, ".js-plotly-plot, canvas"))
+    WebDriverWait(browser, 120).until(lambda page: page.find_elements(By.CSS_SELECTOR, ".js-plotly-plot, canvas"))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 LIBRARIES = ("torch", "numpy", "scipy", "numba")
+CPUINFO = Path("/proc/cpuinfo")
 
 
 def commit() -> str:
@@ -27,7 +28,7 @@ def commit() -> str:
 def processor() -> str:
     """Return the name of the processor, as far as the system tells."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        lines = CPUINFO.read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

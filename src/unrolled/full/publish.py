@@ -72,12 +72,6 @@ def lacking(records: dict[str, list[Record]]) -> list[str]:
     return [f"{name} {method}" for name, method in wanted if (name, method) not in there]
 
 
-def under_way(records: dict[str, list[Record]]) -> str:
-    """Say how far the published study is, if it is not whole."""
-    left, there = len(lacking(records)), sum(map(len, records.values()))
-    return f"The published study is under way: {there} of {there + left} runs have their record." if left else ""
-
-
 @errors.one_line
 def main() -> None:
     """Make the published study."""
@@ -92,11 +86,12 @@ def main() -> None:
     rows = {name: experiments[name].model_dump() for name in joined}
     whole = Comparison.of(results.of(joined, results.random_networks()), rows)
     spreads = {name: found for name in joined if (found := _spread(name, joined, records)) is not None}
-    drawn = whole.write(paths.FULL, spreads=spreads, under_way=under_way(records))
+    origin = ledger(records)
+    drawn = whole.write(paths.FULL, spreads=spreads, origin=origin)
     write_json(paths.FULL / SPREAD, spreads)
     for name, own in experiments.items():
         write_json(paths.FULL / EXPERIMENTS / f"{name}.json", own.model_dump(exclude={"absent"}, exclude_defaults=True))
-    write_json(paths.LEDGER, ledger(records))
+    write_json(paths.LEDGER, origin)
     for each in drawn:
         if each.fault:
             print(f"publish: the figure {each.stem} could not be drawn: {each.fault}")

@@ -63,7 +63,7 @@ def train(
         schedule = Schedule(runs, data, read().trained, sum(client.nthreads().values()))
         stage.plan(after or {}, schedule.cores)
         stage.show("starting", schedule.left, 0.0)
-        for news in workers.train(client, schedule.runs, data):
+        for news in workers.train(client, schedule.runs, data, results.mark):
             name = f"{news.run.study} {news.run.name}"
             if isinstance(news, workers.Passed):
                 schedule.passed(news.run, news.epochs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import forkserver
@@ -132,8 +132,8 @@ def code_of(run: Run) -> str | None:
     return fingerprint.of(None, results.sources(run)) if environment.value(ADDRESS) else None
 
 
-def work(run: Run, data: Data, own: str, code: str | None = None) -> tuple[Result, float, float, float]:
-    """Train one run on a worker, publishing its progress; `own` is its fingerprint, under which parts are kept.
+def work(run: Run, data: Data, own: str | None = None, code: str | None = None) -> tuple[Result, float, float, float]:
+    """Train one run on a worker, publishing its progress; parts of a long one are kept under its fingerprint `own`.
 
     Returns the result, when the fit began, the seconds that it took, and beside them those of compiling kernels.
 
@@ -149,7 +149,7 @@ def work(run: Run, data: Data, own: str, code: str | None = None) -> tuple[Resul
     from unrolled import fingerprint
     from unrolled.training import results
     from unrolled.training.fit import fit
-    from unrolled.training.parts import Parts
+    from unrolled.training.parts import NOWHERE, Parts
 
     if code is not None and fingerprint.of(None, results.sources(run)) != code:
         where = get_worker().address
@@ -168,7 +168,7 @@ def work(run: Run, data: Data, own: str, code: str | None = None) -> tuple[Resul
     compiled: list[float] = []
     moment, begun = time.time(), time.perf_counter()
     with event.install_timer("numba:compile", compiled.append):
-        parts = Parts.of(run, data, results.parts_of(own))
+        parts = NOWHERE if own is None else Parts.of(run, data, results.parts_of(own))
         try:
             result = fit(run, data, progress, parts)
         except SystemError:  # CPython 3.11 may fail where two threads parse at once (its issue 106905): not again
@@ -177,17 +177,22 @@ def work(run: Run, data: Data, own: str, code: str | None = None) -> tuple[Resul
     return result, moment, time.perf_counter() - begun - compiling, compiling
 
 
-def train(client: Client, runs: list[Run], data: dict[str, Data]) -> Iterator[Passed | Lost | Done | Failed]:
+def train(
+    client: Client, runs: list[Run], data: dict[str, Data], mark: Callable[[Run], str] | None = None
+) -> Iterator[Passed | Lost | Done | Failed]:
     """Hand the runs to the workers in this order; yield how far they are, and what is done or has failed.
 
     The data of a study go to the workers once. A run whose worker dies is tried again elsewhere by Dask, three times.
+
+    Parameters
+    ----------
+    mark : callable, optional
+        Gives the fingerprint of a run, under which the parts of a long one are kept; by default none is.
     """
     import queue
 
     import dask
     from distributed import as_completed
-
-    from unrolled.training import results
 
     known = {(run.study, run.name): run for run in runs}
     news: queue.SimpleQueue[Passed | Lost] = queue.SimpleQueue()
@@ -199,7 +204,9 @@ def train(client: Client, runs: list[Run], data: dict[str, Data]) -> Iterator[Pa
         }
     futures = {}
     for key, run in known.items():  # Dask takes the first of a pair as the name of the group, which it queues
-        futures[client.submit(work, run, placed[run.study], results.mark(run), code_of(run), key=key, pure=False)] = run
+        futures[client.submit(work, run, placed[run.study], mark and mark(run), code_of(run), key=key, pure=False)] = (
+            run
+        )
     waiting = as_completed(futures, raise_errors=False)
     while futures:
         time.sleep(0.1)

@@ -89,3 +89,11 @@ def _kind(verdict: str) -> str:
     if verdict in (WITHIN, AS_GOOD):
         return "as good"
     return next((word for word in ("better", "worse") if f"ours is {word}" in verdict), "not comparable")
+
+
+def origin(ledger: dict[str, Any]) -> str:
+    """Say of the published study what it stands on, and how far it is if it is not whole."""
+    count, left = ledger["records"], len(ledger["lacking"])
+    hours = f"{ledger['core_hours']:.3g} core-hours"
+    said = f"The published study: {count} runs (a method on a study), {hours}."
+    return f"{said} It is under way: {left} of {count + left} are still to come." if left else said

@@ -140,8 +140,8 @@ def choices(studies: list[Evaluation], answers: dict[str, Any]) -> Table | None:
     return table("Choose for your task", columns, order) if order else None
 
 
-def short_answers(studies: list[Evaluation], answers: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return what a reader asks besides, each with its answer."""
+def short_answers(studies: list[Evaluation], answers: dict[str, Any], published: bool) -> list[tuple[str, str]]:
+    """Return what a reader asks besides, each with its answer; some are others of the published study."""
     asked = [(each["question"], compared(each, studies)) for each in answers.get("questions", [])]
     decided = Counter(SURE[each["answer"]][1] for each in answers.get("choices", {}).values())
     sure = ", ".join(f"{words} on {count}" for words, count in decided.most_common())
@@ -153,6 +153,8 @@ def short_answers(studies: list[Evaluation], answers: dict[str, Any]) -> list[tu
     more = f" and {len(late) - MOST} more" if len(late) > MOST else ""
     left = f"Still improving when training ended: {listed(late[:MOST])}{more}."
     run = "make repro: data, training and this page in a quarter of an hour on two cores."
+    if published:
+        run = "make full, in any number of sittings; make repro is a smaller one, in a quarter of an hour on two cores."
     return [
         *asked,
         *([("How sure are the choices?", seen)] if decided else []),

@@ -44,7 +44,7 @@ def render(
     replicated: Replication | None = None,
     seconds: dict[str, dict[str, float]] | None = None,
     spreads: dict[str, dict[str, Any]] | None = None,
-    under_way: str = "",
+    origin: dict[str, Any] | None = None,
 ) -> str:
     """Return the page, which looks for its figures in the folder `figures` beside it.
 
@@ -65,8 +65,8 @@ def render(
         Training times by study and method, which add a table.
     spreads : dict, optional
         By study, as in `analysis.spread`, of those that were made again on other data.
-    under_way : str, optional
-        How far a study is that is not whole.
+    origin : dict, optional
+        Of the published study: what its ledger `records.json` says.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -85,7 +85,7 @@ def render(
         answer=first_screen.answer(studies) if whole else "",
         memory_map=first_screen.memory_map(results, experiments),
         choices=first_screen.choices(studies, answers),
-        questions=first_screen.short_answers(studies, answers) if whole else [],
+        questions=first_screen.short_answers(studies, answers, origin is not None) if whole else [],
         groups=[
             (group, words, members)
             for group, words in first_screen.GROUPS.items()
@@ -96,7 +96,7 @@ def render(
         state=converged(studies),
         seeds=facts.seeds(results, experiments),
         replication=of_studies.replication(replicated) if replicated else None,
-        under_way=under_way,
+        origin=facts.origin(origin) if origin else "",
         spreads=of_studies.spreads(spreads or {}, studies),
         figures={section: _of(section, drawn) for section in ("trust", "overview", "why")},
         of_study={

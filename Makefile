@@ -26,7 +26,7 @@ repro: setup ## generate the data, train every method, render reports/index.html
 	  { [ reports/local.html -nt reports/index.html ] || python -m unrolled.stages report; } && \
 	  python -m unrolled.report.closing
 
-full: setup ## the published study: longer training, ten seeds (full.yaml); resumable; records in reports/full (STUDIES="a b": these; COMMIT=1: commit them as they come)
+full: setup ## the published study: longer training, ten seeds (full.yaml); resumable; records in reports/full (STUDIES="sine lorenz/gru": these; COMMIT=1: commit them)
 	@$(BIN)/python -m unrolled.full.project $(TABLES)
 	$(RUN) cd full && python -m unrolled.full.train $(STUDIES)
 

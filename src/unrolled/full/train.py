@@ -30,14 +30,26 @@ EVERY = 1800.0
 """Seconds between two commits of records."""
 
 
-def wanted_studies(wanted: list[str]) -> list[Experiment]:
-    """Return the experiments of the studies that are named, in that order, or of all."""
+def asked_for(wanted: list[str]) -> list[Experiment]:
+    """Return the experiments of the studies that are named, in that order, or of all.
+
+    A name is a study's, or `study/method`: of that study only the methods that are named.
+    """
     configure.main()
-    known = config.studies()
-    for name in wanted:
+    known, methods = config.studies(), dict[str, list[str]]()
+    for entry in wanted:
+        name, _, method = entry.partition("/")
         if name not in known:
             raise registry.unknown("study of the full table", name, known)
-    return [config.experiment(name) for name in wanted or known]
+        methods.setdefault(name, []).extend([method] if method else [])
+    return [_only(config.experiment(name), methods.get(name, [])) for name in methods or known]
+
+
+def _only(own: Experiment, methods: list[str]) -> Experiment:
+    for name in methods:
+        if name not in own.methods:
+            raise registry.unknown(f"method of study '{own.name}'", name, list(own.methods))
+    return own.model_copy(update={"methods": {n: row for n, row in own.methods.items() if n in methods or not methods}})
 
 
 def missing(experiments: list[Experiment]) -> list[Run]:
@@ -116,7 +128,7 @@ def attempted(action: Callable[[], Any]) -> str | None:
 def main(*arguments: str) -> None:
     """Train what has no record, of some studies or all; with `--budget` only say what it would cost."""
     lifetime.begin("unrolled.full.train")
-    experiments = wanted_studies([each for each in arguments if each != "--budget"])
+    experiments = asked_for([each for each in arguments if each != "--budget"])
     runs = missing(experiments)
     if "--budget" in arguments:
         return budget(runs)

@@ -1,5 +1,6 @@
 """What a result depends on: the import closure of what computes it, its rows, its data, and the libraries."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -44,6 +45,20 @@ def loaded(module: str) -> set[str]:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     files = {Path(line).relative_to(PACKAGE).as_posix() for line in done.stdout.split()}
     return files - registry.PLUMBING
+
+
+def test_imports_are_those_of_the_syntax_tree() -> None:
+    for file in sorted(registry.ROOT.rglob("*.py")):
+        named = set[str]()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                named |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert node.module is not None and not node.level, "imports here are absolute"
+                named |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        paths_of = [registry.ROOT.parent.joinpath(*name.split(".")) for name in named if name.startswith("unrolled")]
+        modules = {path.with_suffix(".py") for path in paths_of if path.with_suffix(".py").is_file()}
+        assert {each for each in registry.imports(file) if each.name != "__init__.py"} == modules, file
 
 
 def test_the_closure_is_what_python_loads_and_what_functions_import() -> None:

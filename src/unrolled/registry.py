@@ -1,11 +1,13 @@
 """Items are found by their place: a file in the folder of its kind is the item of that name."""
 
-import ast
 import difflib
+import dis
 import functools
 import importlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -120,17 +122,30 @@ def make(kind: str, name: str, given: dict[str, Any] | None = None) -> Any:
 def imports(file: Path) -> frozenset[Path]:
     """Return the files of this package that a file imports by a statement anywhere in it, their packages included."""
     modules = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            modules |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            above = file.relative_to(ROOT.parent).parts[: -node.level] if node.level else ()
-            module = ".".join([*above, *([node.module] if node.module else [])])
-            modules |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+    for name, level, names in _imported(compile(file.read_bytes(), str(file), "exec", dont_inherit=True)):
+        above = file.relative_to(ROOT.parent).parts[:-level] if level else ()
+        module = ".".join([*above, *([name] if name else [])])
+        modules |= {module, *(f"{module}.{each}" for each in names)}
     parts = [module.split(".") for module in modules if module.split(".")[0] == ROOT.name]
     own = {ROOT.parent.joinpath(*each[:length]) for each in parts for length in range(1, len(each) + 1)}
     found = (each / "__init__.py" if each.is_dir() else each.with_suffix(".py") for each in own)
     return frozenset(each for each in found if each.is_file())
+
+
+def _imported(code: CodeType) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    """Yield module, level and names of each import in compiled code.
+
+    `ast.parse` would do, but in CPython 3.11 it may fail where two threads call it at once (its issue 106905).
+    """
+    before: list[Any] = [0, ()]
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "IMPORT_NAME":
+            level, names = before[-2:]
+            yield instruction.argval, level, names or ()
+        before.append(instruction.argval)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _imported(constant)
 
 
 def sources(*files: Path) -> list[Path]:

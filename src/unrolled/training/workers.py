@@ -169,10 +169,7 @@ def work(run: Run, data: Data, own: str | None = None, code: str | None = None) 
     moment, begun = time.time(), time.perf_counter()
     with event.install_timer("numba:compile", compiled.append):
         parts = NOWHERE if own is None else Parts.of(run, data, results.parts_of(own))
-        try:
-            result = fit(run, data, progress, parts)
-        except SystemError:  # CPython 3.11 may fail where two threads parse at once (its issue 106905): not again
-            result = fit(run, data, progress, parts)
+        result = fit(run, data, progress, parts)
     compiling = sum(compiled)
     return result, moment, time.perf_counter() - begun - compiling, compiling
 

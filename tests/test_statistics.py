@@ -12,7 +12,7 @@ from pipeline import ROOT
 from unrolled import config
 from unrolled.analysis import statistics
 from unrolled.analysis.statistics import LEVEL, REGION, category, solves
-from unrolled.full import merged
+from unrolled.full.project import merged
 
 Array = NDArray[np.float64]
 TABLES = [yaml.safe_load((ROOT / name).read_text()) for name in ("params.yaml", "full.yaml")]

@@ -31,7 +31,8 @@ def merged(table: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     for name in again.get("studies", []):
         if name not in both["studies"]:
             raise registry.unknown("study under 'again'", name, list(both["studies"]))
-        both["studies"][f"{name}_{AGAIN}"] = _again(both["studies"][name], again)
+        if "methods" in both["studies"][name]:  # else the table's check says what the study lacks
+            both["studies"][f"{name}_{AGAIN}"] = _again(both["studies"][name], again)
     return both
 
 

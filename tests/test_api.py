@@ -148,9 +148,12 @@ def test_a_forecast_is_the_runs_own_prediction_in_the_units_of_the_study(study: 
         count = len(series.predicted)
         assert 1 <= count <= len(own) and series.outputs == data.facts["outputs"]
         size = 1 + abs(truth).max()
-        np.testing.assert_allclose(series.predicted, own[-count:], rtol=0, atol=1e-4 * size)
+        rounding = 1e-3 if which == "closed_loop" else 1e-4  # it grows on its way, by another sum on each processor
+        np.testing.assert_allclose(series.predicted, own[-count:], rtol=0, atol=rounding * size)
         np.testing.assert_allclose(series.truth, truth[-count:], rtol=0, atol=1e-9 * size)
-        assert series.rmse() == pytest.approx(np.sqrt(np.square(own[-count:] - truth[-count:]).mean()), rel=1e-3)
+        assert series.rmse() == pytest.approx(
+            np.sqrt(np.square(own[-count:] - truth[-count:]).mean()), rel=10 * rounding
+        )
         other = result.predictions[which][1 - replica]
         assert not run.optimiser.trains or len(np.unique(trained.theta, axis=0)) == 1 or not np.allclose(other, both[0])
 
@@ -202,6 +205,6 @@ def test_importing_for_data_loads_no_torch_lightning_or_mlflow(module: str) -> N
 
 def test_the_package_has_its_api_and_nothing_else_by_name() -> None:
     assert unrolled.load is api.load and unrolled.train is api.train and unrolled.experiment is api.experiment
-    assert {"load", "train", "experiment"} == set(unrolled.__all__)
+    assert {"load", "train", "experiment", "published"} == set(unrolled.__all__)
     with pytest.raises(AttributeError, match="no attribute 'lode'"):
         _ = unrolled.lode

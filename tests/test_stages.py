@@ -41,7 +41,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def connect(runs: int) -> Iterator[Any]:
         yield SimpleNamespace(nthreads=lambda: {"here": 1})
 
-    def work(client: Any, runs: list[Run], data: Any) -> Iterator[Any]:
+    def work(client: Any, runs: list[Run], data: Any, mark: Any = None) -> Iterator[Any]:
         for run in runs:
             trained.append(f"{run.study} {run.name}")
             yield workers.Passed(run, 1)

@@ -16,7 +16,7 @@ from scipy import stats
 import small_studies
 from conftest import MakeRun, Refused, experiment_of
 from unrolled import registry
-from unrolled.analysis import record, tables, tolerance
+from unrolled.analysis import record, table_file, tables, tolerance
 from unrolled.analysis.evaluate import Evaluated, at_edge, evaluate, further_score, scored
 from unrolled.config import DataRow
 from unrolled.data import datasets
@@ -343,7 +343,7 @@ def test_records_of_single_methods_make_the_study_again(study: str, tmp_path: Pa
     for name, frame in frames.items():
         if len(frame):
             text = io.StringIO(frame.to_csv(index=False, float_format="%.6g"))
-            written = pd.read_csv(text, dtype=record.TEXTS, keep_default_na=False, na_values=[""])
+            written = pd.read_csv(text, dtype=table_file.TEXTS, keep_default_na=False, na_values=[""])
             pd.testing.assert_frame_equal(tables_again[name], written, check_dtype=False)
     assert record.experiment(records).methods == {each.run.name: each.run.method for each in done}
     for each, own in zip(done, records, strict=True):

@@ -28,7 +28,7 @@ def checkout(in_tmp: Path, monkeypatch: pytest.MonkeyPatch, random_networks: Exp
     monkeypatch.setattr(train.workers, "preload", lambda: None)
     monkeypatch.setattr(results, "random_networks", lambda: results.RandomNetworks(*random_networks))
     monkeypatch.setenv("UNROLLED_WORKERS", "1")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{in_tmp}/mlflow.db")  # MLflow keeps a store by its address
     table = tiny.raw("response")
     paths.PARAMS.write_text(yaml.safe_dump(table))
     changes = {"studies": {STUDY: {"fit": {"epochs": 3}}}, "again": AGAIN}

@@ -11,18 +11,24 @@ LIBRARIES = ("torch", "numpy", "scipy", "numba")
 CPUINFO = Path("/proc/cpuinfo")
 
 
+def _git(*words: str) -> str:
+    """Return what git says; where there is none, or it fails, nothing."""
+    try:
+        done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def head() -> str:
+    """Return the commit that is checked out; without git nothing."""
+    return _git("rev-parse", "HEAD")
+
+
 def commit() -> str:
-    """Return the commit that the code is of, with a + where files differ from it; without git nothing."""
-
-    def git(*words: str) -> str:
-        try:
-            done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
-        except OSError:
-            return ""
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    found = git("rev-parse", "HEAD")
-    return found + ("+" if found and git("status", "--porcelain", "--untracked-files=no", "--", "src") else "")
+    """Return the same with a + where the source differs from it."""
+    found = head()
+    return found + ("+" if found and _git("status", "--porcelain", "--untracked-files=no", "--", "src") else "")
 
 
 def processor() -> str:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from unrolled import paths, registry
-from unrolled.analysis.comparison import best_by_validation
+from unrolled.analysis import table_file
 from unrolled.analysis.evaluate import Evaluated, choose, evaluate, rank
 from unrolled.analysis.headline import sequence_variances
 from unrolled.analysis.score import Score
@@ -36,8 +36,6 @@ GROUPS = 500
 TRUTH = "truth"
 DATE = (2000, 1, 1, 0, 0, 0)
 """Of every file in the archive, so that the same content makes the same bytes."""
-TEXTS: Any = dict.fromkeys(("method", "output", "channel"), "str")
-"""Columns that hold names, also where a name looks like a number."""
 
 
 def path_of(folder: Path, study: str, method: str) -> Path:
@@ -86,7 +84,7 @@ def make(each: Evaluated, data: Data, about: dict[str, Any]) -> bytes:
         Predictor.of(run, result, data, replica).save(model)
         files["model.npz"] = model.getvalue()
     tables["curves"] = _thinned(tables["curves"])
-    files |= {f"{name}.csv": t.to_csv(index=False, float_format="%.6g").encode() for name, t in tables.items()}
+    files |= {f"{name}.csv": table_file.csv(table) for name, table in tables.items()}
     return _zipped(files)
 
 
@@ -157,8 +155,7 @@ class Record:
         """Return the tables of the figures by name."""
         with zipfile.ZipFile(self.path) as archive:
             names = [each for each in archive.namelist() if each.endswith(".csv")]
-            options: Any = {"dtype": TEXTS, "keep_default_na": False, "na_values": [""]}
-            return {name.removesuffix(".csv"): pd.read_csv(archive.open(name), **options) for name in names}
+            return {name.removesuffix(".csv"): table_file.read(archive.open(name)) for name in names}
 
     @property
     def has_model(self) -> bool:
@@ -227,13 +224,12 @@ def published(study: str, method: str | None = None, folder: Path = paths.RECORD
         raise registry.unknown(f"published method of study '{study}'", method, list(known))
     if method is not None:
         return read(known[method])
-    found = {name: read(path) for name, path in known.items()}
-    best = best_by_validation(
-        {name: each.row for name, each in found.items() if each.row["trains"] and each.row["score"]}
-    )
+    found = [read(path) for path in known.values()]
+    rows = _judged(found)
+    best = next((each for each in found if rows[each.method]["chosen_by_validation"]), None)
     if best is None:
         raise UnrolledError(f"no published method of study '{study}' has a score")
-    return found[best]
+    return best
 
 
 def kept(run: Run, folder: Path) -> bool:
@@ -249,19 +245,22 @@ def write(folder: Path, each: Evaluated, data: Data, about: dict[str, Any]) -> P
     return path
 
 
-def joined(records: list[Record]) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
-    """Return a study's part of `metrics.json` and the tables of its figures from the records of its methods."""
-    study: dict[str, Any] = {}
-    rows: dict[str, dict[str, Any]] = {}
-    for record in reversed(records):  # what only one method brings is kept, of what all have the first
-        study |= {key: value for key, value in record.numbers["metrics"].items() if key != "methods"}
-    for record in records:
-        rows |= record.numbers["metrics"]["methods"]
-    if study["reference"] not in rows:
-        study["reference"] = None
-    score: Score = registry.make("scores", study["score"])
+def _judged(records: list[Record]) -> dict[str, dict[str, Any]]:
+    """Return the numbers of each method of a study, with their ranks and the choice of validation."""
+    rows = {record.method: dict(record.row) for record in records}
+    score: Score = registry.make("scores", records[0].numbers["metrics"]["score"])
     rank(rows, -1.0 if score.higher_is_better else 1.0)
     choose(rows)
+    return rows
+
+
+def joined(records: list[Record]) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """Return a study's part of `metrics.json` and the tables of its figures from the records of its methods."""
+    study, rows = dict[str, Any](), _judged(records)
+    for record in reversed(records):  # what only one method brings is kept, of what all have the first
+        study |= {key: value for key, value in record.numbers["metrics"].items() if key != "methods"}
+    if study["reference"] not in rows:
+        study["reference"] = None
     study["sequences"] = sequence_variances({record.method: record.left_out for record in records})
     parts = [record.tables() for record in records]
     return study | {"methods": rows}, {name: _stacked([part[name] for part in parts]) for name in parts[0]}

@@ -4,7 +4,6 @@ The records are those that `make full` has left, of whichever code. Studies on o
 """
 
 from functools import reduce
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -95,7 +94,7 @@ def main() -> None:
     for each in drawn:
         if each.fault:
             print(f"publish: the figure {each.stem} could not be drawn: {each.fault}")
-    size = sum(path.stat().st_size for path in Path(paths.FULL).rglob("*") if path.is_file()) / 1e6
+    size = sum(path.stat().st_size for path in paths.FULL.rglob("*") if path.is_file()) / 1e6
     print(f"publish: {sum(map(len, records.values()))} records, {size:.1f} MB: {paths.FULL / 'index.html'}")
 
 

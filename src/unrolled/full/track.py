@@ -14,7 +14,7 @@ from unrolled.errors import UnrolledError
 from unrolled.files import sha256
 from unrolled.report.results import of_published
 from unrolled.training import champion, mlflow_store
-from unrolled.training.tracking import FINISHED, metric, now, source
+from unrolled.training.tracking import FINISHED, metric, note, now, source
 
 PREFIX = "published"
 NUMBERS = {"test/score": "score", "test/rank": "rank", "val/best_loss": "val_loss", "val/best_epoch": "best_epoch"}
@@ -43,8 +43,8 @@ def track(studies: list[str], show: Callable[[str], None]) -> dict[str, int]:
 def _study(
     client: MlflowClient, study: str, records: dict[str, Record], rows: dict[str, Any], show: Callable[[str], None]
 ) -> int:
-    note = f"The published study: `{paths.FULL / 'index.html'}` (section *{study}*)."
-    experiment = mlflow_store.open_experiment(client, f"{PREFIX}/{study}", note)
+    about = f"The published study: `{paths.FULL / 'index.html'}` (section *{study}*)."
+    experiment = mlflow_store.open_experiment(client, f"{PREFIX}/{study}", about)
     there = {each.data.tags.get("record") for each in mlflow_store.search(client, experiment, FINISHED)}
     example = None
     for done, (name, own) in enumerate(records.items(), 1):
@@ -66,7 +66,7 @@ def _run(client: MlflowClient, experiment: str, own: Record, row: dict[str, Any]
     numbers, stamp = own.numbers, now()
     tags = {
         "mlflow.runName": own.method,
-        "mlflow.note.content": f"{row['label']}. {row['about']}".rstrip(". "),
+        "mlflow.note.content": note(row["label"], row["about"]),
         **source("unrolled track --published", str(numbers["commit"])),
         **{"study": own.study, "method": own.method, "kind": "published", "cell": row["cell"]},
     }

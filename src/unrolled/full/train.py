@@ -8,9 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from unrolled import config, errors, fingerprint, lifetime, paths, provenance, registry
 from unrolled.analysis import record
@@ -84,14 +82,13 @@ def _known() -> dict[str, tuple[float, float]]:
     return there | read().trained
 
 
-def keep(run: Run, result: Result, seconds: float | None) -> Path:
+def keep(run: Run, result: Result, seconds: float | None) -> None:
     """Evaluate a finished run and write its record."""
     data = store.load(run.study, run.experiment.data)
     about = provenance.about(COMMIT.read_text(encoding="utf-8") if COMMIT.exists() else "")
     about |= {"code": fingerprint.of(None, results.sources(run)), "seconds": seconds}
     path = record.write(RECORDS, scored(run, result, data), data, about)
     print(f"full: {run.study} {run.name}: {path.stat().st_size / 1000:.0f} kB")
-    return path
 
 
 class Commits:
@@ -102,7 +99,7 @@ class Commits:
 
     def due(self) -> None:
         """Commit, if it is time."""
-        if self.wanted and time.monotonic() - self.last > EVERY:
+        if time.monotonic() - self.last > EVERY:
             self.now()
 
     def now(self) -> None:
@@ -115,12 +112,6 @@ class Commits:
             done = subprocess.run(["git", *words], cwd=RECORDS, capture_output=True, text=True, check=False)
             if done.returncode and "nothing to commit" not in done.stdout:
                 print(f"full: the records are not committed: {(done.stderr or done.stdout).strip()[:300]}")
-
-
-def attempted(action: Callable[[], Any]) -> str | None:
-    """Run what must not stop the training, and return why it failed, if so."""
-    found = errors.attempt(action)
-    return str(found) if isinstance(found, errors.Fault) else None
 
 
 @errors.one_line
@@ -137,8 +128,9 @@ def main(*arguments: str) -> None:
     commits, wrong = Commits(os.environ.get("COMMIT") == "1"), list[str]()
 
     def kept(run: Run, result: Result, seconds: float | None) -> None:
-        if reason := attempted(lambda: keep(run, result, seconds)):
-            wrong.append(f"{run.study} {run.name}: {reason}")
+        found = errors.attempt(lambda: keep(run, result, seconds))
+        if isinstance(found, errors.Fault):
+            wrong.append(f"{run.study} {run.name}: {found}")
         commits.due()
 
     for run in [each for each in runs if results.kept(each)]:

@@ -16,6 +16,7 @@ import pandas as pd
 import yaml
 
 from unrolled import fingerprint, paths
+from unrolled.analysis import table_file
 from unrolled.analysis.comparison import best_by_validation, passes, solver
 from unrolled.files import read_json
 from unrolled.report.style import Look, looks
@@ -25,8 +26,6 @@ LONGEST = 60
 """Letters of a label or a unit in a figure."""
 EXTREMES = (1e-40, 1e40)
 """Of numbers in a figure."""
-TEXTS: Any = dict.fromkeys(("method", "output", "channel"), "str")
-"""Columns that hold names, also where a name looks like a number or like nothing ("1", "nan")."""
 FIRST = "test"
 """The test set whose score ranks."""
 PUBLISHED = Path(__file__).with_name("published.yaml")
@@ -334,8 +333,7 @@ def published() -> list[dict[str, Any]]:
 def _tables(root: Path, study: str) -> dict[str, pd.DataFrame]:
     folder = root / "studies" / study
     places = {name: folder / f"{name}.csv" for name in TABLES} | {"curves": root / "curves" / f"{study}.csv"}
-    texts: Any = {"dtype": TEXTS, "keep_default_na": False, "na_values": [""]}
-    return {name: pd.read_csv(path, **texts) for name, path in places.items()}
+    return {name: table_file.read(path) for name, path in places.items()}
 
 
 def random_networks(folder: Path = paths.RANDOM_NETWORKS) -> RandomNetworks:

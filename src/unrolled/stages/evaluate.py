@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from unrolled import config, errors, files, fingerprint, paths, progress, registry
-from unrolled.analysis import tables
+from unrolled.analysis import table_file, tables
 from unrolled.config import Experiment
 from unrolled.data import store
 from unrolled.processes import count, side_by_side
@@ -25,7 +25,7 @@ def write(name: str, metrics: dict[str, Any], found: "dict[str, pd.DataFrame]", 
     folder = paths.evaluated(name)
     places = {t: paths.CURVES / f"{name}.csv" if t == "curves" else folder / f"{t}.csv" for t in found}
     for table, frame in found.items():
-        files.write_atomic(places[table], frame.to_csv(index=False, float_format="%.6g").encode())
+        files.write_atomic(places[table], table_file.csv(frame))
     files.write_json(folder / "metrics.json", {name: metrics})
     fingerprint.write(folder, own, [*places.values(), folder / "metrics.json"])
 

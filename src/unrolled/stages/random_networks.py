@@ -20,12 +20,13 @@ def main() -> None:
         progress.Stage.kept = True
         print("random networks: kept")
         return
+    from unrolled.analysis import table_file
     from unrolled.analysis.random_networks import experiments
 
     numbers, tables = experiments.run(row)
     written = {paths.RANDOM_NETWORKS / f"{name}.csv": table for name, table in tables.items()}
     for path, table in written.items():
-        files.write_atomic(path, table.to_csv(index=False, float_format="%.6g").encode())
+        files.write_atomic(path, table_file.csv(table))
     files.write_json(numbers_file, numbers)
     fingerprint.write(paths.RANDOM_NETWORKS, own, [*written, numbers_file])
     print(f"random networks: {', '.join(f'{name} {len(table)} rows' for name, table in tables.items())}")

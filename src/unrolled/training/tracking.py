@@ -5,7 +5,6 @@ neither a result nor much time: what it missed is logged when it answers again, 
 """
 
 import functools
-import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
-from unrolled import paths
+from unrolled import paths, provenance
 from unrolled.data import store
 from unrolled.errors import UnrolledError
 from unrolled.training import mlflow_faults, mlflow_store, results
@@ -47,6 +46,11 @@ def now() -> int:
     return int(time.time() * 1000)
 
 
+def note(label: str, about: str) -> str:
+    """Return what stands beside the run of a method."""
+    return f"{label}. {about}".rstrip(". ")
+
+
 def source(name: str, commit: str) -> dict[str, str]:
     """Return the tags that say where a run comes from, and whose it is."""
     return {
@@ -68,11 +72,7 @@ class Tracker:
     @functools.cached_property
     def commit(self) -> str:
         """The commit that runs, read once."""
-        try:
-            found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-        except OSError:  # no git here
-            return "unknown"
-        return found.stdout.strip() or "unknown"
+        return provenance.head() or "unknown"
 
     def guarded(self, action: Callable[[], Any]) -> Any:
         """Run one write, so that a failing store costs no result, and one that does not answer little time."""
@@ -122,7 +122,7 @@ class Tracker:
         end = start + int(1000 * (seconds or 0))
         tags = {
             "mlflow.runName": run.name,
-            "mlflow.note.content": f"{run.method.label}. {run.method.about}".rstrip(". "),
+            "mlflow.note.content": note(run.method.label, run.method.about),
             **source(TRAINED_BY, self.commit),
             "study": run.study,
             "method": run.name,

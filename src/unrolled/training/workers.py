@@ -201,9 +201,8 @@ def train(
         }
     futures = {}
     for key, run in known.items():  # Dask takes the first of a pair as the name of the group, which it queues
-        futures[client.submit(work, run, placed[run.study], mark and mark(run), code_of(run), key=key, pure=False)] = (
-            run
-        )
+        given = run, placed[run.study], mark and mark(run), code_of(run)
+        futures[client.submit(work, *given, key=key, pure=False)] = run
     waiting = as_completed(futures, raise_errors=False)
     while futures:
         time.sleep(0.1)

@@ -14,8 +14,8 @@ import torch
 from benchmarks._measure import Row, one_core
 from unrolled import registry
 
-PARTS = ("growth", "pipeline", "generation", "training", "updates", "methods")
-SPREAD = ("growth", "pipeline")
+PARTS = ("growth", "pipeline", "generation", "training", "updates", "methods", "page")
+SPREAD = ("growth", "pipeline", "page")
 """Parts that start processes of their own."""
 RESULTS, README = Path(__file__).parent / "results.json", Path(__file__).parent / "README.md"
 FRONT = Path(__file__).parents[1] / "README.md"

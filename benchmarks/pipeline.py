@@ -17,8 +17,8 @@ def fit_seconds(store: Path) -> float:
     """Return the seconds of all fits, summed; neither waiting in the queue nor compiling of kernels is among them."""
     client = MlflowClient(f"sqlite:///{store}")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    runs = client.search_runs(experiments, "tags.kind = 'method'", max_results=1000)
-    return sum(run.data.metrics["training_seconds"] for run in runs)
+    runs = client.search_runs(experiments, "tags.kind = 'method' and status = 'FINISHED'", max_results=1000)
+    return sum(run.data.metrics["cost/seconds"] for run in runs)
 
 
 def repro(folder: Path) -> str:

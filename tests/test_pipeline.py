@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks.pipeline import fit_seconds
 from pipeline import outputs, run
 from unrolled import config
 from unrolled.analysis.claim import UNTESTED, VERDICTS
@@ -159,6 +160,7 @@ def test_the_store_has_experiments_runs_and_champions(repro: Path, store) -> Non
                 assert all(len(store.get_metric_history(r.info.run_id, "val/loss")) == 2 for r in nested)
         assert {r.info.status for r in runs} == {"FINISHED"}
         assert store.get_model_version_by_alias(f"unrolled-{study}", "champion").tags["method"] in parents
+    assert fit_seconds(repro / "mlflow.db") > 0, "what the benchmark reads is there"
     names = {name for r in runs for name in r.data.metrics}
     assert len(names) <= 20 and all(name in ("diverged", "converged") or "/" in name for name in names)
 

@@ -157,7 +157,7 @@ def test_a_sound_table_is_counted(in_tmp: Path, capsys: pytest.CaptureFixture[st
 def test_what_no_method_of_a_study_uses_any_more_is_a_warning(in_tmp: Path) -> None:
     found = check_rows(edited({"studies.recall_1000.methods": ["esn"]}), "params.yaml")
     said = [line for line in found.warnings if "not used by any of the study's methods" in line]
-    keys = ("fit.schedule", "fit.learning_rates", "data.window")
+    keys = ("fit.schedule", "fit.learning_rates", "fit.tuning_seeds", "data.window")
     assert found.problems == [] and {line.split()[0] for line in said} == {f"studies.recall_1000.{key}" for key in keys}
 
 

@@ -1,0 +1,48 @@
+"""How soon the page of the committed run is there, from a disk, beside the same page with every figure at once."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from selenium import webdriver
+from selenium.webdriver.support.ui import WebDriverWait
+
+from benchmarks._measure import Row, alternating, row
+
+REPORTS = Path(__file__).parents[1] / "reports"
+LAZY = ' loading="lazy"'
+LOAD_END = "return performance.getEntriesByType('navigation')[0].loadEventEnd"
+FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,900")
+
+
+def loading(browser: webdriver.Chrome, page: Path) -> float:
+    """Return the seconds until the page and what it loads at once are there."""
+    browser.get(page.as_uri())
+    WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(LOAD_END) > 0)
+    return float(browser.execute_script(LOAD_END)) / 1000
+
+
+def eager(page: str) -> str:
+    """Return a page that loads all its figures at once."""
+    return page.replace(LAZY, "")
+
+
+def rows() -> Iterator[Row]:
+    """Yield one row, if there is a Chromium."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        print("page: not measured: no Chromium (apt-get install chromium chromium-driver)")
+        return
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    with tempfile.TemporaryDirectory() as name:
+        for flag in (*FLAGS, f"--user-data-dir={name}/profile"):
+            options.add_argument(flag)
+        folder = Path(name) / "reports"
+        shutil.copytree(REPORTS, folder)
+        other = folder / "eager.html"
+        other.write_text(eager((folder / "index.html").read_text(encoding="utf-8")), encoding="utf-8")
+        with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as browser:
+            sides = [lambda path=path: loading(browser, path) for path in (folder / "index.html", other)]
+            yield row("page of the default run opens", "with every figure at once", *alternating(6, *sides))

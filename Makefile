@@ -43,7 +43,7 @@ TABLES ?= full.yaml
 literature: setup ## rows that follow published protocols (literature.yaml): records in reports/literature (STUDIES="a b": these)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m unrolled.literature $(STUDIES)
 
-TESTS = @PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto --dist loadgroup
+TESTS = @PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 test: setup ## all tests: quick suite, pipeline on a small table, pages in Chromium (ten minutes on two cores)
 	$(TESTS) --durations=15

@@ -16,7 +16,7 @@ import pipeline
 from pipeline import environment, outputs, run
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("survival")]
-GONE = 5.0
+GONE = 60.0
 """Seconds within which all processes of a killed run must be gone."""
 
 

@@ -96,11 +96,11 @@ def test_on_paper_no_table_loses_a_column(browser: webdriver.Chrome, page: Path)
 
 PAPER = 1046
 """Pixels of an A4 page across, less its margins."""
-REAL = Path(__file__).parents[1] / "reports" / "index.html"
-"""The page of the committed run."""
+REAL = Path(__file__).parents[1] / "reports" / "full" / "index.html"
+"""The page of the published study."""
 
 
-def test_the_committed_page_is_light(browser: webdriver.Chrome) -> None:
+def test_the_published_page_is_light(browser: webdriver.Chrome) -> None:
     assert REAL.stat().st_size < 2e6
     browser.get(REAL.as_uri())
     assert browser.execute_script("return document.getElementsByTagName('*').length") < 15_000
@@ -112,7 +112,7 @@ OUTSIDE = re.compile(r"""(?:href|src)=["']?(?:https?:)?//|url\(["']?(?:https?:)?
 """In an SVG: what would be fetched from a network."""
 
 
-def test_the_committed_page_loads_little_before_it_is_there(browser: webdriver.Chrome, tmp_path: Path) -> None:
+def test_the_published_page_loads_little_before_it_is_there(browser: webdriver.Chrome, tmp_path: Path) -> None:
     """Figures further down wait until they are near; how many seconds that saves is for `benchmarks/page.py`."""
 
     def at_once(path: Path) -> int:
@@ -126,7 +126,7 @@ def test_the_committed_page_loads_little_before_it_is_there(browser: webdriver.C
     assert at_once(REAL) <= 20 < 50 < at_once(tmp_path / "index.html")
 
 
-def test_nothing_of_the_committed_page_comes_from_a_network(browser: webdriver.Chrome) -> None:
+def test_nothing_of_the_published_page_comes_from_a_network(browser: webdriver.Chrome) -> None:
     """Neither what it loads, nor what it would load further down, or for print, or by its styles."""
     browser.get(REAL.as_uri())
     places = browser.execute_script(

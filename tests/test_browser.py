@@ -40,6 +40,7 @@ def report(browser: webdriver.Chrome, page: Path, request: pytest.FixtureRequest
         "Emulation.setDeviceMetricsOverride",
         {"width": request.param, "height": 900, "deviceScaleFactor": 1, "mobile": request.param < 500},
     )
+    browser.get_log("browser")  # what other pages had said
     browser.get(page.as_uri())
     return browser
 

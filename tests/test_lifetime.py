@@ -61,7 +61,14 @@ def start(folder: Path, code: str, *before: str, **more: str) -> subprocess.Pope
     pipe = subprocess.PIPE
     started.append(
         subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+            command,
+            cwd=folder,
+            env=environment,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell's `&` has ignored
         )
     )
     return started[-1]

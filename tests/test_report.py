@@ -199,10 +199,10 @@ def test_published_values_of_absent_methods_are_left_out(study: Evaluation) -> N
 
 
 def test_a_difference_within_rounding_is_no_verdict() -> None:
-    for low, said in ((1.01, published.AS_GOOD), (1.03, "ours is worse, by a factor of 1.03 at least")):
-        assert (
-            published.verdict(1.0, {"score": low, "interval": made_up.interval(low, low + 0.01)}, higher=False) == said
-        )
+    worse = "ours is worse, by a factor of {} at least".format
+    for score, low, said in ((1.01, 1.005, published.AS_GOOD), (1.04, 1.03, worse(1.03)), (1.2, 1.01, worse(1.01))):
+        ours = {"score": score, "interval": made_up.interval(low, 2 * score - low)}
+        assert published.verdict(1.0, ours, higher=False) == said
 
 
 def test_what_cannot_be_compared_gets_no_verdict_from_the_numbers(study: Evaluation) -> None:

@@ -1,8 +1,10 @@
 """`make publish`: from records alone, the published study in `reports/full`: page, figures, numbers, experiments.
 
-The records are those that `make full` has left, of whichever code. Studies on other data stand beside their first ones.
+The records are those that `make full` has left, of whichever code. Studies on other data stand beside their first ones,
+and what `make literature` measured by published protocols beside the values published.
 """
 
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -83,7 +85,8 @@ def main() -> None:
         name: record.joined(own) for name, own in records.items() if not name.endswith(f"_{AGAIN}")
     }
     rows = {name: experiments[name].model_dump() for name in joined}
-    whole = Comparison.of(results.of(joined, results.random_networks()), rows)
+    found = replace(results.of(joined, results.random_networks()), literature=results.records())
+    whole = Comparison.of(found, rows)
     spreads = {name: found for name in joined if (found := _spread(name, joined, records)) is not None}
     origin = ledger(records)
     drawn = whole.write(paths.FULL, spreads=spreads, origin=origin)

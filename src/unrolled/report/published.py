@@ -8,7 +8,7 @@ from unrolled.report.words import number
 
 NOT_RUN = "not run"
 SAME = 1.02
-"""The factor below which a difference outside our interval is not spoken of: that of rounding, and of 50 samples."""
+"""The factor below which a difference of the scores is not spoken of: that of rounding, and of 50 samples."""
 WITHIN, AS_GOOD = "within our interval", f"as good, to {SAME - 1:.0%}"
 
 
@@ -93,7 +93,8 @@ def verdict(value: float, ours: dict[str, Any], higher: bool) -> str:
     worse = high < value if higher else low > value
     nearest = high if worse == higher else low
     factor = max(nearest / value, value / nearest) if min(nearest, value) > 0 else float("inf")
-    if factor < SAME:
+    score = ours["score"]
+    if score > 0 and max(score / value, value / score) < SAME:
         return AS_GOOD
     return f"ours is {'worse' if worse else 'better'}, by a factor of {number(factor)} at least"
 

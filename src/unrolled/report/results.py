@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ from unrolled.analysis import table_file
 from unrolled.analysis.comparison import best_by_validation, passes, solver
 from unrolled.files import read_json
 from unrolled.report.style import Look, looks
+from unrolled.report.words import number
 
 TABLES = ("curves", "forecasts", "data", "growth", "power_spectrum", "gradients")
 LONGEST = 60
@@ -28,6 +30,8 @@ EXTREMES = (1e-40, 1e40)
 """Of numbers in a figure."""
 FIRST = "test"
 """The test set whose score ranks."""
+PLAIN = ("dimensionless", "standard deviations of the truth")
+"""Units that say no more than the name of the score."""
 PUBLISHED = Path(__file__).with_name("published.yaml")
 
 
@@ -61,6 +65,12 @@ class Evaluation:
     def score(self) -> str:
         """The name of the score with its unit."""
         return f"{self.metrics['score_label']} ({self.metrics['unit']})"
+
+    def in_brief(self, method: str) -> str:
+        """Return a method's score where space is short: without what it is taken of, and with a unit that says more."""
+        label = re.split(r",? (?:of|in|at) ", self.metrics["score_label"])[0]
+        unit = "" if self.metrics["unit"] in PLAIN else f" {self.metrics['unit']}"
+        return f"{label} {number(self.methods[method]['score'])}{unit}"
 
     @property
     def time(self) -> str:

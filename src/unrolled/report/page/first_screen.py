@@ -96,7 +96,7 @@ def memory_map(results: Results, experiments: dict[str, dict[str, Any]]) -> Tabl
         known, row = share(study, name), study.methods[name]
         mark = " ✓" if name in study.solvers else ""
         text = study.without_score(name) if row["score"] is None else f"{known:.0%}{mark}"
-        state = "" if row["converged"] else row["state"] or ""
+        state = "" if row["converged"] or mark else row["state"] or ""
         return Value(escape(text) + small(state), known, heat(known))
 
     columns: dict[str, Cell] = {"method": lambda name: swatch(owner[name], name, code=False)}
@@ -119,16 +119,17 @@ def choices(studies: list[Evaluation], answers: dict[str, Any]) -> Table | None:
 
     def choice(study: Evaluation) -> str:
         best = str(study.best)
-        return swatch(study, best, code=False) + small(f"{study.score}: {number(study.methods[best]['score'])}")
+        return swatch(study, best, code=False) + small(study.in_brief(best))
 
     def sure(study: Evaluation) -> str:
         found = known[study.name]
         dots, words = SURE[found["answer"]]
-        ratio = "" if found.get("ratio") is None else f", ratio {number(found['ratio'])}"
+        short = words.removesuffix(" than the next").removesuffix(" as the next")
+        ratio = "" if found.get("ratio") is None else f", × {number(found['ratio'])}"
         state = study.methods[str(study.best)]
         late = "" if state["converged"] or not state["state"] else f"; {state['state']}"
         return Markup('<span class="sure" title="{}">{}</span>').format(found["note"] or words, dots) + small(
-            f"{words}{ratio}{late}"
+            f"{short}{ratio}{late}"
         )
 
     columns: dict[str, Cell] = {

@@ -85,8 +85,8 @@ def main() -> None:
         name: record.joined(own) for name, own in records.items() if not name.endswith(f"_{AGAIN}")
     }
     rows = {name: experiments[name].model_dump() for name in joined}
-    found = replace(results.of(joined, results.random_networks()), literature=results.records())
-    whole = Comparison.of(found, rows)
+    shown = replace(results.of(joined, results.random_networks()), literature=results.records())
+    whole = Comparison.of(shown, rows)
     spreads = {name: found for name in joined if (found := _spread(name, joined, records)) is not None}
     origin = ledger(records)
     drawn = whole.write(paths.FULL, spreads=spreads, origin=origin)

@@ -258,6 +258,16 @@ def recalls(studies: Iterable[Evaluation]) -> list[Evaluation]:
     return sorted((each for each in studies if "recall" in each.metrics), key=lambda each: each.recall_steps)
 
 
+def followed(asked: Sequence[Evaluation]) -> dict[str, Evaluation]:
+    """Return the methods that are followed over several lengths of recall, each with a study that has it.
+
+    Of more than two lengths a method has at least two: what ran on one length only stands in its study.
+    """
+    owners = {name: study for study in asked for name in study.ranked}
+    least = min(2, len(asked) - 1)
+    return {name: study for name, study in owners.items() if sum(name in each.ranked for each in asked) >= least}
+
+
 def ends(measured: Mapping[str, Any]) -> list[float]:
     """Return the ends of a measured `score`'s `interval`, or the score twice where it has none."""
     interval = measured["interval"]

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from unrolled.report.figure import OverviewFigure
-from unrolled.report.results import Evaluation, Results, ends, recalls
+from unrolled.report.results import Evaluation, Results, ends, followed, recalls
 from unrolled.report.style import new, title
 from unrolled.report.words import listed
 
@@ -18,7 +18,7 @@ class Reach(OverviewFigure):
         "Recall of two marked values (the adding problem): test error against the length T of the sequence, geometric"
         " mean over the seeds with its t interval, each method trained anew at each length. Above the dashed line "
         "lies no knowledge: always predicting the mean has this error. Below the dotted line the task counts as "
-        "solved."
+        "solved. What ran on one length only stands in its study."
     )
 
     def applies(self, results: Results) -> bool:
@@ -35,9 +35,8 @@ class Reach(OverviewFigure):
         studies = self._recalls(results)
         figure, axes = new(9, 5)
         axis = axes[0, 0]
-        owners = {name: study for study in studies[::-1] for name in study.ranked}
-        names = [name for study in studies for name in study.ranked]
-        for place, name in enumerate(dict.fromkeys(names)):
+        owners = followed(studies)
+        for place, name in enumerate(owners):
             look, shift = owners[name].look(name), 1 + 0.012 * (place - len(owners) / 2)
             found = {study.recall_steps * shift: study.methods[name] for study in studies if name in study.ranked}
             scores = [row["score"] for row in found.values()]

@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from unrolled.report.page.table import Cell, Table, Value, heat, small, swatch, table
-from unrolled.report.results import Evaluation, Results, recalls
+from unrolled.report.results import Evaluation, Results, followed, recalls
 from unrolled.report.words import listed, number
 
 GROUPS = {
@@ -83,9 +83,7 @@ def memory_map(results: Results, experiments: dict[str, dict[str, Any]]) -> Tabl
     asked = recalls(results.studies)
     if not asked:
         return None
-    owner = {name: study for study in asked for name in study.methods if name in study.ranked}
-    if len(asked) > 2:  # what ran on one length only stands in its study
-        owner = {name: study for name, study in owner.items() if sum(name in each.methods for each in asked) > 1}
+    owner = followed(asked)
     families = list(dict.fromkeys(look["family"] for study in asked for look in study.methods.values()))
     order = sorted(owner, key=lambda name: families.index(owner[name].methods[name]["family"]))
 

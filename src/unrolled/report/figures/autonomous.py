@@ -101,7 +101,8 @@ class Autonomous(OverviewFigure):
             axis.plot(exponents[name], place, look.marker, color=look.colour, ms=7)
         axis.axvline(true, color=TRUTH, lw=1.4, label=f"the equation, {true:g}")
         axis.axvline(0, color=GREY, lw=0.8)
-        axis.set_yticks(np.arange(len(names)), study.labels(names, 22), fontsize=7.5)
+        width, size = (22, 7.5) if len(names) <= 10 else (34, 6)  # so that lines of neighbours do not touch
+        axis.set_yticks(np.arange(len(names)), study.labels(names, width), fontsize=size)
         axis.set_xlabel(f"largest exponent ({study.rate})")
         axis.legend(fontsize=8, loc="upper left")
         axis.set_title(f"Trained on {study.label}, best first")

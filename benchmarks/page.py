@@ -8,12 +8,12 @@ from pathlib import Path
 from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
 
+from benchmarks._browser import INSTALL, headless
 from benchmarks._measure import Row, alternating, row
 
 REPORTS = Path(__file__).parents[1] / "reports/full"
 LAZY = ' loading="lazy"'
 LOAD_END = "return performance.getEntriesByType('navigation')[0].loadEventEnd"
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,900")
 
 
 def loading(browser: webdriver.Chrome, page: Path) -> float:
@@ -30,19 +30,15 @@ def eager(page: str) -> str:
 
 def rows() -> Iterator[Row]:
     """Yield one row, if there is a Chromium."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        print("page: not measured: no Chromium (apt-get install chromium chromium-driver)")
-        return
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
     with tempfile.TemporaryDirectory() as name:
-        for flag in (*FLAGS, f"--user-data-dir={name}/profile"):
-            options.add_argument(flag)
+        browser = headless(Path(name) / "profile")
+        if browser is None:
+            print(f"page: not measured: no Chromium ({INSTALL})")
+            return
         folder = Path(name) / "reports"
         shutil.copytree(REPORTS, folder, ignore=shutil.ignore_patterns("records"))
         other = folder / "eager.html"
         other.write_text(eager((folder / "index.html").read_text(encoding="utf-8")), encoding="utf-8")
-        with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as browser:
+        with browser:
             sides = [lambda path=path: loading(browser, path) for path in (folder / "index.html", other)]
             yield row("page of the published study opens", "with every figure at once", *alternating(6, *sides))

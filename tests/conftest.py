@@ -17,6 +17,7 @@ import compiled
 import pipeline
 import small_studies
 import source_copy
+from benchmarks._browser import INSTALL, headless
 from unrolled import registry
 from unrolled.analysis.random_networks import experiments
 from unrolled.config import DataRow, Experiment, FitRow, Method, RandomNetworks
@@ -33,16 +34,6 @@ SMALL_NETWORKS = RandomNetworks(
     **yaml.safe_load((pipeline.ROOT / "params.yaml").read_text())["random_networks"] | pipeline.RANDOM_NETWORKS
 )
 """What is asked of random networks, at small sizes."""
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -182,16 +173,10 @@ def store(repro: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     """Return a headless Chromium; a test is skipped where there is none, and fails where there must be one."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
+    chrome = headless(tmp_path_factory.mktemp("chromium"))
+    if chrome is None:
         if os.environ.get("UNROLLED_BROWSER") == "required":
-            pytest.fail("Chromium and its driver are required here: apt-get install chromium chromium-driver")
-        pytest.skip("no Chromium: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+            pytest.fail(f"Chromium and its driver are required here: {INSTALL}")
+        pytest.skip(f"no Chromium: {INSTALL}")
     yield chrome
     chrome.quit()

@@ -19,12 +19,15 @@ GROUPS = {
 }
 """What a study of each group asks for, in the order of the page."""
 SURE = {
-    "better": ("●●●", "better than the next"),
-    "equivalent": ("●●○", "as good as the next"),
-    "undecided": ("●○○", "not settled"),
-    "worse": ("○○○", "the next scores better"),
+    "better": ("●●●", "better", " than the next"),
+    "equivalent": ("●●○", "as good", " as the next"),
+    "undecided": ("●○○", "not settled", ""),
+    "worse": ("○○○", "the next scores better", ""),
 }
-"""How sure a choice is, by the answer of the chosen method against the one that validation would choose next."""
+"""How sure a choice is, by the answer of the chosen method against the one that validation would choose next.
+
+Dots, words, and what a sentence adds to them.
+"""
 VERDICTS = {
     "holds": "Yes",
     "holds in part": "On some studies",
@@ -121,13 +124,12 @@ def choices(studies: list[Evaluation], answers: dict[str, Any]) -> Table | None:
 
     def sure(study: Evaluation) -> str:
         found = known[study.name]
-        dots, words = SURE[found["answer"]]
-        short = words.removesuffix(" than the next").removesuffix(" as the next")
+        dots, words, more = SURE[found["answer"]]
         ratio = "" if found.get("ratio") is None else f", × {number(found['ratio'])}"
         state = study.methods[str(study.best)]
         late = "" if state["converged"] or not state["state"] else f"; {state['state']}"
-        return Markup('<span class="sure" title="{}">{}</span>').format(found["note"] or words, dots) + small(
-            f"{short}{ratio}{late}"
+        return Markup('<span class="sure" title="{}">{}</span>').format(found["note"] or words + more, dots) + small(
+            f"{words}{ratio}{late}"
         )
 
     columns: dict[str, Cell] = {
@@ -142,7 +144,7 @@ def choices(studies: list[Evaluation], answers: dict[str, Any]) -> Table | None:
 def short_answers(studies: list[Evaluation], answers: dict[str, Any], published: bool) -> list[tuple[str, str]]:
     """Return what a reader asks besides, each with its answer; some are others of the published study."""
     asked = [(each["question"], compared(each, studies)) for each in answers.get("questions", [])]
-    decided = Counter(SURE[each["answer"]][1] for each in answers.get("choices", {}).values())
+    decided = Counter("".join(SURE[each["answer"]][1:]) for each in answers.get("choices", {}).values())
     sure = ", ".join(f"{words} on {count}" for words, count in decided.most_common())
     seen = f"Against the method that validation would choose next, the chosen one is {sure} of the studies."
     rows = [(study, name, row) for study in studies for name, row in study.methods.items()]
